@@ -1,0 +1,1 @@
+"""How to speak: grammars without sockets, clock or Django. Bytes to values, values to bytes."""

@@ -1,0 +1,1 @@
+"""POP3: commands and replies as values. RFC 1939."""

@@ -1,0 +1,1 @@
+"""SMTP: commands, replies and parameters as values. RFC 5321."""
