@@ -1,0 +1,1 @@
+"""Who: users, roles, aliases, logging in, permissions."""

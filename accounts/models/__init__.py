@@ -1,0 +1,23 @@
+"""Users, aliases and the local parts they take; plans of resellers."""
+
+from accounts.models.alias import CATCH_ALL, AliasTarget, LocalPart, UserAlias
+from accounts.models.plan import DomainOwnership, Plan, ResellerPlan
+from accounts.models.settings import ClearTextLogin, LoginSettings
+from accounts.models.user import AppPassword, LastActivity, Role, Status, User
+
+__all__ = [
+    "CATCH_ALL",
+    "AliasTarget",
+    "AppPassword",
+    "ClearTextLogin",
+    "DomainOwnership",
+    "LastActivity",
+    "LocalPart",
+    "LoginSettings",
+    "Plan",
+    "ResellerPlan",
+    "Role",
+    "Status",
+    "User",
+    "UserAlias",
+]

@@ -1,0 +1,33 @@
+"""How people of all domains log in: one row, changed at run time (N-006, N-012, U-014)."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class ClearTextLogin(models.TextChoices):
+    """Where a password may cross the wire unencrypted (N-006)."""
+
+    ALLOW = "allow", "Everywhere"
+    LOOPBACK = "loopback", "Only from loopback"
+    NEVER = "never", "Never"
+
+
+class LoginSettings(models.Model):
+    """The one row has the key 1; no row: the defaults."""
+
+    clear_text_login = models.CharField(
+        max_length=8, choices=ClearTextLogin.choices, default=ClearTextLogin.LOOPBACK
+    )
+    cram_md5 = models.BooleanField(
+        default=False,
+        help_text="Keep what CRAM-MD5 needs: as good as the password to whoever has the server key.",
+    )
+    minimum_password_length = models.PositiveSmallIntegerField(default=10)
+    refuse_common_passwords = models.BooleanField(default=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "login settings"
+
+    def __str__(self) -> str:
+        return "Login settings"

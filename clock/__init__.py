@@ -1,0 +1,1 @@
+"""Time as the database keeps it: aware UTC moments as whole microseconds."""

@@ -1,0 +1,1 @@
+"""For whom: hosted domains; one model for each tab of the domain page."""

@@ -1,0 +1,36 @@
+"""The domain and one model for each tab of its page."""
+
+from domains.models.domain import Domain, DomainAlias, HostedName
+from domains.models.eventtypes import DomainEventTypes
+from domains.models.features import DomainFeatures
+from domains.models.limits import DomainLimits
+from domains.models.priority import DomainPriority
+from domains.models.sharing import DomainSharing
+from domains.models.technical import DomainTechnical, SourceAddress, SpamExclusion
+from domains.models.throttling import DomainThrottling
+
+TABS = {
+    "technical": DomainTechnical,
+    "features": DomainFeatures,
+    "limits": DomainLimits,
+    "sharing": DomainSharing,
+    "priority": DomainPriority,
+    "throttling": DomainThrottling,
+    "event_restrictions": DomainEventTypes,
+}
+
+__all__ = [
+    "TABS",
+    "Domain",
+    "DomainAlias",
+    "DomainEventTypes",
+    "DomainFeatures",
+    "DomainLimits",
+    "DomainPriority",
+    "DomainSharing",
+    "DomainTechnical",
+    "DomainThrottling",
+    "HostedName",
+    "SourceAddress",
+    "SpamExclusion",
+]

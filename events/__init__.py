@@ -1,0 +1,1 @@
+"""The notice board: everything that happens is told here."""

@@ -1,0 +1,33 @@
+"""Who changed what, when, from where and as whom (X-005)."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from clock.fields import MomentField
+
+
+class AuditEntry(models.Model):
+    """One change, append-only. Names are copied, so an entry outlives what it speaks of."""
+
+    at = MomentField()
+    actor_id = models.BigIntegerField(null=True, help_text="The account; None: the server itself.")
+    actor = models.CharField(max_length=320)
+    impersonated = models.CharField(max_length=320, blank=True, help_text="As whom, if not himself.")
+    client_address = models.CharField(max_length=45, blank=True)
+    verb = models.CharField(max_length=100)
+    object_type = models.CharField(max_length=50)
+    object_id = models.BigIntegerField(null=True)
+    object_name = models.CharField(max_length=320)
+    changes = models.JSONField(default=dict, help_text="Field to [old, new]; secrets masked.")
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["object_type", "object_id"], name="audit_object"),
+            models.Index(fields=["at"], name="audit_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.verb} {self.object_name}"

@@ -1,0 +1,1 @@
+"""The doors for mail programs: SMTP, IMAP, POP3."""

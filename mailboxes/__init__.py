@@ -1,0 +1,1 @@
+"""Where delivered mail lives: folders, messages, flags, quotas, and what changed."""

@@ -1,0 +1,8 @@
+"""The `mailhost` app."""
+
+from django.apps import AppConfig
+
+
+class MailhostConfig(AppConfig):
+    name = "mailhost"
+    verbose_name = "MailHost"

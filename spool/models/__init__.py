@@ -1,0 +1,34 @@
+"""The spool's tables: messages on their way, the trace, the ledger, gateways."""
+
+from spool.models.gateway import Encryption, Gateway, GatewayDestination
+from spool.models.message import (
+    DeliveryAttempt,
+    Kind,
+    LedgerHour,
+    Origin,
+    RefusedMail,
+    Route,
+    SpooledMessage,
+    SpooledRecipient,
+    State,
+    TraceEntry,
+)
+from spool.models.settings import DoubleBounce, SpoolSettings
+
+__all__ = [
+    "DeliveryAttempt",
+    "DoubleBounce",
+    "Encryption",
+    "Gateway",
+    "GatewayDestination",
+    "Kind",
+    "LedgerHour",
+    "Origin",
+    "RefusedMail",
+    "Route",
+    "SpoolSettings",
+    "SpooledMessage",
+    "SpooledRecipient",
+    "State",
+    "TraceEntry",
+]

@@ -1,0 +1,258 @@
+"""A message on its way and each of its recipients; finished rows stay as the trace."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from clock.fields import MomentField
+
+
+class Origin(models.TextChoices):
+    """By which door a message came."""
+
+    SMTP = "smtp", "Another server"
+    SUBMISSION = "submission", "A user's program"
+    RELAY = "relay", "A listed network"
+    WEBMAIL = "webmail", "Webmail"
+    API = "api", "The API"
+    RETRIEVAL = "retrieval", "Retrieval"
+    SERVER = "server", "This server"
+
+
+class Kind(models.TextChoices):
+    """What the priority rules ask for (P-004)."""
+
+    STANDARD = "standard", "Standard"
+    LIST = "list", "Mailing list"
+    AUTORESPONDER = "autoresponder", "Auto-responder"
+    BOUNCE = "bounce", "Bounce"
+    REPORT = "report", "Report"
+    EVENT = "event", "Event"
+
+
+class SpooledMessage(models.Model):
+    """One accepted message. `finished_at` None: it is still our duty.
+
+    The row outlives delivery as the head of the trace, without its blob, until retention ends.
+    """
+
+    id = models.BigIntegerField(primary_key=True)
+    blob = models.ForeignKey(
+        "blobs.Blob", null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
+    origin = models.CharField(max_length=10, choices=Origin.choices)
+    kind = models.CharField(max_length=13, choices=Kind.choices, default=Kind.STANDARD)
+    sender = models.CharField(
+        max_length=330, blank=True, help_text="Envelope sender; empty: the null sender."
+    )
+    sender_account = models.ForeignKey(
+        "accounts.User", null=True, on_delete=models.SET_NULL, db_index=False, related_name="+"
+    )
+    domain = models.ForeignKey(
+        "domains.Domain",
+        null=True,
+        on_delete=models.SET_NULL,
+        db_index=False,
+        related_name="+",
+        help_text="The domain of ours that caused the message: its settings count (P-004).",
+    )
+    message_id = models.CharField(max_length=250, blank=True, help_text="Message-ID, no brackets.")
+    size_bytes = models.PositiveBigIntegerField()
+    client_address = models.CharField(max_length=45, blank=True)
+    client_name = models.CharField(max_length=255, blank=True, help_text="As HELO said.")
+    protocol = models.CharField(max_length=12, blank=True, help_text="RFC 3848: ESMTPSA ...")
+    body_type = models.CharField(max_length=10, default="7BIT")
+    smtputf8 = models.BooleanField(default=False)
+    ret = models.CharField(max_length=4, blank=True, help_text="FULL, HDRS or empty (RFC 3461).")
+    envid = models.CharField(max_length=100, blank=True)
+    manual_priority = models.PositiveSmallIntegerField(null=True, help_text="S-034; None: by rule.")
+    accepted_at = MomentField()
+    expires_at = MomentField()
+    finished_at = MomentField(null=True)
+    delay_notice_at = MomentField(null=True, help_text="When the delay notice is due or was sent.")
+    recipients_total = models.PositiveIntegerField()
+    recipients_delivered = models.PositiveIntegerField(default=0)
+    decisions = models.JSONField(
+        default=list, help_text="What was decided when it was accepted: spool.trace.Decision values."
+    )
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["id"], condition=Q(finished_at=None), name="spool_unfinished"),
+            models.Index(fields=["message_id"], name="spool_message_id"),
+            models.Index(fields=["sender"], condition=~Q(sender=""), name="spool_sender"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id}"
+
+
+class State(models.IntegerChoices):
+    """Where one recipient stands: below 100 it waits, from 100 on it has ended (the ledger)."""
+
+    QUEUED = 10, "Queued"
+    RETRYING = 20, "Waiting to retry"
+    THROTTLED = 30, "Throttled"
+    HELD = 40, "Held"
+    DELIVERED = 100, "Delivered"
+    RELAYED = 110, "Relayed"
+    BOUNCED = 120, "Bounced"
+    EXPIRED = 130, "Expired"
+    DISCARDED = 140, "Discarded by a rule"
+    DELETED = 150, "Deleted by an administrator"
+
+
+class Route(models.TextChoices):
+    """Which agent a recipient is for."""
+
+    LOCAL = "local", "A mailbox of ours"
+    REMOTE = "remote", "Another server"
+    LIST = "list", "A mailing list"
+
+
+class SpooledRecipient(models.Model):
+    """One final recipient, after aliases. It ends in exactly one state from 100 on."""
+
+    id = models.BigIntegerField(primary_key=True)
+    message = models.ForeignKey(SpooledMessage, on_delete=models.CASCADE, related_name="recipients")
+    address = models.CharField(max_length=330, help_text="Where it goes.")
+    original_address = models.CharField(max_length=330, help_text="As RCPT TO said.")
+    orcpt = models.CharField(max_length=500, blank=True, help_text="RFC 3461 §4.2, type;address.")
+    notify = models.CharField(max_length=30, blank=True, help_text="RFC 3461 §4.1, upper case.")
+    route = models.CharField(max_length=6, choices=Route.choices)
+    account = models.ForeignKey(
+        "accounts.User", null=True, on_delete=models.SET_NULL, db_index=False, related_name="+"
+    )
+    ledger_domain = models.ForeignKey(
+        "domains.Domain",
+        null=True,
+        on_delete=models.SET_NULL,
+        db_index=False,
+        related_name="+",
+        help_text="Whose ledger it counts in: the mailbox's domain, or the sender's for remote.",
+    )
+    destination = models.CharField(
+        max_length=253, blank=True, help_text="Remote: the domain whose servers receive."
+    )
+    priority = models.PositiveSmallIntegerField(default=5)
+    is_forced = models.BooleanField(default=False)
+    state = models.PositiveSmallIntegerField(choices=State.choices, default=State.QUEUED)
+    attempts = models.PositiveIntegerField(default=0)
+    due_at = MomentField(null=True, help_text="The next try; None: held or ended.")
+    claimed_by = models.BigIntegerField(null=True, help_text="The process that works on it.")
+    claimed_until = MomentField(null=True, help_text="When the claim lapses by itself.")
+    reply = models.TextField(blank=True, help_text="The last words about it, ours or the other's.")
+    ended_at = MomentField(null=True)
+    folder_id = models.BigIntegerField(null=True, help_text="Delivered: the folder.")
+    uid = models.BigIntegerField(null=True, help_text="Delivered: the UID.")
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["due_at"],
+                condition=Q(state__lt=State.DELIVERED) & Q(due_at__isnull=False),
+                name="recipient_due",
+            ),
+            models.Index(
+                fields=["destination", "due_at"],
+                condition=Q(state__lt=State.DELIVERED) & Q(due_at__isnull=False),
+                name="recipient_destination",
+            ),
+            models.Index(fields=["address"], name="recipient_address"),
+        ]
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class DeliveryAttempt(models.Model):
+    """One try, written before it is made. `outcome` empty: under way, or the process died in it."""
+
+    class Outcome(models.TextChoices):
+        DELIVERED = "delivered", "Delivered"
+        DEFERRED = "deferred", "Deferred"
+        FAILED = "failed", "Failed"
+
+    id = models.BigIntegerField(primary_key=True)
+    recipient = models.ForeignKey(
+        SpooledRecipient, on_delete=models.CASCADE, related_name="tries"
+    )
+    number = models.PositiveIntegerField()
+    started_at = MomentField()
+    finished_at = MomentField(null=True)
+    outcome = models.CharField(max_length=9, choices=Outcome.choices, blank=True)
+    host = models.CharField(max_length=255, blank=True)
+    host_address = models.CharField(max_length=60, blank=True)
+    tls = models.CharField(max_length=60, blank=True, help_text="Version and cipher; empty: none.")
+    reply_code = models.PositiveSmallIntegerField(null=True)
+    enhanced_code = models.CharField(max_length=12, blank=True)
+    reply = models.TextField(blank=True)
+    traceback = models.TextField(blank=True, help_text="A fault of ours; never shown to strangers.")
+
+    def __str__(self) -> str:
+        return f"attempt {self.number}"
+
+
+class TraceEntry(models.Model):
+    """A decision about a message taken after it was accepted, with the numbers that decided."""
+
+    id = models.BigIntegerField(primary_key=True)
+    message = models.ForeignKey(SpooledMessage, on_delete=models.CASCADE, related_name="entries")
+    recipient = models.ForeignKey(
+        SpooledRecipient, null=True, on_delete=models.CASCADE, db_index=False, related_name="+"
+    )
+    at = MomentField()
+    actor = models.CharField(max_length=100, help_text="Which rule, limit, agent or person.")
+    decision = models.CharField(max_length=40)
+    detail = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return self.decision
+
+
+class RefusedMail(models.Model):
+    """Mail that was not accepted: who, when and why, for "my mail never arrived"."""
+
+    id = models.BigIntegerField(primary_key=True)
+    at = MomentField()
+    client_address = models.CharField(max_length=45)
+    client_name = models.CharField(max_length=255, blank=True)
+    sender = models.CharField(max_length=330, blank=True)
+    recipient = models.CharField(max_length=330, blank=True)
+    reply = models.CharField(max_length=500)
+
+    class Meta:
+        verbose_name_plural = "refused mail"
+        indexes = [
+            models.Index(fields=["recipient"], name="refused_recipient"),
+            models.Index(fields=["sender"], name="refused_sender"),
+        ]
+
+    def __str__(self) -> str:
+        return self.reply
+
+
+class LedgerHour(models.Model):
+    """What was accepted and how it ended, by domain and hour: accepted = ends + still in spool.
+
+    `accepted` counts in the hour of acceptance, an end in the hour it happened.
+    """
+
+    domain_id = models.BigIntegerField(help_text="0: no domain of ours; kept when one is deleted.")
+    hour = models.PositiveIntegerField(help_text="Whole hours since 1970, UTC.")
+    accepted = models.PositiveBigIntegerField(default=0)
+    delivered = models.PositiveBigIntegerField(default=0)
+    relayed = models.PositiveBigIntegerField(default=0)
+    bounced = models.PositiveBigIntegerField(default=0)
+    expired = models.PositiveBigIntegerField(default=0)
+    discarded = models.PositiveBigIntegerField(default=0)
+    deleted = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["domain_id", "hour"], name="ledger_domain_hour"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.domain_id}/{self.hour}"
