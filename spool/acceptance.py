@@ -1,0 +1,150 @@
+"""What acceptance writes: one group of messages, their recipients and finished deliveries."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from blobs import references
+from blobs.committer import Job
+from blobs.ids import new_id
+from mailboxes import delivery
+from mailboxes.delivery import Delivery
+from spool import ledger
+from spool.models import State
+from spool.routing import Target
+from switchboard.publish import publish_on_commit
+from switchboard.topics import Topic
+
+MESSAGE_COLUMNS = (
+    "id", "blob_id", "origin", "kind", "sender", "sender_account_id", "domain_id", "message_id",
+    "size_bytes", "client_address", "client_name", "protocol", "body_type", "smtputf8", "ret",
+    "envid", "manual_priority", "accepted_at", "expires_at", "finished_at", "delay_notice_at",
+    "recipients_total", "recipients_delivered", "decisions",
+)  # fmt: skip
+RECIPIENT_COLUMNS = (
+    "id", "message_id", "address", "original_address", "orcpt", "notify", "route", "account_id",
+    "ledger_domain_id", "destination", "priority", "is_forced", "state", "attempts", "due_at",
+    "claimed_by", "claimed_until", "reply", "ended_at", "folder_id", "uid",
+)  # fmt: skip
+
+
+def insert_statement(table: str, columns: Sequence[str]) -> str:
+    marks = ", ".join(["%s"] * len(columns))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 (names only)
+
+
+INSERT_MESSAGE = insert_statement("spool_spooledmessage", MESSAGE_COLUMNS)
+INSERT_RECIPIENT = insert_statement("spool_spooledrecipient", RECIPIENT_COLUMNS)
+
+
+@dataclass(slots=True)
+class AcceptedRecipient:
+    """One final recipient on its way into the rows."""
+
+    target: Target
+    original_address: str
+    notify: str
+    orcpt: str
+    priority: int
+    recipient_id: int = field(default_factory=new_id)
+    delivery: Delivery | None = None  # set: it goes into the mailbox in this very transaction
+    reply: str = ""  # why it could not
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Acceptance(Job):
+    """A message whose body and rows are to be written together; its result is the spool id."""
+
+    message: Mapping[str, Any]  # MESSAGE_COLUMNS but those found out while writing
+    recipients: list[AcceptedRecipient]
+    first_try_at: int  # microseconds
+
+    @staticmethod
+    def write_rows(jobs: Sequence[Acceptance], cursor: Any) -> None:
+        deliver_now(jobs, cursor)
+        cursor.executemany(INSERT_MESSAGE, [job.message_row() for job in jobs])
+        rows = [row for job in jobs for row in job.recipient_rows()]
+        cursor.executemany(INSERT_RECIPIENT, rows)
+        _count_references(jobs, cursor)
+        _count_in_ledger(jobs, cursor)
+        if any(recipient.delivery is None for job in jobs for recipient in job.recipients):
+            publish_on_commit(Topic.SPOOL)
+
+    @property
+    def delivered(self) -> Iterator[AcceptedRecipient]:
+        return (recipient for recipient in self.recipients if recipient.delivery is not None)
+
+    def message_row(self) -> list[Any]:
+        total = len(self.recipients)
+        delivered = sum(1 for _ in self.delivered)
+        is_finished = delivered == total
+        found_out = {
+            "blob_id": None if is_finished else self.records[0].blob_id,
+            "finished_at": self.message["accepted_at"] if is_finished else None,
+            "recipients_total": total,
+            "recipients_delivered": delivered,
+        }
+        row = {**self.message, **found_out}
+        return [row[column] for column in MESSAGE_COLUMNS]
+
+    def recipient_rows(self) -> Iterator[tuple[Any, ...]]:
+        message = self.message
+        for recipient in self.recipients:
+            target, done = recipient.target, recipient.delivery
+            yield (
+                recipient.recipient_id, message["id"], target.address, recipient.original_address,
+                recipient.orcpt, recipient.notify, target.route.value,
+                target.account.account_id if target.account else None,
+                target.domain_id or message["domain_id"], target.destination, recipient.priority,
+                False, State.QUEUED.value if done is None else State.DELIVERED.value,
+                0 if done is None else 1, self.first_try_at if done is None else None, None, None,
+                recipient.reply, None if done is None else message["accepted_at"],
+                done.folder_id if done else None, done.uid if done else None,
+            )  # fmt: skip
+
+
+def deliver_now(jobs: Sequence[Acceptance], cursor: Any) -> None:
+    """Bring what needs no waiting into its mailbox; what can't go waits for the local agent."""
+    deliveries = [r.delivery for job in jobs for r in job.recipients if r.delivery is not None]
+    if not deliveries:
+        return
+    delivery.deliver(cursor, deliveries, now=jobs[0].message["accepted_at"])
+    for job in jobs:
+        for recipient in job.recipients:
+            if recipient.delivery is not None and recipient.delivery.error is not None:
+                recipient.reply = str(recipient.delivery.error)
+                recipient.delivery = None
+
+
+def planned_references(recipients: Iterable[AcceptedRecipient]) -> int:
+    """One for each mailbox row, one for the spool while anything waits."""
+    local = [recipient.delivery is not None for recipient in recipients]
+    return sum(local) + (not all(local))
+
+
+def _count_references(jobs: Sequence[Acceptance], cursor: Any) -> None:
+    deltas: dict[int, int] = {}
+    for job in jobs:
+        record = job.records[0]
+        delta = planned_references(job.recipients) - record.references
+        if delta:
+            deltas[record.blob_id] = delta
+    if deltas:
+        references.change(cursor, deltas)
+
+
+def _count_in_ledger(jobs: Sequence[Acceptance], cursor: Any) -> None:
+    accepted: defaultdict[int, int] = defaultdict(int)
+    delivered: defaultdict[int, int] = defaultdict(int)
+    for job in jobs:
+        for recipient in job.recipients:
+            domain_id = recipient.target.domain_id or job.message["domain_id"] or 0
+            accepted[domain_id] += 1
+            delivered[domain_id] += recipient.delivery is not None
+    now = jobs[0].message["accepted_at"]
+    for domain_id, count in accepted.items():
+        ledger.count(cursor, domain_id, now, accepted=count, delivered=delivered[domain_id])
+

@@ -1,0 +1,344 @@
+"""The only way in: begin, add recipients, write the body, commit or abort."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from django.conf import settings as conf
+
+from accounts.directory import AccountPolicy
+from blobs import space
+from blobs.committer import process_committer
+from blobs.ids import encode_id, new_id
+from blobs.store import Body, NewRecord, new_body
+from clock.moments import to_micros, utc_now
+from domains import directory as domain_directory
+from domains.policy import DomainPolicy
+from mailboxes.delivery import Delivery
+from protocols.address import Address
+from protocols.message import facts, headers, received, submission
+from spool import priority, schedule, settings
+from spool.acceptance import Acceptance, AcceptedRecipient, planned_references
+from spool.errors import BodyTooLarge, MessageLoops, SpoolFull
+from spool.models import Kind, Origin, Route
+from spool.routing import Resolution, Target
+from spool.settings import SpoolPolicy
+
+# A header longer than this is taken as it is: nothing is looked for or added behind it.
+MAXIMUM_HEADER_BYTES = 256 * 1024
+# The structure of a larger message is computed in a thread, so that other sessions go on.
+LARGE_BYTES = 128 * 1024
+# Up to this size the facts are computed from one contiguous copy in memory.
+MAXIMUM_FACTS_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who handed the message in, for Received and the trace."""
+
+    address: str = ""  # IP; empty: this server
+    name: str = ""  # as EHLO said
+    host_name: str = ""  # PTR, if known
+    protocol: str = ""  # RFC 3848: ESMTPSA ...
+    tls: str = ""  # version and cipher
+    is_hidden: bool = False  # leave address and name out of Received (N-024)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What MAIL FROM said beside the sender. RFC 3461, RFC 6152, RFC 6531, RFC 6710."""
+
+    body_type: str = "7BIT"
+    smtputf8: bool = False
+    ret: str = ""
+    envid: str = ""
+    priority: int | None = None  # 1…10
+
+
+@dataclass(slots=True, eq=False)
+class Intake:
+    """One message on its way in. Nothing is kept before commit()."""
+
+    sender: str  # envelope sender; empty: null
+    origin: Origin
+    client: Client
+    submitter: AccountPolicy | None
+    kind: Kind
+    parameters: Parameters
+    domain_id: int | None  # the domain of ours that causes the message, if known
+    maximum_bytes: int | None  # None: no limit
+    policy: SpoolPolicy
+    id: int = field(default_factory=new_id)
+    recipients: list[AcceptedRecipient] = field(default_factory=list)
+    decisions: list[dict[str, Any]] = field(default_factory=list)
+    message_id: str = ""
+    _head: bytearray | None = field(default_factory=bytearray)
+    _body: Body | None = None
+    _written_bytes: int = 0
+    _delivered_to: frozenset[str] = frozenset()
+    _accepted_at: datetime = field(default_factory=utc_now)
+
+    @property
+    def name(self) -> str:
+        """The spool id as Received, logs and the panel show it."""
+        return encode_id(self.id)
+
+    @property
+    def size_bytes(self) -> int:
+        """What the client has sent; the trace header is not counted."""
+        return self._written_bytes
+
+    def add_recipient(
+        self, address: Address, resolution: Resolution, *, notify: str = "", orcpt: str = ""
+    ) -> None:
+        """Take the targets of one RCPT TO; a target that is there already stays single."""
+        known = {recipient.target.address for recipient in self.recipients}
+        for target in resolution.targets:
+            if target.address not in known:
+                self.recipients.append(
+                    AcceptedRecipient(target, address.encode(), notify, orcpt, priority=5)
+                )
+            if self.domain_id is None:
+                self.domain_id = target.domain_id if target.route == Route.REMOTE else None
+        if resolution.via not in ("user", "remote"):
+            self.decisions.append(
+                {
+                    "step": resolution.via,
+                    "address": address.encode(),
+                    "targets": [target.address for target in resolution.targets],
+                }
+            )
+
+    def write(self, chunk: bytes) -> None:
+        """Append to the body. Raises BodyTooLarge, blobs.errors.StoreFull or StoreFailed.
+
+        After an error the intake takes no more: the door reads on and throws away.
+        """
+        self._written_bytes += len(chunk)
+        if self.maximum_bytes is not None and self._written_bytes > self.maximum_bytes:
+            self.abort()
+            raise BodyTooLarge(self._written_bytes, self.maximum_bytes)
+        if self._head is None:
+            assert self._body is not None, "written after abort or commit"
+            self._body.write(chunk)
+            return
+        searched = max(len(self._head) - 3, 0)
+        self._head += chunk
+        end = self._head.find(b"\r\n\r\n", searched)
+        if end >= 0 or len(self._head) > MAXIMUM_HEADER_BYTES:
+            self._begin_body()
+
+    def abort(self) -> None:
+        """Forget everything; may be called again, and after commit."""
+        self._head = None
+        if self._body is not None:
+            self._body.discard()
+            self._body = None
+
+    async def commit(self) -> int:
+        """Make the message our duty; the spool id. Durable when it returns (RFC 5321 §6.1).
+
+        Raises MessageLoops, SpoolFull, blobs.errors.StoreFull or StoreFailed, or what the
+        database raises; then nothing is left of the message.
+        """
+        try:
+            if self._written_bytes > LARGE_BYTES:
+                job = await asyncio.get_running_loop().run_in_executor(None, self._prepare)
+            else:
+                job = self._prepare()
+            return int(await process_committer().commit(job))
+        finally:
+            self.abort()
+
+    def commit_now(self) -> int:
+        """As commit(), for code without an event loop."""
+        try:
+            return int(process_committer().commit_now(self._prepare()))
+        finally:
+            self.abort()
+
+    def _begin_body(self) -> None:
+        """The header is complete: look at it once, put our own lines before it."""
+        head = bytes(self._head or b"")
+        self._head = None
+        allowed = self.policy.maximum_hops
+        fields = headers.first_fields(head, 0, headers.body_start(head))
+        hops = headers.count_hops(head)
+        if hops > allowed:
+            raise MessageLoops(hops, allowed)
+        if hops:
+            self._delivered_to = frozenset(
+                value.strip().decode("utf-8", "replace").lower()
+                for value in headers.every(head, b"delivered-to")
+            )
+        added = b""
+        if self.origin in (Origin.SUBMISSION, Origin.RELAY):
+            added = submission.missing_fields(
+                fields, sender=self.sender, hostname=conf.MAILHOST_HOSTNAME, spool_id=self.name,
+                now=self._accepted_at,
+            )  # fmt: skip
+        given = fields.get(b"message-id") or headers.first(added, b"message-id") or b""
+        self.message_id = given.strip().strip(b"<>").decode("utf-8", "replace")[:250]
+        self._body = new_body()
+        self._body.write(self._received() + added + head)
+
+    def _received(self) -> bytes:
+        single = self.recipients[0].original_address if len(self.recipients) == 1 else None
+        return received.received(
+            client_address=self.client.address, client_name=self.client.name,
+            client_host_name=self.client.host_name, is_hidden=self.client.is_hidden,
+            hostname=conf.MAILHOST_HOSTNAME, protocol=self.client.protocol, tls=self.client.tls,
+            spool_id=self.name, recipient=single, now=self._accepted_at,
+        )  # fmt: skip
+
+    def _prepare(self) -> Acceptance:
+        """Everything that needs no disk: what the rows and the record will say."""
+        if self._head is not None:
+            self._begin_body()  # a message without a body, or without an end of header
+        assert self._body is not None and self.recipients, "nothing to accept"
+        policy = self.policy
+        now = to_micros(self._accepted_at)
+        self._decide_priorities()
+        may_deliver = not policy.delivery_delay
+        for recipient in self.recipients:
+            if may_deliver and self._goes_at_once(recipient):
+                recipient.delivery = self._delivery(recipient.target, now)
+        is_local = any(r.target.route == Route.LOCAL for r in self.recipients)
+        record = NewRecord(
+            blob_id=new_id(),
+            meta=self._meta(),
+            facts=facts.facts(self._body.read()) if is_local else b"",
+            body=self._body,
+            references=planned_references(self.recipients),
+        )
+        for recipient in self.recipients:
+            if recipient.delivery is not None:
+                recipient.delivery.blob_id = record.blob_id
+        return Acceptance(
+            message=self._message_row(now),
+            recipients=self.recipients,
+            records=[record],
+            first_try_at=to_micros(self._accepted_at + policy.delivery_delay),
+            result=self.id,
+        )
+
+    def _goes_at_once(self, recipient: AcceptedRecipient) -> bool:
+        """Local mail without a wish for a success report and without a loop mark (S-056)."""
+        target = recipient.target
+        return (
+            target.account is not None
+            and target.account.receives
+            and "SUCCESS" not in recipient.notify
+            and target.address not in self._delivered_to
+            and recipient.original_address.lower() not in self._delivered_to
+        )
+
+    def _delivery(self, target: Target, now: int) -> Delivery:
+        assert target.account is not None and target.domain_id is not None and self._body
+        prefix = received.delivery_lines(sender=self.sender, delivered_to=target.address).decode()
+        return Delivery(
+            account_id=target.account.account_id,
+            domain_id=target.domain_id,
+            blob_id=0,
+            prefix=prefix,
+            size_bytes=len(prefix.encode()) + self._body.size_bytes,
+            received_at=now,
+            spooled_id=self.id,
+        )
+
+    def _decide_priorities(self) -> None:
+        domain = None if self.domain_id is None else domain_directory.policy(self.domain_id)
+        assert self._body is not None
+        decided = priority.decide(
+            kind=self.kind,
+            size_bytes=self._body.size_bytes,
+            failures=0,
+            rules=domain.priority if domain else None,
+            manual=self.parameters.priority,
+        )
+        for recipient in self.recipients:
+            recipient.priority = decided.value
+        if decided.rule != "default":
+            self.decisions.append(
+                {"step": "priority", "rule": decided.rule, "value": decided.value}
+            )
+
+    def _meta(self) -> bytes:
+        """What the record says of itself, so that the spool can be rebuilt without rows."""
+        return msgspec.json.encode(
+            {
+                "id": self.id,
+                "sender": self.sender,
+                "origin": self.origin.value,
+                "kind": self.kind.value,
+                "domain": self.domain_id,
+                "recipients": [
+                    [r.target.address, r.original_address, r.notify, r.orcpt]
+                    for r in self.recipients
+                ],
+                "accepted_at": to_micros(self._accepted_at),
+            }
+        )
+
+    def _message_row(self, now: int) -> dict[str, Any]:
+        assert self._body is not None
+        parameters = self.parameters
+        retries = self.policy.retries
+        expires_at = schedule.expires_at(
+            accepted_at=self._accepted_at, sender=self.sender, policy=retries
+        )
+        notice_at = schedule.delay_notice_at(
+            accepted_at=self._accepted_at,
+            sender=self.sender,
+            wants_notice=any(
+                not recipient.notify or "DELAY" in recipient.notify for recipient in self.recipients
+            ),
+            policy=retries,
+        )
+        return {
+            "id": self.id, "origin": self.origin.value, "kind": self.kind.value,
+            "sender": self.sender, "domain_id": self.domain_id, "message_id": self.message_id,
+            "sender_account_id": self.submitter and self.submitter.account_id,
+            "size_bytes": self._body.size_bytes, "client_address": self.client.address,
+            "client_name": self.client.name[:255], "protocol": self.client.protocol,
+            "body_type": parameters.body_type, "smtputf8": parameters.smtputf8,
+            "ret": parameters.ret, "envid": parameters.envid,
+            "manual_priority": parameters.priority, "accepted_at": now,
+            "expires_at": to_micros(expires_at),
+            "delay_notice_at": to_micros(notice_at) if notice_at else None, "decisions": msgspec.json.encode(self.decisions).decode(),
+        }  # fmt: skip
+
+
+def begin(
+    *,
+    sender: str,
+    origin: Origin,
+    client: Client = Client(),  # noqa: B008 (frozen)
+    submitter: AccountPolicy | None = None,
+    kind: Kind = Kind.STANDARD,
+    parameters: Parameters = Parameters(),  # noqa: B008 (frozen)
+    domain: DomainPolicy | None = None,
+    maximum_bytes: int | None = None,
+    cached_only: bool = False,
+) -> Intake:
+    """Open the way in for one message. Raises SpoolFull, or Cold if `cached_only`.
+
+    `domain`: the one that causes the message when there is no submitter.
+    """
+    policy = settings.current(cached_only=cached_only)
+    room = space.free_space(
+        conf.MAILHOST_DATA,
+        floor_bytes=policy.free_space_floor_bytes,
+        floor_share=policy.free_space_floor_percent / 100,
+    )
+    if room.is_low:
+        raise SpoolFull
+    domain_id = submitter.domain_id if submitter else domain.domain_id if domain else None
+    return Intake(
+        sender, origin, client, submitter, kind, parameters, domain_id, maximum_bytes, policy
+    )
+

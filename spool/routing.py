@@ -1,0 +1,197 @@
+"""Where an address leads: mailboxes, other servers, or nowhere. One resolver for all doors (U-032)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from accounts import directory
+from accounts.directory import AccountPolicy, Entry, Kind
+from accounts.models import CATCH_ALL
+from domains import directory as domain_directory
+from domains.policy import DomainPolicy
+from mailboxes import quota
+from protocols.address import Address, fold, split_detail
+from spool import settings
+from spool.errors import (
+    AccountDisabled,
+    AddressUnknown,
+    AliasLoop,
+    DomainBusy,
+    DomainDisabled,
+    NotForOutsiders,
+    RelayDenied,
+)
+from spool.models import Route
+
+# Local parts that always reach somebody: the primary administrator (RFC 2142, RFC 5321 §4.5.1).
+ROLE_NAMES = frozenset({"postmaster", "abuse"})
+# Aliases may lead to aliases; deeper nesting than this is taken for a loop.
+MAXIMUM_ALIAS_DEPTH = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One final recipient."""
+
+    address: str
+    route: Route
+    account: AccountPolicy | None = None  # LOCAL
+    domain_id: int | None = None  # the mailbox's domain; REMOTE: that of the alias, if by one
+    destination: str = ""  # REMOTE: the domain whose servers receive
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """`via` says by which step the targets were found: address, alias, catch-all, role, remote."""
+
+    targets: tuple[Target, ...]
+    via: str
+
+    @property
+    def is_ours(self) -> bool:
+        return self.via != "remote"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What about the sender decides where an address may lead."""
+
+    sender: str  # envelope sender; empty: null
+    may_relay: bool  # logged in, or on a listed network
+    submitter_domain_id: int | None = None  # of the logged-in user
+    local_ip: str | None = None  # None: not by a listener
+    size_bytes: int = 0  # as announced; 0: unknown
+    cached_only: bool = False
+
+
+def resolve(recipient: Address, question: Question) -> Resolution:
+    """Raises a fact of `spool.errors`, `mailboxes.errors.QuotaExceeded`, or Cold."""
+    name = recipient.domain
+    if not name:
+        return _bare_postmaster(recipient, question)
+    domain = domain_directory.by_name(name, cached_only=question.cached_only)
+    if domain is None or not domain.listens_on(question.local_ip):
+        return _remote(recipient, question)
+    if domain.is_deleting:
+        raise DomainBusy(domain.name)
+    if domain.is_disabled:
+        raise DomainDisabled(domain.name)
+    local_part = fold(recipient.local_part)
+    found = _find(domain, local_part, question)
+    if found is None:
+        raise AddressUnknown(recipient.encode())
+    via, entry = found
+    if entry.internal_only and question.submitter_domain_id != domain.domain_id:
+        raise NotForOutsiders(recipient.encode())
+    seen = {(domain.domain_id, local_part)}
+    targets = tuple(_expand(domain, entry, question, seen))
+    unique = tuple({target.address: target for target in targets}.values())
+    if not unique:
+        raise AddressUnknown(recipient.encode())
+    _require_receivers(recipient, unique, question)
+    return Resolution(unique, via)
+
+
+def _remote(recipient: Address, question: Question) -> Resolution:
+    if not question.may_relay:
+        raise RelayDenied(recipient.encode())
+    target = Target(recipient.encode(), Route.REMOTE, None, None, recipient.domain)
+    return Resolution((target,), "remote")
+
+
+def _bare_postmaster(recipient: Address, question: Question) -> Resolution:
+    """`RCPT TO:<postmaster>` without a domain reaches the server's own (RFC 5321 §4.5.1)."""
+    postmaster = settings.current(cached_only=question.cached_only).postmaster
+    if fold(recipient.local_part) != "postmaster" or not postmaster:
+        raise AddressUnknown(recipient.encode())
+    return resolve(Address.parse(postmaster), question)
+
+
+def _find(
+    domain: DomainPolicy, local_part: str, question: Question
+) -> tuple[str, Entry] | None:
+    """User, alias, list, command address, +detail, role, catch-all: in that order."""
+    cached_only = question.cached_only
+    entry = directory.lookup(domain.domain_id, local_part, cached_only=cached_only)
+    if entry is not None:
+        return entry.kind.value, entry
+    base, detail = split_detail(local_part)
+    if detail is not None:
+        entry = directory.lookup(domain.domain_id, base, cached_only=cached_only)
+        if entry is not None and _takes_detail(entry, cached_only):
+            return entry.kind.value, entry
+    if local_part in ROLE_NAMES:
+        administrator = directory.primary_administrator(domain.domain_id, cached_only=cached_only)
+        if administrator is not None:
+            return "role", Entry(Kind.USER, administrator)
+    # U-034: bounces to made-up addresses are backscatter.
+    if domain.features.catch_alls and question.sender:
+        entry = directory.lookup(domain.domain_id, CATCH_ALL, cached_only=cached_only)
+        if entry is not None:
+            return "catch-all", entry
+    return None
+
+
+def _takes_detail(entry: Entry, cached_only: bool) -> bool:
+    if entry.kind != Kind.USER:
+        return entry.kind == Kind.ALIAS
+    account = directory.account(entry.object_id, cached_only=cached_only)
+    return account is not None and account.plus_addressing
+
+
+def _expand(
+    domain: DomainPolicy, entry: Entry, question: Question, seen: set[tuple[int, str]]
+) -> Iterator[Target]:
+    """Follow aliases to mailboxes and foreign addresses; a target that is gone is left out."""
+    if entry.kind == Kind.USER:
+        account = directory.account(entry.object_id, cached_only=question.cached_only)
+        if account is not None:
+            address = directory.address(account, domain)
+            yield Target(address, Route.LOCAL, account, domain.domain_id)
+        return
+    if entry.kind != Kind.ALIAS:
+        return  # lists and the command address: nobody takes their mail yet
+    for target in entry.targets:
+        if target.account_id is not None:
+            yield from _expand(domain, Entry(Kind.USER, target.account_id), question, seen)
+        else:
+            address = Address(target.local_part, target.domain_name)
+            yield from _follow(address, domain.domain_id, question, seen)
+
+
+def _follow(
+    address: Address, from_domain_id: int, question: Question, seen: set[tuple[int, str]]
+) -> Iterator[Target]:
+    domain = domain_directory.by_name(address.domain, cached_only=question.cached_only)
+    if domain is None:
+        yield Target(address.encode(), Route.REMOTE, None, from_domain_id, address.domain)
+        return
+    key = (domain.domain_id, fold(address.local_part))
+    if key in seen or len(seen) >= MAXIMUM_ALIAS_DEPTH:
+        raise AliasLoop(address.encode())
+    found = None if domain.is_disabled else _find(domain, key[1], question)
+    if found is not None:
+        yield from _expand(domain, found[1], question, seen | {key})
+
+
+def _require_receivers(
+    recipient: Address, targets: tuple[Target, ...], question: Question
+) -> None:
+    """Refuse now what no target can take; where one can, the rest waits or bounces later."""
+    refusal: Exception | None = None
+    for target in targets:
+        if target.account is None:
+            return
+        try:
+            if not target.account.receives:
+                raise AccountDisabled(recipient.encode())
+            quota.require_room(
+                target.account, question.size_bytes, cached_only=question.cached_only
+            )
+        except (AccountDisabled, quota.QuotaExceeded) as error:
+            refusal = error
+        else:
+            return
+    if refusal is not None:
+        raise refusal
