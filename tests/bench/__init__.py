@@ -1,0 +1,1 @@
+"""Measures speed and memory, with verification; run by `python -m tests.bench.run`."""
