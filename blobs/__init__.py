@@ -1,0 +1,1 @@
+"""Message bytes on disk, each stored once: segments, group commit, sweeping."""

@@ -1,0 +1,234 @@
+"""Writing one group of jobs: records, one sync, one transaction, then the answers."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections, transaction
+from django.utils import timezone
+
+from blobs.errors import OutcomeUnknown, StoreError, StoreFailed, StoreFull
+from blobs.failures import is_contention, is_full
+from blobs.models import Blob, Segment
+from blobs.rows import Cursor, delete_blobs, insert_blobs
+from blobs.segment import NewRecord, OpenSegment, SegmentWriter
+
+if TYPE_CHECKING:
+    from blobs.committer import Job
+
+log = logging.getLogger(__name__)
+
+TRIES = 4  # of a group that others got in the way of, or whose connection broke
+_PAUSE_SECONDS = 0.05
+
+Future = asyncio.Future[Any] | concurrent.futures.Future[Any]
+
+
+class Entry(NamedTuple):
+    """A job on its way, and whom to tell."""
+
+    job: Job
+    future: Future
+    loop: asyncio.AbstractEventLoop | None
+    submitter: int
+
+
+def settle(entries: Sequence[Entry]) -> None:
+    """Tell the submitters how their jobs ended; each loop is woken once."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Entry]] = {}
+    for entry in entries:
+        if entry.loop is None:
+            _resolve([entry])
+        else:
+            by_loop.setdefault(entry.loop, []).append(entry)
+    for loop, ready in by_loop.items():
+        with contextlib.suppress(RuntimeError):  # closed: nobody waits any more
+            loop.call_soon_threadsafe(_resolve, ready)
+
+
+def _resolve(entries: Sequence[Entry]) -> None:
+    for entry in entries:
+        future, job = entry.future, entry.job
+        if future.done():
+            continue
+        if job.error is None:
+            future.set_result(job.result)
+        else:
+            future.set_exception(job.error)
+
+
+class GroupWriter:
+    """Writes groups, one after the other, with the thread's own connection and segment."""
+
+    def __init__(self, open_writer: Callable[[], SegmentWriter]) -> None:
+        self._open_writer = open_writer
+        self._writer: SegmentWriter | None = None
+        self._is_committing = False
+        self._is_committed = False
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Make all jobs durable, or as many as can be; every submitter is told. Never raises."""
+        try:
+            self._write_all(entries)
+        except Exception as error:
+            if len(entries) == 1 or _concerns_all(error):
+                self._fail(entries, error)
+            else:
+                # One bad job must not fail its neighbours: each gets a transaction of its own.
+                for entry in entries:
+                    self.write([entry])
+
+    def close(self) -> None:
+        """Seal the segment."""
+        writer = self._writer
+        if writer is None:
+            return
+        writer.close()
+        try:
+            with transaction.atomic():
+                self._seal_finished()
+            writer.finished.clear()
+        except DatabaseError:
+            log.exception("segment not sealed; the next sweep will")
+
+    def _write_all(self, entries: Sequence[Entry]) -> None:
+        jobs = [entry.job for entry in entries]
+        records = [record for job in jobs for record in job.records]
+        if records:
+            self._store(records)
+        for attempt in range(1, TRIES + 1):
+            for job in jobs:
+                job.error = job.result = None
+            try:
+                self._transact(entries, jobs, records)
+            except (DatabaseError, InterfaceError) as error:
+                if self._is_committed:
+                    log.exception("after the commit")
+                    return
+                if not self._may_try_again(error, records):
+                    raise
+                if self._is_committed:  # as was found out
+                    settle(entries)
+                    return
+                if attempt == TRIES:
+                    raise
+                time.sleep(_PAUSE_SECONDS * attempt)
+            else:
+                return
+
+    def _store(self, records: Sequence[NewRecord]) -> None:
+        """Append what has not been appended yet, and sync."""
+        fresh = [record for record in records if record.location is None]
+        if not fresh:
+            return
+        try:
+            if self._writer is None:
+                self._writer = self._open_writer()
+            self._writer.append(fresh)
+            self._writer.sync()
+        except StoreError:
+            for record in fresh:
+                record.location = None
+            raise
+
+    def _transact(
+        self, entries: Sequence[Entry], jobs: Sequence[Job], records: Sequence[NewRecord]
+    ) -> None:
+        self._is_committing = self._is_committed = False
+        by_class: dict[type[Job], list[Job]] = {}
+        for job in jobs:
+            by_class.setdefault(type(job), []).append(job)
+        connection = connections[DEFAULT_DB_ALIAS]
+        with transaction.atomic():
+            # The first hook: submitters are told before anything else that waits for the commit.
+            transaction.on_commit(lambda: self._committed(entries, records), robust=True)
+            with connection.cursor() as cursor:
+                if records:
+                    self._insert_records(cursor, records)
+                for kind, of_kind in by_class.items():
+                    kind.write_rows(of_kind, cursor)
+                for job in jobs:
+                    if job.error is not None and job.records:
+                        delete_blobs(cursor, job.records)
+            # What a hook raises must not look like a failure of the group, which is durable.
+            connection.run_on_commit = [
+                (sids, hook, True) for sids, hook, _ in connection.run_on_commit
+            ]
+            self._is_committing = True
+
+    def _committed(self, entries: Sequence[Entry], records: Sequence[NewRecord]) -> None:
+        self._is_committed = True
+        if self._writer is not None:
+            self._writer.finished.clear()
+            if records and self._writer.segment is not None:
+                self._writer.segment.is_recorded = True
+        settle(entries)
+
+    def _insert_records(self, cursor: Cursor, records: Sequence[NewRecord]) -> None:
+        writer = self._writer
+        assert writer is not None and writer.segment is not None
+        if writer.finished:
+            self._seal_finished()
+        insert_blobs(cursor, writer.area, writer.segment, records)
+
+    def _seal_finished(self) -> None:
+        assert self._writer is not None
+        full = [segment.segment_id for segment in self._writer.finished]
+        if full:
+            Segment.objects.filter(pk__in=full).update(sealed_at=timezone.now())
+
+    def _may_try_again(self, error: Exception, records: Sequence[NewRecord]) -> bool:
+        """Is it worth while, and safe? Raises OutcomeUnknown when nobody can say."""
+        connection = connections[DEFAULT_DB_ALIAS]
+        if is_contention(error):
+            return True
+        if connection.connection is not None and connection.is_usable():
+            return False
+        connection.close()
+        if self._is_committing:
+            self._ask_for_outcome(records, error)
+        return True
+
+    def _ask_for_outcome(self, records: Sequence[NewRecord], error: Exception) -> None:
+        """The connection broke during COMMIT: a blob's row tells what became of the group."""
+        writer = self._writer
+        if writer is not None and writer.segment is not None:
+            writer.segment.is_recorded = True  # perhaps: it must not be removed
+        if not records:
+            raise OutcomeUnknown("the connection broke during COMMIT") from error
+        try:
+            self._is_committed = Blob.objects.filter(pk=records[0].blob_id).exists()
+        except (DatabaseError, InterfaceError):
+            raise OutcomeUnknown("the connection broke during COMMIT") from error
+
+    def _fail(self, entries: Sequence[Entry], error: Exception) -> None:
+        fact = _fact(error)
+        if not isinstance(error, StoreError):
+            log.error("group of %d jobs failed", len(entries), exc_info=error)
+        for entry in entries:
+            entry.job.error = fact
+        settle(entries)
+
+
+def _concerns_all(error: Exception) -> bool:
+    """Would each job alone meet the same, perhaps after a long wait?"""
+    return is_contention(error) or is_full(error) or isinstance(error, OutcomeUnknown)
+
+
+def _fact(error: Exception) -> Exception:
+    """What the submitter is told: full and busy are temporary facts of the store."""
+    if is_full(error):
+        full = StoreFull()
+        full.__cause__ = error
+        return full
+    if is_contention(error) or isinstance(error, InterfaceError):
+        failed = StoreFailed("the database is busy or away")
+        failed.__cause__ = error
+        return failed
+    return error

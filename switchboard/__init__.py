@@ -1,0 +1,1 @@
+"""Wakes other processes after a commit; nothing depends on it for correctness."""

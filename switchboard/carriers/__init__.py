@@ -1,0 +1,1 @@
+"""How notes travel: inside a process, on one machine, between machines."""
