@@ -94,7 +94,8 @@ _MACROS: dict[bytes, tuple[FetchItem, ...]] = {
     b"ALL": (*_FAST, Attribute.ENVELOPE),
     b"FULL": (*_FAST, Attribute.ENVELOPE, Attribute.BODY),
 }
-_ATTRIBUTES: dict[bytes, FetchItem] = {attribute.value: attribute for attribute in Attribute} | {
+_ATTRIBUTES: dict[bytes, FetchItem] = {
+    **{attribute.value: attribute for attribute in Attribute},
     b"RFC822": Section(b"RFC822"),
     b"RFC822.HEADER": Section(b"RFC822.HEADER", text=Text.HEADER, is_peek=True),
     b"RFC822.TEXT": Section(b"RFC822.TEXT", text=Text.TEXT),
@@ -160,13 +161,14 @@ def _item(cursor: Cursor, name: bytes) -> FetchItem:
 def _body_section(cursor: Cursor, *, is_peek: bool) -> Section:
     cursor.require(b"[")
     part = _part(cursor)
-    text, fields, spec = Text.WHOLE, (), _encode_part(part)
+    text, spec = Text.WHOLE, _encode_part(part)
+    fields: list[bytes] = []
     if cursor.peek() != b"]" and (not part or cursor.skip(b".")):
         text = _text(cursor, part)
         spec = spec + b"." + text.value if part else text.value
         if text in (Text.HEADER_FIELDS, Text.HEADER_FIELDS_NOT):
             cursor.space()
-            fields = tuple(cursor.listed(cursor.astring))
+            fields = cursor.listed(cursor.astring)
             spec += b" (%b)" % b" ".join([_encode_field(field) for field in fields])
     cursor.require(b"]")
     partial, suffix = _partial(cursor)

@@ -176,7 +176,8 @@ class CommandReader:
             newline = buffer.find(b"\n", self._scan)
             length = (newline if newline >= 0 else len(buffer)) - self._scan
             if length > self.limits.line_bytes:
-                return self._refuse_line("Line is too long")
+                self._refuse_line("Line is too long")
+                return None
             if newline < 0:
                 return None
             end = newline + 1
@@ -184,7 +185,7 @@ class CommandReader:
                 header = _LITERAL_HEADER.search(buffer, max(self._scan, newline - 14), end)
                 if header is not None:
                     event = self._read_literal(header.start(), end, int(header[1]), not header[2])
-                    if event is not None:
+                    if event is not None or self._mode is not _Mode.COMMAND:
                         return event
                     continue
             return _parse(self._take(end))
@@ -248,8 +249,10 @@ class CommandReader:
 
     def _read_line(self) -> Event | None:
         newline = self._buffer.find(b"\n")
-        if max(newline, len(self._buffer) * (newline < 0)) > self.limits.line_bytes:
-            return self._refuse_line("Line is too long")
+        length = newline if newline >= 0 else len(self._buffer)
+        if length > self.limits.line_bytes:
+            self._refuse_line("Line is too long")
+            return None
         if newline < 0:
             return None
         self._mode = _Mode.COMMAND

@@ -64,7 +64,7 @@ def parse_login(cursor: Cursor) -> commands.Command:
 
 
 def parse_enable(cursor: Cursor) -> commands.Command:
-    capabilities = []
+    capabilities: list[str] = []
     while not cursor.at_end() or not capabilities:
         cursor.space()
         capabilities.append(cursor.keyword())
