@@ -74,7 +74,8 @@ class SpooledMessage(models.Model):
     recipients_total = models.PositiveIntegerField()
     recipients_delivered = models.PositiveIntegerField(default=0)
     decisions = models.JSONField(
-        default=list, help_text="What was decided when it was accepted: spool.trace.Decision values."
+        default=list,
+        help_text="What was decided when it was accepted: spool.trace.Decision values.",
     )
 
     class Meta:
@@ -175,9 +176,7 @@ class DeliveryAttempt(models.Model):
         FAILED = "failed", "Failed"
 
     id = models.BigIntegerField(primary_key=True)
-    recipient = models.ForeignKey(
-        SpooledRecipient, on_delete=models.CASCADE, related_name="tries"
-    )
+    recipient = models.ForeignKey(SpooledRecipient, on_delete=models.CASCADE, related_name="tries")
     number = models.PositiveIntegerField()
     started_at = MomentField()
     finished_at = MomentField(null=True)

@@ -30,7 +30,9 @@ class SpoolSettings(models.Model):
     null_sender_patience_days = models.PositiveSmallIntegerField(default=1)
     delay_notice_hours = models.PositiveSmallIntegerField(default=4, help_text="0: never (S-049).")
     delivery_delay_seconds = models.PositiveIntegerField(default=0, help_text="S-050.")
-    maximum_hops = models.PositiveSmallIntegerField(default=100, help_text="Received lines (S-056).")
+    maximum_hops = models.PositiveSmallIntegerField(
+        default=100, help_text="Received lines (S-056)."
+    )
     free_space_floor_mb = models.PositiveIntegerField(default=500, help_text="S-057.")
     free_space_floor_percent = models.PositiveSmallIntegerField(default=5)
     double_bounces = models.CharField(
