@@ -1,0 +1,320 @@
+"""A listener: it binds endpoints, lets clients in by the gate, and ends sessions in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from listeners.gate import Gate, Refusal, plain_address
+from listeners.tls import Certificates
+
+log = structlog.get_logger(__name__)
+
+BACKLOG = 1024
+HANDSHAKE_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Endpoint:
+    """An (IP, port) pair of one protocol (N-003). `purpose` tells SMTP's two kinds apart."""
+
+    ip: str
+    port: int
+    is_tls: bool = False  # from the first byte on (N-004)
+    purpose: str = ""
+
+
+class Session(Protocol):
+    """What a listener needs of a protocol's sessions, besides being an asyncio.Protocol.
+
+    A session is made with its Visit and calls `visit.end()` in `connection_lost`.
+    """
+
+    def drain(self) -> None:
+        """Finish what is in hand, take nothing new, then say good-bye and close."""
+
+    def cut(self) -> None:
+        """Close now, without a word."""
+
+
+@dataclass(slots=True, eq=False)
+class Visit:
+    """One client's stay, from the gate until the connection is gone (N-008)."""
+
+    listener: Listener
+    endpoint: Endpoint
+    client_ip: str
+    client_port: int
+    local_ip: str
+    is_encrypted: bool
+    session: Session | None = None
+    account_id: int | None = None
+    domain_id: int | None = None
+
+    def log_in(self, account_id: int, domain_id: int | None) -> bool:
+        """Remember whose session this is; False: the user has too many (N-007)."""
+        if not self.listener.gate.enter_user(account_id):
+            return False
+        if self.account_id is not None:
+            self.listener.gate.leave_user(self.account_id)
+        self.account_id, self.domain_id = account_id, domain_id
+        return True
+
+    def end(self) -> None:
+        """The connection is gone. More than one call does no harm."""
+        self.listener.forget(self)
+
+
+MakeSession = Callable[[Visit], asyncio.Protocol]
+
+
+class Listener:
+    """All endpoints of one protocol in one process.
+
+    `make_session` returns an object that is both an asyncio.Protocol and a Session; `refuse` the
+    bytes that turn a client away (on TLS endpoints it is turned away without a word).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        make_session: MakeSession,
+        refuse: Callable[[Refusal], bytes],
+        gate: Gate,
+        certificates: Certificates,
+        shares_ports: bool = False,
+    ) -> None:
+        self.name = name
+        self.gate = gate
+        self.certificates = certificates
+        self.refuse = refuse
+        self.make_session = make_session
+        self.visits: set[Visit] = set()
+        self.is_draining = False
+        self._shares_ports = shares_ports
+        self._servers: dict[Endpoint, asyncio.Server] = {}
+        self._failed: set[Endpoint] = set()
+        self._all_gone = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def endpoints(self) -> list[Endpoint]:
+        """What is bound now; a port of 0 shows as the one that the system chose."""
+        return sorted(self._servers)
+
+    async def bind(self, wanted: Iterable[Endpoint]) -> None:
+        """Listen on exactly these endpoints from now on; open sessions stay (N-003).
+
+        An endpoint that cannot be bound is reported and tried again at the next call.
+        """
+        wanted = without_covered(wanted)
+        for endpoint in self._servers.keys() - wanted:
+            self._servers.pop(endpoint).close()
+            log.info("endpoint closed", protocol=self.name, ip=endpoint.ip, port=endpoint.port)
+        self._failed &= wanted
+        for endpoint in sorted(wanted - self._servers.keys()):
+            await self._open(endpoint)
+
+    async def _open(self, endpoint: Endpoint) -> None:
+        try:
+            opened = open_socket(endpoint, shares_port=self._shares_ports)
+        except OSError as error:
+            # Said once, not at every try.
+            if endpoint not in self._failed:
+                self._failed.add(endpoint)
+                log.error(
+                    "endpoint cannot be bound", protocol=self.name, ip=endpoint.ip,
+                    port=endpoint.port, error=str(error),
+                )  # fmt: skip
+            return
+        self._failed.discard(endpoint)
+        if endpoint.port == 0:
+            port = opened.getsockname()[1]
+            endpoint = Endpoint(endpoint.ip, port, endpoint.is_tls, endpoint.purpose)
+        loop = asyncio.get_running_loop()
+        self._servers[endpoint] = await loop.create_server(
+            lambda: _Doorman(self, endpoint), sock=opened, backlog=BACKLOG
+        )
+        log.info("endpoint open", protocol=self.name, ip=endpoint.ip, port=endpoint.port)
+
+    def end_sessions(self, is_meant: Callable[[Visit], bool]) -> int:
+        """Drain the sessions of, say, one user or one domain (D-036); returns how many."""
+        meant = [visit for visit in self.visits if is_meant(visit)]
+        for visit in meant:
+            if visit.session is not None:
+                visit.session.drain()
+        return len(meant)
+
+    async def drain(self, seconds: float) -> None:
+        """Accept nobody, let sessions finish what is in hand, cut the rest after `seconds`."""
+        self.is_draining = True
+        for server in self._servers.values():
+            server.close()
+        self._servers.clear()
+        self.end_sessions(lambda visit: True)
+        if self.visits:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._all_gone.wait(), seconds)
+        for visit in list(self.visits):
+            if visit.session is not None:
+                visit.session.cut()
+        for task in list(self._tasks):
+            task.cancel()
+
+    def forget(self, visit: Visit) -> None:
+        """The other half of `Visit.end`."""
+        if visit not in self.visits:
+            return
+        self.visits.remove(visit)
+        self.gate.leave(visit.client_ip)
+        if visit.account_id is not None:
+            self.gate.leave_user(visit.account_id)
+        if self.is_draining and not self.visits:
+            self._all_gone.set()
+
+    def run_beside(self, task: asyncio.Task[None]) -> None:
+        """Keep a reference until the task ends, and end it with the listener."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class _Doorman(asyncio.Protocol):
+    """Asks the gate, before any TLS work, and hands the connection to a session."""
+
+    def __init__(self, listener: Listener, endpoint: Endpoint) -> None:
+        self._listener = listener
+        self._endpoint = endpoint
+        self._visit: Visit | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        peer = transport.get_extra_info("peername")
+        local = transport.get_extra_info("sockname")
+        if not peer or not local:  # the client is gone already
+            transport.abort()
+            return
+        listener, endpoint = self._listener, self._endpoint
+        client_ip = plain_address(peer[0])
+        refusal = listener.gate.enter(client_ip)
+        if refusal is not None:
+            self._turn_away(transport, refusal, client_ip)
+            return
+        visit = Visit(
+            listener, endpoint, client_ip, peer[1], plain_address(local[0]), endpoint.is_tls
+        )
+        listener.visits.add(visit)
+        self._visit = visit
+        if endpoint.is_tls:
+            # No byte may be read as plain text before the handshake has begun.
+            transport.pause_reading()
+            task = asyncio.get_running_loop().create_task(self._shake_hands(transport, visit))
+            listener.run_beside(task)
+        else:
+            _hand_over(visit, transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Only where the connection ends before a session has taken it over."""
+        if self._visit is not None:
+            self._visit.end()
+
+    def _turn_away(self, transport: asyncio.Transport, refusal: Refusal, client_ip: str) -> None:
+        log.info(
+            "connection refused",
+            protocol=self._listener.name,
+            client=client_ip,
+            reason=refusal.value,
+        )
+        if self._endpoint.is_tls:
+            transport.abort()
+        else:
+            transport.write(self._listener.refuse(refusal))
+            transport.close()
+
+    async def _shake_hands(self, transport: asyncio.Transport, visit: Visit) -> None:
+        try:
+            encrypted = await start_tls(
+                transport, self, self._listener.certificates, seconds=HANDSHAKE_SECONDS
+            )
+        except (OSError, asyncio.CancelledError) as error:
+            log.debug("handshake failed", client=visit.client_ip, error=str(error))
+            transport.abort()
+            visit.end()
+            return
+        if visit in self._listener.visits:
+            _hand_over(visit, encrypted)
+
+
+def _hand_over(visit: Visit, transport: asyncio.Transport) -> None:
+    session = visit.listener.make_session(visit)
+    visit.session = session  # type: ignore[assignment]  # it is both, see MakeSession
+    transport.set_protocol(session)
+    session.connection_made(transport)
+    if visit.listener.is_draining:
+        visit.session.drain()  # type: ignore[union-attr]
+
+
+async def start_tls(
+    transport: asyncio.Transport,
+    protocol: asyncio.Protocol,
+    certificates: Certificates,
+    *,
+    seconds: float = HANDSHAKE_SECONDS,
+) -> asyncio.Transport:
+    """Turn an open connection to TLS. Raises OSError (ssl.SSLError, ConnectionError, timeout)."""
+    encrypted = await asyncio.get_running_loop().start_tls(
+        transport,
+        protocol,
+        certificates.context,
+        server_side=True,
+        ssl_handshake_timeout=seconds,
+    )
+    if encrypted is None:
+        raise ConnectionAbortedError("the client is gone")
+    return encrypted
+
+
+def open_socket(endpoint: Endpoint, *, shares_port: bool = False) -> socket.socket:
+    """A bound socket that listens; `::` takes IPv4 clients as well. Raises OSError."""
+    family = socket.AF_INET6 if ":" in endpoint.ip else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        opened.setblocking(False)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shares_port:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, endpoint.ip != "::")
+        opened.bind((endpoint.ip, endpoint.port))
+        opened.listen(BACKLOG)
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+def without_covered(endpoints: Iterable[Endpoint]) -> set[Endpoint]:
+    """Drop pairs on a port that a wildcard address takes anyway, and second claims on a pair.
+
+    Where one pair is claimed for two purposes the first in order wins.
+    """
+    kept: dict[tuple[str, int], Endpoint] = {}
+    for endpoint in sorted(endpoints):
+        kept.setdefault((endpoint.ip, endpoint.port), endpoint)
+    # Port 0 means any free one: nothing is covered there.
+    wild = {(e.ip, e.port) for e in kept.values() if e.ip in ("0.0.0.0", "::") and e.port}  # noqa: S104
+    return {endpoint for (ip, port), endpoint in kept.items() if not _is_covered(ip, port, wild)}
+
+
+def _is_covered(ip: str, port: int, wild: set[tuple[str, int]]) -> bool:
+    if ip == "::":
+        return False
+    if ("::", port) in wild:
+        return True
+    return ip != "0.0.0.0" and ":" not in ip and ("0.0.0.0", port) in wild  # noqa: S104

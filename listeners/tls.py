@@ -1,0 +1,139 @@
+"""Certificates of the listeners: a self-made default, one for each host, read anew when changed."""
+
+from __future__ import annotations
+
+import asyncio.sslproto
+import ssl
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+log = structlog.get_logger(__name__)
+
+DEFAULT = "default"
+_SELF_SIGNED_DAYS = 3650
+
+# An idle TLS session would hold 256 KiB for records that are 16 KiB at most.
+asyncio.sslproto.SSLProtocol.max_size = 16 * 1024
+
+
+class Certificates:
+    """The PEM files of one directory, `<host name>.pem`, each a private key with its chain.
+
+    `default.pem` is for clients that name no host or an unknown one (N-004). A certificate for
+    `*.example.com` lies in `_.example.com.pem`.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._stamps: dict[str, tuple[int, int]] = {}
+        # The context that listeners hold for ever: it only finds the right one by name.
+        self._front = _fresh_context()
+        self._front.sni_callback = self._choose
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """For the server's side of every TLS connection; stays right after `reload`."""
+        return self._front
+
+    @property
+    def is_available(self) -> bool:
+        return DEFAULT in self._contexts
+
+    def make_default(self, hostname: str, *, now: datetime) -> None:
+        """Write a self-signed default certificate if there is none yet."""
+        path = self._directory / f"{DEFAULT}.pem"
+        if path.exists():
+            return
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh = path.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        fresh.touch(mode=0o600)
+        fresh.write_bytes(self_signed(hostname, now=now))
+        fresh.replace(path)
+
+    def reload(self) -> None:
+        """Take in what changed in the directory. A broken file is reported and passed over."""
+        found = {path.stem: path for path in sorted(self._directory.glob("*.pem"))}
+        for name in self._stamps.keys() - found.keys():
+            self._stamps.pop(name)
+            self._contexts.pop(name, None)
+        for name, path in found.items():
+            status = path.stat()
+            stamp = (status.st_mtime_ns, status.st_size)
+            if self._stamps.get(name) != stamp:
+                self._stamps[name] = stamp
+                self._load(name, path)
+
+    def _load(self, name: str, path: Path) -> None:
+        context = self._front if name == DEFAULT else _fresh_context()
+        try:
+            # Tried on a context of its own first, so that a bad file leaves the default as it is.
+            _fresh_context().load_cert_chain(path)
+            context.load_cert_chain(path)
+        except (ssl.SSLError, OSError) as error:
+            log.error("certificate cannot be read", name=name, error=str(error))
+            return
+        self._contexts[name] = context
+
+    def _choose(
+        self, connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext
+    ) -> None:
+        """Called in the handshake with the name that the client wants. RFC 6066 §3."""
+        if not name:
+            return
+        name = name.lower().rstrip(".")
+        context = self._contexts.get(name)
+        if context is None:
+            context = self._contexts.get("_." + name.partition(".")[2])
+        if context is not None:
+            connection.context = context
+
+
+def _fresh_context() -> ssl.SSLContext:
+    """RFC 8996: nothing below TLS 1.2; RFC 9325 §4.2: forward secrecy and AEAD only."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    return context
+
+
+def self_signed(hostname: str, *, now: datetime) -> bytes:
+    """A private key and a certificate for `hostname` and localhost, as one PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    # X.520 allows 64 characters in a common name; clients look at the alternative names anyway.
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hostname[:64])])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=_SELF_SIGNED_DAYS))
+        .add_extension(x509.SubjectAlternativeName(_names(hostname)), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return private + certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _names(hostname: str) -> list[x509.GeneralName]:
+    names: list[x509.GeneralName] = [
+        x509.DNSName(name) for name in dict.fromkeys((hostname, "localhost"))
+    ]
+    return names + [x509.IPAddress(ip_address(ip)) for ip in ("127.0.0.1", "::1")]
