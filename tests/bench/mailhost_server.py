@@ -1,4 +1,4 @@
-"""MailHost under measurement: its own data directory, its own ports, started by `manage.py serve`."""
+"""MailHost under measurement: a data directory and ports of its own, run by `manage.py serve`."""
 
 from __future__ import annotations
 
