@@ -147,4 +147,3 @@ def _count_in_ledger(jobs: Sequence[Acceptance], cursor: Any) -> None:
     now = jobs[0].message["accepted_at"]
     for domain_id, count in accepted.items():
         ledger.count(cursor, domain_id, now, accepted=count, delivered=delivered[domain_id])
-

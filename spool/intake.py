@@ -21,6 +21,7 @@ from domains.policy import DomainPolicy
 from mailboxes.delivery import Delivery
 from protocols.address import Address
 from protocols.message import facts, headers, received, submission
+from protocols.message.received import Encryption
 from spool import priority, schedule, settings
 from spool.acceptance import Acceptance, AcceptedRecipient, planned_references
 from spool.errors import BodyTooLarge, MessageLoops, SpoolFull
@@ -40,11 +41,12 @@ MAXIMUM_FACTS_BYTES = 256 * 1024 * 1024
 class Client:
     """Who handed the message in, for Received and the trace."""
 
-    address: str = ""  # IP; empty: this server
-    name: str = ""  # as EHLO said
-    host_name: str = ""  # PTR, if known
-    protocol: str = ""  # RFC 3848: ESMTPSA ...
-    tls: str = ""  # version and cipher
+    address: str = ""  # IP; empty: this server itself, and no Received is written
+    greeting: str = ""  # what EHLO or HELO said
+    host_name: str | None = None  # PTR, confirmed; None: unknown
+    is_extended: bool = True  # EHLO, not HELO
+    is_authenticated: bool = False
+    encryption: Encryption | None = None
     is_hidden: bool = False  # leave address and name out of Received (N-024)
 
 
@@ -175,25 +177,42 @@ class Intake:
                 value.strip().decode("utf-8", "replace").lower()
                 for value in headers.every(head, b"delivered-to")
             )
-        added = b""
-        if self.origin in (Origin.SUBMISSION, Origin.RELAY):
-            added = submission.missing_fields(
-                fields, sender=self.sender, hostname=conf.MAILHOST_HOSTNAME, spool_id=self.name,
-                now=self._accepted_at,
-            )  # fmt: skip
+        added = self._missing_fields(head)
         given = fields.get(b"message-id") or headers.first(added, b"message-id") or b""
         self.message_id = given.strip().strip(b"<>").decode("utf-8", "replace")[:250]
         self._body = new_body()
         self._body.write(self._received() + added + head)
 
+    def _missing_fields(self, head: bytes) -> bytes:
+        """What a user's program left out (N-023); mail of other servers is left as it is."""
+        if self.origin not in (Origin.SUBMISSION, Origin.RELAY):
+            return b""
+        return submission.missing_fields(
+            head,
+            author_name=self.submitter.full_name if self.submitter else "",
+            author=self.sender or f"postmaster@{conf.MAILHOST_HOSTNAME}",
+            message_id=f"{self.name}@{conf.MAILHOST_HOSTNAME}",
+            now=self._accepted_at,
+        )
+
+    @property
+    def _hop(self) -> received.Hop:
+        client = self.client
+        return received.Hop(
+            server_name=conf.MAILHOST_HOSTNAME,
+            spool_id=self.name,
+            greeting=client.greeting,
+            client_address=None if client.is_hidden else client.address,
+            client_name=client.host_name,
+            is_extended=client.is_extended,
+            is_utf8=self.parameters.smtputf8,
+            is_authenticated=client.is_authenticated,
+            encryption=client.encryption,
+            recipient=self.recipients[0].original_address if len(self.recipients) == 1 else None,
+        )
+
     def _received(self) -> bytes:
-        single = self.recipients[0].original_address if len(self.recipients) == 1 else None
-        return received.received(
-            client_address=self.client.address, client_name=self.client.name,
-            client_host_name=self.client.host_name, is_hidden=self.client.is_hidden,
-            hostname=conf.MAILHOST_HOSTNAME, protocol=self.client.protocol, tls=self.client.tls,
-            spool_id=self.name, recipient=single, now=self._accepted_at,
-        )  # fmt: skip
+        return received.received(self._hop, self._accepted_at) if self.client.address else b""
 
     def _prepare(self) -> Acceptance:
         """Everything that needs no disk: what the rows and the record will say."""
@@ -239,13 +258,14 @@ class Intake:
 
     def _delivery(self, target: Target, now: int) -> Delivery:
         assert target.account is not None and target.domain_id is not None and self._body
-        prefix = received.delivery_lines(sender=self.sender, delivered_to=target.address).decode()
+        lines = received.return_path(self.sender) + received.delivered_to(target.address)
+        prefix = lines.decode()
         return Delivery(
             account_id=target.account.account_id,
             domain_id=target.domain_id,
             blob_id=0,
             prefix=prefix,
-            size_bytes=len(prefix.encode()) + self._body.size_bytes,
+            size_bytes=len(lines) + self._body.size_bytes,
             received_at=now,
             spooled_id=self.id,
         )
@@ -304,7 +324,8 @@ class Intake:
             "sender": self.sender, "domain_id": self.domain_id, "message_id": self.message_id,
             "sender_account_id": self.submitter and self.submitter.account_id,
             "size_bytes": self._body.size_bytes, "client_address": self.client.address,
-            "client_name": self.client.name[:255], "protocol": self.client.protocol,
+            "client_name": self.client.greeting[:255],
+            "protocol": self._hop.protocol if self.client.address else "",
             "body_type": parameters.body_type, "smtputf8": parameters.smtputf8,
             "ret": parameters.ret, "envid": parameters.envid,
             "manual_priority": parameters.priority, "accepted_at": now,
@@ -341,4 +362,3 @@ def begin(
     return Intake(
         sender, origin, client, submitter, kind, parameters, domain_id, maximum_bytes, policy
     )
-

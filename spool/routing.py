@@ -108,9 +108,7 @@ def _bare_postmaster(recipient: Address, question: Question) -> Resolution:
     return resolve(Address.parse(postmaster), question)
 
 
-def _find(
-    domain: DomainPolicy, local_part: str, question: Question
-) -> tuple[str, Entry] | None:
+def _find(domain: DomainPolicy, local_part: str, question: Question) -> tuple[str, Entry] | None:
     """User, alias, list, command address, +detail, role, catch-all: in that order."""
     cached_only = question.cached_only
     entry = directory.lookup(domain.domain_id, local_part, cached_only=cached_only)
@@ -175,9 +173,7 @@ def _follow(
         yield from _expand(domain, found[1], question, seen | {key})
 
 
-def _require_receivers(
-    recipient: Address, targets: tuple[Target, ...], question: Question
-) -> None:
+def _require_receivers(recipient: Address, targets: tuple[Target, ...], question: Question) -> None:
     """Refuse now what no target can take; where one can, the rest waits or bounces later."""
     refusal: Exception | None = None
     for target in targets:
