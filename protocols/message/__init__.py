@@ -1,1 +1,1 @@
-"""Internet messages: headers, the parts of a message as byte ranges, status notifications. RFC 5322, RFC 2045."""
+"""Internet messages: header, parts as byte ranges, trace and status reports. RFC 5322, 2045."""
