@@ -102,7 +102,8 @@ def read(encoded: bytes) -> Envelope:
 def _assemble(fields: list[bytes | tuple[ListedAddress, ...] | None]) -> Envelope:
     texts = [field if isinstance(field, bytes) else None for field in fields]
     lists = [field if isinstance(field, tuple) else () for field in fields]
-    return Envelope(texts[0], texts[1], *lists[2:8], in_reply_to=texts[8], message_id=texts[9])
+    author, sender, reply_to, to, cc, bcc = lists[2:8]
+    return Envelope(texts[0], texts[1], author, sender, reply_to, to, cc, bcc, texts[8], texts[9])
 
 
 def _text(value: bytes | None) -> bytes:
