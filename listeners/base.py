@@ -97,6 +97,8 @@ class Listener:
         self.refuse = refuse
         self.make_session = make_session
         self.visits: set[Visit] = set()
+        # Pairs that belong to one domain alone: its users may log in by their bare name (N-010).
+        self.sole_domain: dict[tuple[str, int], int] = {}
         self.is_draining = False
         self._shares_ports = shares_ports
         self._servers: dict[Endpoint, asyncio.Server] = {}

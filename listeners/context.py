@@ -1,0 +1,17 @@
+"""What the listeners of one process share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from listeners.tls import Certificates
+from switchboard.subscribe import Switchboard
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """`shares_ports`: several mail processes on this machine bind the same ports."""
+
+    board: Switchboard
+    certificates: Certificates
+    shares_ports: bool = False

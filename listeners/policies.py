@@ -1,0 +1,41 @@
+"""Keeps what this process remembers of domains, accounts and settings true, by notes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from accounts import directory as account_directory
+from domains import directory as domain_directory
+from domains import singlerow
+from operations import settings as operations_settings
+from spool import settings as spool_settings
+from switchboard.subscribe import Switchboard
+from switchboard.topics import Note, Topic
+
+
+def forget_when_told(board: Switchboard, *, changed: Callable[[], object]) -> None:
+    """Drop from memory what notes say has changed; then call `changed` once for each batch.
+
+    X-004: a change acts in open sessions too, because they ask at each command.
+    """
+
+    def domains(notes: Sequence[Note]) -> None:
+        for note in notes:
+            domain_directory.forget(note.key)
+            account_directory.forget_domain(note.key)
+        changed()
+
+    def accounts(notes: Sequence[Note]) -> None:
+        for note in notes:
+            account_directory.forget(note.key)
+        changed()
+
+    def settings(notes: Sequence[Note]) -> None:
+        singlerow.forget_all()
+        operations_settings.forget()
+        spool_settings.forget()
+        changed()
+
+    board.subscribe(Topic.DOMAIN, None, domains)
+    board.subscribe(Topic.ACCOUNT, None, accounts)
+    board.subscribe(Topic.SETTINGS, None, settings)
