@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import structlog
@@ -12,12 +13,13 @@ from blobs.committer import process_committer
 from clock.moments import utc_now
 from listeners import bridge, endpoints
 from listeners.base import Listener
-from listeners.imap.server import imap_listener
+from listeners.context import Context
+from listeners.imap.server import make_listener as make_imap_listener
 from listeners.policies import forget_when_told
-from listeners.pop3.server import pop3_listener
+from listeners.pop3.server import make_listener as make_pop3_listener
 from listeners.readiness import Listening, tell_ready, tell_stopping
 from listeners.sessions import end_forbidden_sessions
-from listeners.smtp.server import smtp_listener
+from listeners.smtp.server import make_listener as make_smtp_listener
 from listeners.tls import Certificates
 from mailboxes.settler import Settler
 from spool.manager import Manager
@@ -25,12 +27,108 @@ from switchboard.subscribe import Switchboard
 
 log = structlog.get_logger(__name__)
 
-MAKE_LISTENER: dict[str, Callable[..., Listener]] = {
-    "smtp": smtp_listener,
-    "imap": imap_listener,
-    "pop": pop3_listener,
+MAKE_LISTENER: dict[str, Callable[[Context], Listener]] = {
+    "smtp": make_smtp_listener,
+    "imap": make_imap_listener,
+    "pop": make_pop3_listener,
 }
 PARTS = frozenset({*MAKE_LISTENER, "spool"})
 # Endpoints follow the domains' settings at once by note, and by this timer in any case.
 REBIND_SECONDS = 15.0
-SERVICE_NAMES = {("smtp", "submission"): "submission"}
+SETTLE_SECONDS = 1.0
+
+
+async def run(parts: frozenset[str], stop: asyncio.Event) -> None:
+    """Serve until `stop` is set, then drain within MAILHOST_DRAIN_SECONDS."""
+    process = MailProcess(parts)
+    await process.start()
+    try:
+        await stop.wait()
+    finally:
+        tell_stopping()
+        await process.drain()
+
+
+class MailProcess:
+    """What runs in one mail process, from its start to its drain."""
+
+    def __init__(self, parts: frozenset[str]) -> None:
+        self._parts = parts
+        self._board = Switchboard()
+        self._certificates = Certificates(settings.MAILHOST_DATA / "certificates")
+        self._listeners: list[Listener] = []
+        self._manager: Manager | None = None
+        self._policies_changed = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Everything is bound and told ready when this returns."""
+        await self._board.start()
+        forget_when_told(self._board, changed=self._policies_changed.set)
+        self._certificates.make_default(settings.MAILHOST_HOSTNAME, now=utc_now())
+        self._certificates.reload()
+        context = Context(
+            self._board, self._certificates, shares_ports=settings.MAILHOST_MAIL_PROCESSES > 1
+        )
+        self._listeners = [
+            make(context) for name, make in MAKE_LISTENER.items() if name in self._parts
+        ]
+        if "spool" in self._parts:
+            self._manager = Manager(self._board)
+            await self._manager.start()
+            self._tasks.append(asyncio.create_task(_settle_now_and_then()))
+        await self._bind()
+        self._tasks.append(asyncio.create_task(self._follow_policies()))
+
+    async def drain(self) -> None:
+        """Take nothing new, finish what is in hand, make it durable."""
+        for task in self._tasks:
+            task.cancel()
+        seconds = float(settings.MAILHOST_DRAIN_SECONDS)
+        stopping = [listener.drain(seconds) for listener in self._listeners]
+        if self._manager is not None:
+            stopping.append(self._manager.stop(seconds))
+        await asyncio.gather(*stopping, return_exceptions=True)
+        await asyncio.to_thread(process_committer().stop, seconds)
+        await self._board.stop()
+
+    async def _follow_policies(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._policies_changed.wait(), REBIND_SECONDS)
+            self._policies_changed.clear()
+            try:
+                self._certificates.reload()
+                await self._bind()
+                await end_forbidden_sessions(self._listeners)
+            except Exception:
+                log.exception("policies could not be followed; tried again soon")
+
+    async def _bind(self) -> None:
+        before = self._open_ports()
+        for listener in self._listeners:
+            wanted = await bridge.ask(endpoints.wanted, listener.name)
+            await listener.bind(wanted.endpoints)
+            listener.sole_domain = wanted.sole_domain
+        after = self._open_ports()
+        if after != before or not self._listeners:
+            tell_ready(after)
+
+    def _open_ports(self) -> list[Listening]:
+        return [
+            Listening(endpoint.purpose or listener.name, endpoint.ip, endpoint.port, endpoint.is_tls)
+            for listener in self._listeners
+            for endpoint in listener.endpoints
+        ]
+
+
+async def _settle_now_and_then() -> None:
+    """Bring delivered bodies into their domains' own folders, a batch at a time."""
+    settler = Settler()
+    while True:
+        await asyncio.sleep(SETTLE_SECONDS)
+        try:
+            while await bridge.ask(settler.run_once):
+                pass
+        except Exception:
+            log.exception("settling failed; tried again soon")
