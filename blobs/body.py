@@ -36,6 +36,7 @@ class Body:
     system. A spilled file has no name: whatever happens, nothing of it stays.
     """
 
+    start = 0  # of the body in its spilled file
     __slots__ = ("_chunks", "_crc", "_directory", "_fd", "_hash", "_held_bytes", "size_bytes")
 
     def __init__(self, area: HasDirectory | Path, content: bytes = b"") -> None:
@@ -136,6 +137,47 @@ class Body:
     def _fail(self, error: OSError) -> StoreError:
         self.close()
         return store_error(error, self.size_bytes)
+
+
+class HasFd(Protocol):
+    """An open file; closed when nobody holds it any more."""
+
+    fd: int
+
+
+class StoredBody:
+    """The body of a record that lies in a segment, as the source of a copy."""
+
+    __slots__ = ("_file", "crc", "digest", "held_chunks", "size_bytes", "spilled_bytes", "start")
+
+    def __init__(
+        self, file: HasFd, start: int, *, size_bytes: int, digest: bytes, crc: int
+    ) -> None:
+        self._file = file
+        self.start = start
+        self.size_bytes = size_bytes
+        self.digest = digest
+        self.crc = crc
+        self.held_chunks: list[bytes] = []
+        self.spilled_bytes = 0
+        if size_bytes <= SPILL_BYTES:
+            self.held_chunks.append(pread(file.fd, size_bytes, start))
+        else:
+            self.spilled_bytes = size_bytes
+
+    @property
+    def spilled_fd(self) -> int | None:
+        return self._file.fd if self.spilled_bytes else None
+
+    def is_sound(self) -> bool:
+        """Does the checksum hold? Reads all of it."""
+        crc = 0
+        for chunk in self.held_chunks:
+            crc = crc32(chunk, crc)
+        for done in range(0, self.spilled_bytes, _CHUNK):
+            count = min(_CHUNK, self.spilled_bytes - done)
+            crc = crc32(pread(self._file.fd, count, self.start + done), crc)
+        return crc == self.crc
 
 
 def _nameless_file(directory: Path) -> int:

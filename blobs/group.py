@@ -17,7 +17,7 @@ from blobs.errors import OutcomeUnknown, StoreError, StoreFailed, StoreFull
 from blobs.failures import is_contention, is_full
 from blobs.models import Blob, Segment
 from blobs.rows import Cursor, delete_blobs, insert_blobs
-from blobs.segment import NewRecord, OpenSegment, SegmentWriter
+from blobs.segment import NewRecord, SegmentWriter
 
 if TYPE_CHECKING:
     from blobs.committer import Job
@@ -70,7 +70,6 @@ class GroupWriter:
         self._open_writer = open_writer
         self._writer: SegmentWriter | None = None
         self._is_committing = False
-        self._is_committed = False
 
     def write(self, entries: Sequence[Entry]) -> None:
         """Make all jobs durable, or as many as can be; every submitter is told. Never raises."""
@@ -108,15 +107,10 @@ class GroupWriter:
             try:
                 self._transact(entries, jobs, records)
             except (DatabaseError, InterfaceError) as error:
-                if self._is_committed:
-                    log.exception("after the commit")
-                    return
-                if not self._may_try_again(error, records):
-                    raise
-                if self._is_committed:  # as was found out
+                if self._has_passed(error, records):
                     settle(entries)
                     return
-                if attempt == TRIES:
+                if attempt == TRIES or not self._may_try_again(error):
                     raise
                 time.sleep(_PAUSE_SECONDS * attempt)
             else:
@@ -140,7 +134,7 @@ class GroupWriter:
     def _transact(
         self, entries: Sequence[Entry], jobs: Sequence[Job], records: Sequence[NewRecord]
     ) -> None:
-        self._is_committing = self._is_committed = False
+        self._is_committing = False
         by_class: dict[type[Job], list[Job]] = {}
         for job in jobs:
             by_class.setdefault(type(job), []).append(job)
@@ -156,14 +150,10 @@ class GroupWriter:
                 for job in jobs:
                     if job.error is not None and job.records:
                         delete_blobs(cursor, job.records)
-            # What a hook raises must not look like a failure of the group, which is durable.
-            connection.run_on_commit = [
-                (sids, hook, True) for sids, hook, _ in connection.run_on_commit
-            ]
+            _tame_hooks(connection)
             self._is_committing = True
 
     def _committed(self, entries: Sequence[Entry], records: Sequence[NewRecord]) -> None:
-        self._is_committed = True
         if self._writer is not None:
             self._writer.finished.clear()
             if records and self._writer.segment is not None:
@@ -183,29 +173,40 @@ class GroupWriter:
         if full:
             Segment.objects.filter(pk__in=full).update(sealed_at=timezone.now())
 
-    def _may_try_again(self, error: Exception, records: Sequence[NewRecord]) -> bool:
-        """Is it worth while, and safe? Raises OutcomeUnknown when nobody can say."""
+    def _has_passed(self, error: Exception, records: Sequence[NewRecord]) -> bool:
+        """Was the group committed although `error` came? Raises OutcomeUnknown if nobody knows."""
         connection = connections[DEFAULT_DB_ALIAS]
-        if is_contention(error):
-            return True
-        if connection.connection is not None and connection.is_usable():
+        is_connected = connection.connection is not None and connection.is_usable()
+        if not is_connected:
+            connection.close()
+        if is_connected or not self._is_committing:
             return False
-        connection.close()
-        if self._is_committing:
-            self._ask_for_outcome(records, error)
-        return True
-
-    def _ask_for_outcome(self, records: Sequence[NewRecord], error: Exception) -> None:
-        """The connection broke during COMMIT: a blob's row tells what became of the group."""
-        writer = self._writer
-        if writer is not None and writer.segment is not None:
-            writer.segment.is_recorded = True  # perhaps: it must not be removed
-        if not records:
-            raise OutcomeUnknown("the connection broke during COMMIT") from error
         try:
-            self._is_committed = Blob.objects.filter(pk=records[0].blob_id).exists()
+            passed = self._ask_for_outcome(records)
         except (DatabaseError, InterfaceError):
+            log.warning("the database does not come back")
+            passed = None
+        if passed is None:
             raise OutcomeUnknown("the connection broke during COMMIT") from error
+        return passed
+
+    def _ask_for_outcome(self, records: Sequence[NewRecord]) -> bool | None:
+        """The connection broke during COMMIT: the rows tell what became of the group."""
+        writer = self._writer
+        if not records or writer is None or writer.segment is None:
+            return None
+        segment = writer.segment
+        was_recorded, segment.is_recorded = segment.is_recorded, True
+        try:
+            passed = Blob.objects.filter(pk=records[0].blob_id).exists()
+        except (DatabaseError, InterfaceError):
+            writer.roll()  # its rows may be there: the file stays, and is left alone
+            raise
+        segment.is_recorded = was_recorded or passed
+        return passed
+
+    def _may_try_again(self, error: Exception) -> bool:
+        return is_contention(error) or connections[DEFAULT_DB_ALIAS].connection is None
 
     def _fail(self, entries: Sequence[Entry], error: Exception) -> None:
         fact = _fact(error)
@@ -214,6 +215,11 @@ class GroupWriter:
         for entry in entries:
             entry.job.error = fact
         settle(entries)
+
+
+def _tame_hooks(connection: Any) -> None:
+    """What a hook raises must not look like a failure of the group, which is durable by then."""
+    connection.run_on_commit = [(sids, hook, True) for sids, hook, _ in connection.run_on_commit]
 
 
 def _concerns_all(error: Exception) -> bool:

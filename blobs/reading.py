@@ -24,7 +24,7 @@ OPEN_FILES = 32
 _LOOK_FOR_REMOVED_SECONDS = 60
 
 
-class _OpenFile:
+class OpenFile:
     """A segment opened for reading; closed when the last reader lets go of it."""
 
     __slots__ = ("fd",)
@@ -47,11 +47,11 @@ class _OpenFiles:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.files: OrderedDict[int, _OpenFile] = OrderedDict()
+        self.files: OrderedDict[int, OpenFile] = OrderedDict()
         self.directories: dict[int, Path] = {}
         self.looked_at = time.monotonic()
 
-    def get(self, segment_id: int) -> _OpenFile:
+    def get(self, segment_id: int) -> OpenFile:
         """Raises FileNotFoundError if there is no such segment."""
         with self.lock:
             file = self.files.get(segment_id)
@@ -76,11 +76,11 @@ class _OpenFiles:
             self.files.clear()
             self.directories.clear()
 
-    def _open(self, segment_id: int) -> _OpenFile:
+    def _open(self, segment_id: int) -> OpenFile:
         directory = self.directories.get(segment_id)
         if directory is not None:
             try:
-                return _OpenFile(directory / segment_name(segment_id))
+                return OpenFile(directory / segment_name(segment_id))
             except FileNotFoundError:
                 pass  # the area may have moved: ask the database
         segment = Segment.objects.select_related("area").filter(pk=segment_id).first()
@@ -90,7 +90,7 @@ class _OpenFiles:
         directory = self.directories[segment_id] = segment.area.directory
         if len(self.directories) > 100_000:
             self.directories.clear()
-        return _OpenFile(directory / segment_name(segment_id))
+        return OpenFile(directory / segment_name(segment_id))
 
     def _drop_removed(self) -> None:
         # A removed segment takes up its room on the disk as long as somebody has it open.
@@ -138,7 +138,7 @@ def read_body(location: Location, start: int = 0, stop: int | None = None) -> by
     size = location.size_bytes
     start = min(max(start, 0), size)
     stop = size if stop is None else min(max(stop, start), size)
-    file, location = _find(location)
+    file, location = find(location)
     if start == 0 and stop == size:
         return _read_whole(file, location)
     piece = _pread(file, location, stop - start, location.body_offset + start)
@@ -149,26 +149,26 @@ def read_body(location: Location, start: int = 0, stop: int | None = None) -> by
 
 def read_meta(location: Location) -> bytes:
     """What the writer gave as meta. Raises BlobDamaged, BlobGone."""
-    header, head = _read_head(location)
+    header, head = read_head(location)
     return head[RECORD_HEADER_BYTES : RECORD_HEADER_BYTES + header.meta_bytes]
 
 
 def read_facts(location: Location) -> bytes:
     """What the writer gave as facts. Raises BlobDamaged, BlobGone."""
-    header, head = _read_head(location)
+    header, head = read_head(location)
     return head[RECORD_HEADER_BYTES + header.meta_bytes : header.body_start]
 
 
 def open_body(location: Location) -> BodyReader:
     """The body as a seekable file, not checked against its checksum. Raises BlobGone."""
-    file, location = _find(location)
+    file, location = find(location)
     return BodyReader(file, location)
 
 
 class BodyReader(io.RawIOBase):
     """A body as a file object; reading it needs no memory but the caller's buffer."""
 
-    def __init__(self, file: _OpenFile, location: Location) -> None:
+    def __init__(self, file: OpenFile, location: Location) -> None:
         self._file = file
         self._location = location
         self._position = 0
@@ -200,8 +200,11 @@ class BodyReader(io.RawIOBase):
         return got
 
 
-def _find(location: Location) -> tuple[_OpenFile, Location]:
-    """The open file for a location; follows a blob that has been moved since."""
+def find(location: Location) -> tuple[OpenFile, Location]:
+    """The open file for a location, and the location itself; follows a blob moved since.
+
+    Raises BlobGone, or BlobDamaged if the segment is missing.
+    """
     try:
         return _open_files.get(location.segment_id), location
     except FileNotFoundError:
@@ -214,7 +217,7 @@ def _find(location: Location) -> tuple[_OpenFile, Location]:
         raise BlobDamaged(location.blob_id, "its segment is missing") from None
 
 
-def _pread(file: _OpenFile, location: Location, count: int, offset: int) -> bytes:
+def _pread(file: OpenFile, location: Location, count: int, offset: int) -> bytes:
     try:
         return pread(file.fd, count, offset)
     except OSError as error:
@@ -233,7 +236,7 @@ def _header(raw: bytes, location: Location) -> Header:
     return header
 
 
-def _read_whole(file: _OpenFile, location: Location) -> bytes:
+def _read_whole(file: OpenFile, location: Location) -> bytes:
     raw = _pread(file, location, location.length, location.offset)
     header = _header(raw, location)
     if len(raw) < location.length:
@@ -244,8 +247,9 @@ def _read_whole(file: _OpenFile, location: Location) -> bytes:
     return body
 
 
-def _read_head(location: Location) -> tuple[Header, bytes]:
-    file, location = _find(location)
+def read_head(location: Location) -> tuple[Header, bytes]:
+    """The header, and the bytes of header, meta and facts. Raises BlobDamaged, BlobGone."""
+    file, location = find(location)
     head_bytes = location.length - location.size_bytes
     raw = _pread(file, location, head_bytes, location.offset)
     header = _header(raw, location)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from blobs.body import Body
+from blobs.body import Body, StoredBody
 from blobs.failures import store_error
 from blobs.ids import encode_id, new_id
 from blobs.models import Area
@@ -29,7 +29,8 @@ from blobs.record import (
 
 SEGMENT_BYTES = 64 << 20
 _IOV_MAX = 1024
-_SUFFIX = ".seg"
+SUFFIX = ".seg"
+UNFINISHED = ".new"  # a segment before it is locked
 
 
 class Location(NamedTuple):
@@ -53,7 +54,7 @@ class NewRecord:
     blob_id: int
     meta: bytes
     facts: bytes
-    body: Body
+    body: Body | StoredBody
     references: int = 1
     flags: int = 0
     location: Location | None = None  # known once it has been appended
@@ -70,7 +71,7 @@ class NewRecord:
 
 
 def segment_name(segment_id: int) -> str:
-    return encode_id(segment_id) + _SUFFIX
+    return encode_id(segment_id) + SUFFIX
 
 
 class OpenSegment:
@@ -93,15 +94,19 @@ class OpenSegment:
         nonce = secrets.token_bytes(NONCE_BYTES)
         self.mark = mark_of(nonce)
         self.is_recorded = False  # has a Segment row
-        self.fd = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        # Under its final name it is never seen unlocked: the lock tells other processes that the
+        # writer lives and that what has no row yet is not orphaned.
+        fresh = self.path.with_suffix(UNFINISHED)
+        self.fd = os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
-            # The lock tells other processes that the writer lives and the tail is not orphaned.
             fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.pwrite(self.fd, encode_segment_header(self.segment_id, nonce), 0)
+            fresh.rename(self.path)
             sync_directory(directory)
         except OSError:
-            self.path.unlink()
-            os.close(self.fd)
+            fresh.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
+            self.close()
             raise
         self.size_bytes = self.synced_bytes = SEGMENT_HEADER_BYTES
         _open_segments.add(self)
@@ -272,20 +277,22 @@ def _write_rest(fd: int, data: bytes, done: int, offset: int) -> None:
         done += os.pwrite(fd, view[done:], offset + done)
 
 
-def _copy(body: Body, target: int, offset: int) -> int:
+def _copy(body: Body | StoredBody, target: int, offset: int) -> int:
     """Copy the spilled part of a body inside the kernel; returns where it ends."""
     source, done, total = body.spilled_fd, 0, body.spilled_bytes
     assert source is not None
     while done < total:
         try:
-            count = os.copy_file_range(source, target, total - done, done, offset + done)
+            count = os.copy_file_range(
+                source, target, total - done, body.start + done, offset + done
+            )
         except OSError:
             break  # another file system, or a kernel that can't: by hand below
         if count == 0:
             break
         done += count
     while done < total:
-        piece = os.pread(source, min(1 << 20, total - done), done)
+        piece = os.pread(source, min(1 << 20, total - done), body.start + done)
         if not piece:
             break
         _write_rest(target, piece, 0, offset + done)

@@ -66,7 +66,8 @@ class Switchboard:
             notes, self._arrived = self._arrived, []
         batches: dict[tuple[Topic, int | None], list[Note]] = {}
         for note in notes:
-            for wanted in ((note.topic, note.key), (note.topic, None)):
+            for key in (note.key, None):
+                wanted = (note.topic, key)
                 if wanted in self._callbacks:
                     batches.setdefault(wanted, []).append(note)
         for wanted, batch in batches.items():
