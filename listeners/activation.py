@@ -1,0 +1,44 @@
+"""Sockets that systemd (or whoever started this process) has opened and bound already."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+
+FIRST = 3  # sd_listen_fds(3): the descriptors follow standard error
+
+_lock = threading.Lock()
+_waiting: dict[tuple[str, int], int] | None = None
+
+
+def take(ip: str, port: int) -> socket.socket | None:
+    """The stream socket that was handed over for this pair, if any; each is given once."""
+    global _waiting
+    with _lock:
+        if _waiting is None:
+            _waiting = _handed_over()
+        descriptor = _waiting.pop((ip, port), None)
+    if descriptor is None:
+        return None
+    taken = socket.socket(fileno=os.dup(descriptor))
+    taken.setblocking(False)
+    return taken
+
+
+def _handed_over() -> dict[tuple[str, int], int]:
+    # LISTEN_PID names whom they are for; the supervisor passes them on without it.
+    if os.environ.get("LISTEN_PID", str(os.getpid())) != str(os.getpid()):
+        return {}
+    found = {}
+    count = os.environ.get("LISTEN_FDS", "0")
+    for descriptor in range(FIRST, FIRST + (int(count) if count.isdigit() else 0)):
+        try:
+            with socket.socket(fileno=os.dup(descriptor)) as probe:
+                is_tcp = probe.family in (socket.AF_INET, socket.AF_INET6)
+                if is_tcp and probe.type == socket.SOCK_STREAM:
+                    ip, port = probe.getsockname()[:2]
+                    found[(ip, port)] = descriptor
+        except OSError:
+            continue  # not open, or no socket
+    return found

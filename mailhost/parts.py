@@ -1,0 +1,115 @@
+"""The parts of one server: what runs as a process of its own, and one such process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from listeners.activation import FIRST
+from listeners.readiness import Listening
+
+LARGEST_NOTE_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What the supervisor keeps running."""
+
+    name: str  # "mail", "web"
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Process:
+    """One run of a part: its process and the socket by which it says that it is ready."""
+
+    def __init__(self, part: Part, notify_path: Path) -> None:
+        self.part = part
+        self.is_ready = False
+        self.listening: tuple[Listening, ...] = ()
+        self._path = notify_path
+        notify_path.unlink(missing_ok=True)
+        self.notes = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self.notes.setblocking(False)
+        self.notes.bind(str(notify_path))
+        self.started_at = time.monotonic()  # seconds
+        inherited = _inherited_sockets()
+        self._popen = subprocess.Popen(  # noqa: S603  # this program's own commands
+            part.command,
+            env=_environment(part, notify_path),
+            stdin=subprocess.DEVNULL,
+            pass_fds=inherited,
+            # Ctrl-C in a terminal is for the supervisor alone: it drains the parts in order.
+            start_new_session=True,
+        )
+        self.pid = self._popen.pid
+
+    @property
+    def lived_seconds(self) -> float:
+        return time.monotonic() - self.started_at
+
+    def exit_code(self) -> int | None:
+        """None while it runs; -N if signal N ended it."""
+        return self._popen.poll()
+
+    def terminate(self) -> None:
+        self._popen.terminate()
+
+    def kill(self) -> None:
+        """End it now, with all that it has started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def read_notes(self) -> bool:
+        """Take in what the part has told; True when it has just become ready."""
+        was_ready = self.is_ready
+        while True:
+            try:
+                note = self.notes.recv(LARGEST_NOTE_BYTES)
+            except BlockingIOError:
+                return self.is_ready and not was_ready
+            self._take(note.decode("utf-8", "replace").splitlines())
+
+    def _take(self, assignments: list[str]) -> None:
+        if "READY=1" not in assignments:
+            return
+        listening = []
+        for assignment in assignments:
+            name, _, value = assignment.partition("=")
+            if name == "X_LISTENING":
+                with contextlib.suppress(ValueError):
+                    listening.append(Listening.decode(value))
+        self.listening = tuple(listening)
+        self.is_ready = True
+
+    def close(self) -> None:
+        """Clear up after the end: nothing that it started may outlive it."""
+        self.kill()
+        self._popen.wait()
+        self.notes.close()
+        self._path.unlink(missing_ok=True)
+
+
+def _inherited_sockets() -> tuple[int, ...]:
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return ()
+    return tuple(range(FIRST, FIRST + int(os.environ.get("LISTEN_FDS", "0"))))
+
+
+def _environment(part: Part, notify_path: Path) -> dict[str, str]:
+    environment = {**os.environ, **part.environment}
+    environment.update(
+        MAILHOST_PART=part.name,
+        MAILHOST_SUPERVISOR=str(os.getpid()),
+        NOTIFY_SOCKET=str(notify_path),
+    )
+    if environment.pop("LISTEN_PID", None) != str(os.getpid()):
+        environment.pop("LISTEN_FDS", None)  # they were for somebody else
+    return environment
