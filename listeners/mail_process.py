@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import structlog
 from django.conf import settings
+from mailboxes.settler import Settler
+from spool.manager import Manager
 
 from blobs.committer import process_committer
 from clock.moments import utc_now
@@ -21,8 +23,6 @@ from listeners.readiness import Listening, tell_ready, tell_stopping
 from listeners.sessions import end_forbidden_sessions
 from listeners.smtp.server import make_listener as make_smtp_listener
 from listeners.tls import Certificates
-from mailboxes.settler import Settler
-from spool.manager import Manager
 from switchboard.subscribe import Switchboard
 
 log = structlog.get_logger(__name__)
@@ -116,7 +116,9 @@ class MailProcess:
 
     def _open_ports(self) -> list[Listening]:
         return [
-            Listening(endpoint.purpose or listener.name, endpoint.ip, endpoint.port, endpoint.is_tls)
+            Listening(
+                endpoint.purpose or listener.name, endpoint.ip, endpoint.port, endpoint.is_tls
+            )
             for listener in self._listeners
             for endpoint in listener.endpoints
         ]

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from django.conf import settings as conf
+from mailboxes.delivery import Delivery
 
 from accounts.directory import AccountPolicy
 from blobs import space
@@ -18,7 +19,6 @@ from blobs.store import Body, NewRecord, new_body
 from clock.moments import to_micros, utc_now
 from domains import directory as domain_directory
 from domains.policy import DomainPolicy
-from mailboxes.delivery import Delivery
 from protocols.address import Address
 from protocols.message import facts, headers, received, submission
 from protocols.message.received import Encryption
@@ -338,10 +338,10 @@ def begin(
     *,
     sender: str,
     origin: Origin,
-    client: Client = Client(),  # noqa: B008 (frozen)
+    client: Client = Client(),
     submitter: AccountPolicy | None = None,
     kind: Kind = Kind.STANDARD,
-    parameters: Parameters = Parameters(),  # noqa: B008 (frozen)
+    parameters: Parameters = Parameters(),
     domain: DomainPolicy | None = None,
     maximum_bytes: int | None = None,
     cached_only: bool = False,

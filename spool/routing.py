@@ -1,4 +1,4 @@
-"""Where an address leads: mailboxes, other servers, or nowhere. One resolver for all doors (U-032)."""
+"""Where an address leads: mailboxes, other servers, nowhere. One resolver for all doors (U-032)."""
 
 from __future__ import annotations
 
@@ -154,8 +154,8 @@ def _expand(
         if target.account_id is not None:
             yield from _expand(domain, Entry(Kind.USER, target.account_id), question, seen)
         else:
-            address = Address(target.local_part, target.domain_name)
-            yield from _follow(address, domain.domain_id, question, seen)
+            further = Address(target.local_part, target.domain_name)
+            yield from _follow(further, domain.domain_id, question, seen)
 
 
 def _follow(

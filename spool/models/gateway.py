@@ -16,7 +16,7 @@ class Encryption(models.TextChoices):
 
 
 class Gateway(models.Model):
-    """Which mail it takes: by priority, by sending domain, by destination (narrower wins, G-005)."""
+    """Which mail it takes: by priority, sender and destination (narrower wins, G-005)."""
 
     name = models.CharField(max_length=100, unique=True)
     is_enabled = models.BooleanField(default=True)
