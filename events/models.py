@@ -13,9 +13,7 @@ class AuditEntry(models.Model):
     at = MomentField()
     actor_id = models.BigIntegerField(null=True, help_text="The account; None: the server itself.")
     actor = models.CharField(max_length=320)
-    impersonated = models.CharField(
-        max_length=320, blank=True, help_text="As whom, if not himself."
-    )
+    impersonated = models.CharField(max_length=320, blank=True, help_text="As whom, if another.")
     client_address = models.CharField(max_length=45, blank=True)
     verb = models.CharField(max_length=100)
     object_type = models.CharField(max_length=50)

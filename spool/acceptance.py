@@ -34,7 +34,7 @@ RECIPIENT_COLUMNS = (
 
 def insert_statement(table: str, columns: Sequence[str]) -> str:
     marks = ", ".join(["%s"] * len(columns))
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 (names only)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
 
 
 INSERT_MESSAGE = insert_statement("spool_spooledmessage", MESSAGE_COLUMNS)

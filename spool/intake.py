@@ -330,7 +330,8 @@ class Intake:
             "ret": parameters.ret, "envid": parameters.envid,
             "manual_priority": parameters.priority, "accepted_at": now,
             "expires_at": to_micros(expires_at),
-            "delay_notice_at": to_micros(notice_at) if notice_at else None, "decisions": msgspec.json.encode(self.decisions).decode(),
+            "delay_notice_at": to_micros(notice_at) if notice_at else None,
+            "decisions": msgspec.json.encode(self.decisions).decode(),
         }  # fmt: skip
 
 

@@ -35,7 +35,7 @@ def record(topic: Topic, key: int, payload: bytes) -> int:
     changed_at = connection.ops.adapt_datetimefield_value(timezone.now())
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO switchboard_change (topic, key, payload, writer, changed_at)"  # noqa: S608
+            "INSERT INTO switchboard_change (topic, key, payload, writer, changed_at)"
             f" VALUES (%s, %s, %s, {writer}, %s) RETURNING id",
             (int(topic), key, payload, changed_at),
         )
@@ -68,7 +68,7 @@ def _since_on_postgresql(cursor: ChangeCursor | None) -> tuple[list[Note], Chang
     with connections[DEFAULT_DB_ALIAS].cursor() as sql:
         # One statement, so one snapshot: what it shows and what was still running belong together.
         sql.execute(
-            f"SELECT {_FIRST_RUNNING}, id, topic, key, payload, writer"  # noqa: S608
+            f"SELECT {_FIRST_RUNNING}, id, topic, key, payload, writer"
             " FROM (SELECT 1) AS once"
             " LEFT JOIN switchboard_change ON writer >= COALESCE(%s,"
             f" {_FIRST_RUNNING}) ORDER BY id",

@@ -21,7 +21,7 @@ class LoginSettings(models.Model):
     )
     cram_md5 = models.BooleanField(
         default=False,
-        help_text="Keep what CRAM-MD5 needs: as good as the password to whoever has the server key.",
+        help_text="Keep what CRAM-MD5 needs: as good as the password to who has the server key.",
     )
     minimum_password_length = models.PositiveSmallIntegerField(default=10)
     refuse_common_passwords = models.BooleanField(default=True)

@@ -160,7 +160,7 @@ class AppPassword(models.Model):
 
 
 class LastActivity(models.Model):
-    """When, where and by which service a user last logged in (U-019). Written at most once a minute."""
+    """When, where and by which service a user last logged in (U-019); at most once a minute."""
 
     user = models.OneToOneField(
         User, on_delete=models.CASCADE, primary_key=True, related_name="last_activity"
