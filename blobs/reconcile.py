@@ -149,7 +149,10 @@ def _look_through(area: Area, segment_id: int, path: Path, now: datetime, report
 
 
 def _is_old(path: Path, now: datetime) -> bool:
-    return now - time_of(decode_id(path.stem)) > LEFTOVER_AGE
+    try:
+        return now - time_of(decode_id(path.stem)) > LEFTOVER_AGE
+    except BadId:
+        return False
 
 
 def _without_row(tail: Sequence[Found]) -> Iterator[Found]:

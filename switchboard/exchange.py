@@ -1,40 +1,57 @@
-"""The process's one place through which notes leave and arrive."""
+"""The process's one place through which notes leave: to itself, its machine, other machines."""
 
 from __future__ import annotations
 
-import threading
+import os
 from collections.abc import Sequence
-from typing import Protocol
+from pathlib import Path
 
+from django.conf import settings
+
+from switchboard.carriers import local
+from switchboard.carriers.postgres import Notifier
+from switchboard.carriers.unix import Peers
 from switchboard.topics import Note
 
-MAX_PAYLOAD_BYTES = 4_000
+
+class Exchange:
+    """The carriers that this installation uses."""
+
+    def __init__(self) -> None:
+        self.directory = Path(settings.MAILHOST_DATA) / "run" / "switchboard"
+        self.node: int = settings.MAILHOST_NODE
+        self.has_other_machines: bool = settings.MAILHOST_CLUSTER
+        self.peers = Peers(self.directory, self.node)
+        self.notifier = Notifier(self.node) if self.has_other_machines else None
 
 
-class Receiver(Protocol):
-    """Somebody in this process who wants notes."""
-
-    def receive(self, notes: Sequence[Note]) -> None:
-        """Take notes; called from any thread, must not block nor raise."""
+_exchange: Exchange | None = None
 
 
-_lock = threading.Lock()
-_receivers: tuple[Receiver, ...] = ()
+def exchange() -> Exchange:
+    """The one of this process, made at first use."""
+    global _exchange
+    if _exchange is None:
+        _exchange = Exchange()
+    return _exchange
 
 
 def publish(notes: Sequence[Note]) -> None:
-    """Give notes to the receivers of this process and to the other processes, at once."""
-    for receiver in _receivers:
-        receiver.receive(notes)
+    """Send notes now, to everybody. Neither blocks nor raises."""
+    local.send(notes)
+    carriers = exchange()
+    carriers.peers.send(notes)
+    if carriers.notifier is not None:
+        carriers.notifier.send(notes)
 
 
-def join(receiver: Receiver) -> None:
-    global _receivers
-    with _lock:
-        _receivers = (*_receivers, receiver)
+def reset() -> None:
+    """Forget the carriers: after a fork, or when the settings they were made of have changed."""
+    global _exchange
+    old, _exchange = _exchange, None
+    if old is not None:
+        # Another thread of the parent may have held the lock of the old one.
+        old.peers.abandon()
 
 
-def leave(receiver: Receiver) -> None:
-    global _receivers
-    with _lock:
-        _receivers = tuple(r for r in _receivers if r is not receiver)
+os.register_at_fork(after_in_child=reset)

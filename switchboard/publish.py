@@ -8,6 +8,7 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from switchboard import changes, exchange
+from switchboard.frames import MAX_PAYLOAD_BYTES
 from switchboard.topics import Note, Topic
 
 
@@ -19,8 +20,8 @@ def publish_on_commit(
     `payload` has at most 4,000 bytes. A durable note also becomes a row of Change in the same
     transaction, so that a process which missed the hint finds it within a second or so.
     """
-    if len(payload) > exchange.MAX_PAYLOAD_BYTES:
-        raise ValueError(f"a payload has at most {exchange.MAX_PAYLOAD_BYTES} bytes")
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise ValueError(f"a payload has at most {MAX_PAYLOAD_BYTES} bytes")
     change_id = changes.record(topic, key, payload) if durable else 0
     note = Note(topic, key, payload, change_id)
     connection = connections[DEFAULT_DB_ALIAS]
