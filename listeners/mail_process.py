@@ -9,6 +9,7 @@ from collections.abc import Callable
 import structlog
 from django.conf import settings
 from mailboxes.settler import Settler
+from spool import maintenance
 from spool.manager import Manager
 
 from blobs.committer import process_committer
@@ -36,6 +37,7 @@ PARTS = frozenset({*MAKE_LISTENER, "spool"})
 # Endpoints follow the domains' settings at once by note, and by this timer in any case.
 REBIND_SECONDS = 15.0
 SETTLE_SECONDS = 1.0
+HOUSEKEEPING_SECONDS = 60.0
 
 
 async def run(parts: frozenset[str], stop: asyncio.Event) -> None:
@@ -77,6 +79,7 @@ class MailProcess:
             self._manager = Manager(self._board)
             await self._manager.start()
             self._tasks.append(asyncio.create_task(_settle_now_and_then()))
+            self._tasks.append(asyncio.create_task(_keep_house()))
         await self._bind()
         self._tasks.append(asyncio.create_task(self._follow_policies()))
 
@@ -134,3 +137,17 @@ async def _settle_now_and_then() -> None:
                 pass
         except Exception:
             log.exception("settling failed; tried again soon")
+
+
+async def _keep_house() -> None:
+    """Reconcile rows and records once, then get room back every minute."""
+    try:
+        await bridge.ask(maintenance.recover, now=utc_now())
+    except Exception:
+        log.exception("rows and records could not be compared")
+    while True:
+        await asyncio.sleep(HOUSEKEEPING_SECONDS)
+        try:
+            await bridge.ask(maintenance.keep_house, now=utc_now())
+        except Exception:
+            log.exception("housekeeping failed; tried again soon")

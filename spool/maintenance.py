@@ -1,0 +1,90 @@
+"""What keeps the server's own house in order: room on the disk, old traces, old notes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import transaction
+
+from blobs import reconcile, sweep
+from blobs.ids import first_id_at
+from spool import settings
+from spool.models import RefusedMail, SpooledMessage
+from switchboard import changes
+
+log = structlog.get_logger(__name__)
+
+# Every process re-reads durable notes each second; an hour leaves room for one that hung.
+NOTES_KEPT = timedelta(hours=1)
+# Rows of one transaction: on SQLite nobody else writes meanwhile.
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How many rows or files went."""
+
+    blobs: int
+    segments: int
+    traces: int
+    refusals: int
+
+
+def recover(*, now: datetime) -> int:
+    """At start: look for records without rows and rows without records (S-058); how many.
+
+    A record without a row was never answered with 250, for the rows are committed before the
+    reply: its sender still has the message, and to adopt it would deliver it twice. Such bytes
+    are left for the sweep. A row whose record is gone or damaged is reported, never fatal.
+    """
+    report = reconcile.reconcile(now=now)
+    for missing in report.missing:
+        log.error("record missing", blob=missing.blob_id)
+    for damage in report.damages:
+        log.error("record damaged", segment=str(damage.path), what=str(damage.broken))
+    if report.orphans:
+        log.info("records of unfinished acceptances found", records=len(report.orphans))
+    return len(report.missing) + len(report.damages)
+
+
+def keep_house(*, now: datetime) -> Done:
+    """One round, in short transactions; may run in several processes at once."""
+    swept = sweep.sweep(now=now)
+    retention = settings.current().trace_retention
+    before = now - retention
+    traces = _delete_in_batches(lambda: _delete_traces(before))
+    refusals = _delete_in_batches(lambda: _delete_refusals(before))
+    changes.forget_before(now - NOTES_KEPT)
+    return Done(swept.blobs, swept.segments, traces, refusals)
+
+
+def _delete_in_batches(delete: Callable[[], int]) -> int:
+    total = 0
+    while count := delete():
+        total += count
+    return total
+
+
+def _delete_traces(before: datetime) -> int:
+    """Finished messages whose retention has ended, with all that hangs on them.
+
+    Ids grow with time, so what is older than `before` is a range of the primary key.
+    """
+    old = SpooledMessage.objects.filter(id__lt=first_id_at(before), finished_at__lt=before)
+    with transaction.atomic():
+        ids = list(old.order_by("id").values_list("id", flat=True)[:BATCH])
+        if ids:
+            SpooledMessage.objects.filter(id__in=ids).delete()
+    return len(ids)
+
+
+def _delete_refusals(before: datetime) -> int:
+    old = RefusedMail.objects.filter(id__lt=first_id_at(before))
+    with transaction.atomic():
+        ids = list(old.order_by("id").values_list("id", flat=True)[:BATCH])
+        if ids:
+            RefusedMail.objects.filter(id__in=ids).delete()
+    return len(ids)
