@@ -8,9 +8,6 @@ from collections.abc import Callable
 
 import structlog
 from django.conf import settings
-from mailboxes.settler import Settler
-from spool import maintenance
-from spool.manager import Manager
 
 from blobs.committer import process_committer
 from clock.moments import utc_now
@@ -24,6 +21,9 @@ from listeners.readiness import Listening, tell_ready, tell_stopping
 from listeners.sessions import end_forbidden_sessions
 from listeners.smtp.server import make_listener as make_smtp_listener
 from listeners.tls import Certificates
+from mailboxes.settler import Settler
+from spool import maintenance
+from spool.manager import Manager
 from switchboard.subscribe import Switchboard
 
 log = structlog.get_logger(__name__)

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mailboxes.delivery import Delivery
-
 from blobs import references
 from blobs.committer import Job
 from blobs.ids import new_id
 from mailboxes import delivery
+from mailboxes.delivery import Delivery
 from spool import ledger
 from spool.models import State
 from spool.routing import Target

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 from django.conf import settings as conf
-from mailboxes.delivery import Delivery
 
 from accounts.directory import AccountPolicy
 from blobs import space
@@ -19,6 +18,7 @@ from blobs.store import Body, NewRecord, new_body
 from clock.moments import to_micros, utc_now
 from domains import directory as domain_directory
 from domains.policy import DomainPolicy
+from mailboxes.delivery import Delivery
 from protocols.address import Address
 from protocols.message import facts, headers, received, submission
 from protocols.message.received import Encryption
