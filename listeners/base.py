@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
 
+from blobs.ids import new_id
 from listeners.gate import Gate, Refusal, plain_address
 from listeners.tls import Certificates
 
@@ -56,6 +57,7 @@ class Visit:
     session: Session | None = None
     account_id: int | None = None
     domain_id: int | None = None
+    id: int = field(default_factory=new_id)  # in the registry of sessions
 
     def log_in(self, account_id: int, domain_id: int | None) -> bool:
         """Remember whose session this is; False: the user has too many (N-007)."""

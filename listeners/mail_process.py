@@ -18,6 +18,7 @@ from listeners.imap.server import make_listener as make_imap_listener
 from listeners.policies import forget_when_told
 from listeners.pop3.server import make_listener as make_pop3_listener
 from listeners.readiness import Listening, tell_ready, tell_stopping
+from listeners.registry import Registry
 from listeners.sessions import end_forbidden_sessions
 from listeners.smtp.server import make_listener as make_smtp_listener
 from listeners.tls import Certificates
@@ -80,6 +81,8 @@ class MailProcess:
             await self._manager.start()
             self._tasks.append(asyncio.create_task(_settle_now_and_then()))
             self._tasks.append(asyncio.create_task(_keep_house()))
+        registry = Registry(self._board, self._listeners)
+        self._tasks.append(asyncio.create_task(registry.run()))
         await self._bind()
         self._tasks.append(asyncio.create_task(self._follow_policies()))
 
@@ -91,7 +94,7 @@ class MailProcess:
         stopping = [listener.drain(seconds) for listener in self._listeners]
         if self._manager is not None:
             stopping.append(self._manager.stop(seconds))
-        await asyncio.gather(*stopping, return_exceptions=True)
+        await asyncio.gather(*stopping, *self._tasks, return_exceptions=True)
         await asyncio.to_thread(process_committer().stop, seconds)
         await self._board.stop()
 
