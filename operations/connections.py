@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
+from accounts.models import User
 from blobs.committer import Job
 from clock.moments import to_micros, utc_now
 from events import audit
@@ -109,7 +110,9 @@ def end(connection_id: int, *, by: Actor | None) -> bool:
 def end_of_account(account_id: int, *, by: Actor | None) -> int:
     """End all sessions of an account; how many are known."""
     count = Connection.objects.filter(account_id=account_id).count()
-    audit.record_id(by, "ended all sessions", "accounts.User", account_id)
+    user = User.objects.filter(pk=account_id).first()
+    if user is not None:
+        audit.record(by, "ended all sessions", user)
     publish_on_commit(Topic.SESSION, account_id)
     return count
 
