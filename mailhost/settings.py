@@ -47,6 +47,8 @@ MAILHOST_HOSTNAME = env.str("MAILHOST_HOSTNAME", socket.getfqdn() or "localhost"
 MAILHOST_NODE = env.int("MAILHOST_NODE", 0)
 if not 0 <= MAILHOST_NODE <= 15:
     raise ImproperlyConfigured("MAILHOST_NODE must be 0 to 15")
+# Do other machines share the database? Then what changes here is told to them through PostgreSQL.
+MAILHOST_CLUSTER = env.bool("MAILHOST_CLUSTER", False)
 # Mail processes on this machine; each one has every listener (SO_REUSEPORT).
 MAILHOST_MAIL_PROCESSES = env.int("MAILHOST_MAIL_PROCESSES", 1)
 # Seconds a part may take to finish what it has in hand after SIGTERM.
