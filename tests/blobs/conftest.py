@@ -1,5 +1,8 @@
 """An area, a committer and records for the tests of the blob store."""
 
+import os
+import subprocess
+
 import pytest
 
 from blobs.committer import Committer
@@ -30,3 +33,20 @@ def record(area):
         return NewRecord(new_id(), meta, facts, Body(area, body), **others)
 
     return make
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A directory on a disk of 4 MiB."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small disk")
+    directory = tmp_path / "disk"
+    directory.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", directory], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small disk here: {mounted.stderr.decode().strip()}")
+    yield directory
+    forget_all()
+    subprocess.run(["umount", "-l", directory], check=True)
