@@ -7,9 +7,11 @@ import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-from django.db import close_old_connections
+from django.db import connections
+
+from domains.directory import Cold
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,10 +31,30 @@ async def ask(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) ->
     return await asyncio.get_running_loop().run_in_executor(_pool, call)
 
 
+async def ask_warm(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    """Ask what this process remembers, and only if it does not, in a thread.
+
+    For functions with a `cached_only` parameter that raise `domains.directory.Cold`.
+    """
+    try:
+        return function(*args, cached_only=True, **kwargs)
+    except Cold:
+        return await ask(function, *args, **kwargs)
+
+
 def _call(function: Callable[[], T]) -> T:
-    # As around an HTTP request: a connection that the server dropped is replaced.
-    close_old_connections()
+    _renew_connections()
     try:
         return function()
     finally:
-        close_old_connections()
+        _renew_connections()
+
+
+def _renew_connections() -> None:
+    """Drop connections that the server has dropped, or that are old enough (CONN_MAX_AGE).
+
+    A connection to SQLite does not age: its file would be opened anew for each question.
+    """
+    for connection in connections.all(initialized_only=True):
+        if connection.vendor != "sqlite" or connection.errors_occurred:
+            connection.close_if_unusable_or_obsolete()

@@ -7,6 +7,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import TypeVar
+
+K = TypeVar("K")
 
 
 class Refusal(enum.Enum):
@@ -88,9 +91,9 @@ def plain_address(address: str) -> str:
     return str(mapped or parsed)
 
 
-def _decrease(counter: Counter[str] | Counter[int], key: str | int) -> None:
+def _decrease(counter: Counter[K], key: K) -> None:
     # Keys of zero would stay for ever, one for each address that ever called.
-    if counter[key] <= 1:  # type: ignore[index]
-        del counter[key]  # type: ignore[arg-type]
+    if counter[key] <= 1:
+        del counter[key]
     else:
-        counter[key] -= 1  # type: ignore[index]
+        counter[key] -= 1

@@ -24,9 +24,11 @@ from protocols.smtp.parameters import (
 )
 from protocols.smtp.replies import Reply
 
-# RFC 5321 §4.5.3.1.4 promises 512 octets; SIZE, DSN, AUTH=, MT-PRIORITY and SMTPUTF8 add to it,
-# and RFC 4954 §4 wants 12288 for AUTH. One limit for all is as safe and easier to state.
-MAX_COMMAND_BYTES = 12288 + 2
+# RFC 5321 §4.5.3.1.4: 512 octets, to which extensions add for some verbs: SIZE, DSN, AUTH= and
+# UTF-8 for MAIL and RCPT, and for AUTH the 12288 of RFC 4954 §4. CRLF is counted.
+MAX_COMMAND_BYTES = 12288
+_COMMAND_BYTES = {b"MAIL": 2048, b"RCPT": 2048, b"AUTH": MAX_COMMAND_BYTES}
+_OTHER_COMMAND_BYTES = 512
 MAX_CHUNK_SIZE = 10**12  # BDAT sizes beyond this are nonsense, not mail
 
 
@@ -155,7 +157,12 @@ LEGAL: dict[State, frozenset[type[Command]]] = {
 
 def parse(line: bytes) -> Command:
     """Read one command line without its CRLF. Raises Malformed."""
-    parser = _PARSERS.get(line[:4].upper())
+    verb = line[:4].upper()
+    if len(line) + 2 > _COMMAND_BYTES.get(verb, _OTHER_COMMAND_BYTES):
+        raise Malformed(replies.LINE_TOO_LONG)
+    if b"\r" in line or b"\n" in line or b"\0" in line:
+        raise Malformed(replies.BAD_LINE)
+    parser = _PARSERS.get(verb)
     if parser is None or line[4:5] not in _AFTER_VERB:
         return _parse_long_verb(line)
     try:

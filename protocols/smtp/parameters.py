@@ -68,8 +68,12 @@ class OriginalRecipient:
     address_type: str  # "rfc822" or "utf-8" as a rule, in lower case
     address: str
 
+    def __str__(self) -> str:
+        """As reports write it, without the wire's encoding. RFC 3464 §2.3.1."""
+        return f"{self.address_type};{self.address}"
+
     def encode(self) -> str:
-        """The parameter's value, ready for the wire and for Original-Recipient."""
+        """The parameter's value, ready for the wire."""
         if self.address_type == "utf-8":
             return f"utf-8;{_encode_utf8_address(self.address)}"
         return f"{self.address_type};{encode_xtext(self.address)}"

@@ -1,0 +1,121 @@
+"""Logging in, the same for SMTP, IMAP and POP3: policy, mechanisms, delay after a failure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from accounts import authentication
+from accounts.authentication import WrongCredentials
+from accounts.directory import AccountPolicy
+from accounts.models import ClearTextLogin
+from accounts.settings import LOGIN
+from clock.moments import utc_now
+from listeners import bridge
+from listeners.base import Visit
+from listeners.gate import is_loopback
+from protocols import sasl
+from protocols.sasl import Challenge, CramProof, Exchange, KeysWanted, PlainProof, Proof
+
+# Guessing by one session is slowed; guessing by many is for the blocks of a later check (M-064).
+FAILURE_SECONDS = 1.0
+
+# Sends a challenge in the protocol's own dress; returns the client's decoded response.
+Converse = Callable[[bytes], Awaitable[bytes]]
+
+
+class LoginRefused(Exception):
+    """The proof did not fit, or the account may not use this service; nobody is told which."""
+
+
+class TooManySessions(Exception):
+    """The proof was right, but the user has too many sessions open (N-007)."""
+
+
+async def may_show_password(visit: Visit) -> bool:
+    """Whether PLAIN, LOGIN or USER/PASS may be used on this connection as it is (N-006)."""
+    if visit.is_encrypted:
+        return True
+    policy = (await bridge.ask_warm(LOGIN.read)).clear_text_login
+    if policy == ClearTextLogin.LOOPBACK:
+        return is_loopback(visit.client_ip)
+    return bool(policy == ClearTextLogin.ALLOW)
+
+
+async def offered_mechanisms(visit: Visit) -> list[str]:
+    """The SASL mechanisms to announce now, the best first (N-011, D-053)."""
+    is_allowed = await may_show_password(visit)
+    return [name for name in sasl.MECHANISMS if is_allowed or name not in sasl.CLEAR_TEXT]
+
+
+async def by_mechanism(
+    visit: Visit, exchange: Exchange, initial: bytes | None, converse: Converse
+) -> AccountPolicy:
+    """Run a mechanism to its end; the visit is then the account's.
+
+    Raises LoginRefused, TooManySessions, sasl.Malformed, or what `converse` raises.
+    """
+    step = exchange.step(initial)
+    while True:
+        if isinstance(step, KeysWanted):
+            keys = await bridge.ask(authentication.scram_keys, step.login, **_place(visit))
+            step = exchange.give_keys(keys)  # type: ignore[attr-defined]  # only SCRAM wants keys
+        elif isinstance(step, Challenge):
+            step = exchange.step(await converse(step.data))
+        else:
+            return await _resolve(visit, step)
+
+
+async def by_password(visit: Visit, login: str, password: str) -> AccountPolicy:
+    """LOGIN and USER/PASS. Raises LoginRefused, TooManySessions."""
+    return await _resolve(visit, PlainProof(login, password))
+
+
+async def _resolve(visit: Visit, proof: Proof) -> AccountPolicy:
+    try:
+        account = await _check(visit, proof)
+    except WrongCredentials as error:
+        await asyncio.sleep(FAILURE_SECONDS)
+        raise LoginRefused from error
+    if not visit.log_in(account.account_id, account.domain_id):
+        raise TooManySessions
+    return account
+
+
+async def _check(visit: Visit, proof: Proof) -> AccountPolicy:
+    """Raises WrongCredentials."""
+    place = _place(visit)
+    if proof_acts_for_another(proof):
+        raise WrongCredentials
+    if isinstance(proof, PlainProof):
+        known = authentication.check_cached(proof.login, proof.password, **place)
+        if known is not None:
+            return known
+        return await bridge.ask(
+            authentication.check_password, proof.login, proof.password, **place, now=utc_now()
+        )
+    if isinstance(proof, CramProof):
+        state = await bridge.ask(authentication.cram_md5_state, proof.login, **place)
+        is_proven = proof.fits(state)
+    else:
+        is_proven = proof.is_proven
+    return await bridge.ask(
+        authentication.accept, proof.login, is_proven=is_proven, **place, now=utc_now()
+    )
+
+
+def proof_acts_for_another(proof: Proof) -> bool:
+    """Nobody may act for somebody else by SASL; naming oneself is harmless. RFC 4616 §2."""
+    acting_for = getattr(proof, "acting_for", "")
+    return bool(acting_for) and acting_for.lower() != proof.login.lower()
+
+
+def _place(visit: Visit) -> dict[str, object]:
+    """Where and by which service: decides who may log in, and goes to the log."""
+    endpoint = visit.endpoint
+    return {
+        "service": visit.listener.name,
+        "local_ip": visit.local_ip,
+        "client_address": visit.client_ip,
+        "only_domain": visit.listener.sole_domain.get((endpoint.ip, endpoint.port)),
+    }

@@ -1,0 +1,76 @@
+"""RCPT TO: is this address ours, or may it relay?"""
+
+from __future__ import annotations
+
+import structlog
+
+from listeners import bridge
+from listeners.refusals import REFUSALS, smtp_reply
+from listeners.smtp.session import Session, command
+from protocols.address import Address
+from protocols.smtp import replies
+from protocols.smtp.commands import Rcpt, State
+from protocols.smtp.parameters import Notify, RcptParameters
+from protocols.smtp.replies import Reply
+from spool import routing
+from spool.routing import Question, Resolution
+
+log = structlog.get_logger(__name__)
+
+
+@command(Rcpt)
+async def rcpt(session: Session, rcpt: Rcpt) -> Reply:
+    """Accept or refuse one recipient; the transaction stays open. RFC 5321 §4.1.1.3."""
+    assert session.mail is not None and session.intake is not None
+    if session.accepted_recipients >= await session.recipients_limit():
+        return replies.TOO_MANY_RECIPIENTS
+    recipient = rcpt.recipient
+    if not recipient.is_ascii and not session.mail.parameters.smtputf8:
+        return replies.NON_ASCII_ADDRESS
+    # G-041: old servers relayed by such addresses, and a server behind this one still might.
+    if recipient.carries_route and not session.may_relay:
+        return _refuse(session, recipient, replies.ROUTE_DENIED)
+    try:
+        resolution = await _resolve(session, recipient)
+    except REFUSALS as error:
+        return _refuse(session, recipient, smtp_reply(error, session.policy))
+    notify, orcpt = _wishes(rcpt.parameters)
+    session.intake.add_recipient(recipient, resolution, notify=notify, orcpt=orcpt)
+    session.accepted_recipients += 1
+    session.state = State.RCPT
+    return replies.RECIPIENT_OK
+
+
+async def _resolve(session: Session, recipient: Address) -> Resolution:
+    assert session.mail is not None and session.intake is not None
+    submitter = session.intake.submitter
+    question = Question(
+        sender=session.intake.sender,
+        may_relay=session.may_relay,
+        submitter_domain_id=submitter.domain_id if submitter else None,
+        local_ip=session.visit.local_ip,
+        size_bytes=session.mail.parameters.size_bytes or 0,
+    )
+    return await bridge.ask_warm(routing.resolve, recipient, question)
+
+
+def _refuse(session: Session, recipient: Address, reply: Reply) -> Reply:
+    assert session.intake is not None
+    log.info(
+        "recipient refused",
+        client=session.visit.client_ip,
+        sender=session.intake.sender,
+        recipient=recipient.encode(),
+        reply=f"{reply.code} {reply.enhanced}",
+    )
+    return reply
+
+
+def _wishes(parameters: RcptParameters) -> tuple[str, str]:
+    """NOTIFY and ORCPT as the spool keeps them; empty: not said."""
+    notify = ""
+    if parameters.notify is not None:
+        words = [flag.name for flag in Notify if flag in parameters.notify and flag.name]
+        notify = ",".join(words) or "NEVER"
+    original = parameters.original_recipient
+    return notify, "" if original is None else str(original)

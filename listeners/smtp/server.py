@@ -1,0 +1,41 @@
+"""Binds SMTP sessions to ports."""
+
+from __future__ import annotations
+
+from django.conf import settings as conf
+
+from listeners.base import Listener, Visit
+from listeners.context import Context
+from listeners.gate import Gate, Refusal, SessionLimits
+from listeners.smtp.connection import SmtpConnection
+from listeners.smtp.session import Door
+from protocols.smtp import replies
+
+_REFUSALS = {
+    Refusal.BLOCKED: replies.BLOCKED,
+    Refusal.TOO_MANY: replies.TOO_MANY_SESSIONS,
+    Refusal.TOO_MANY_FROM_ADDRESS: replies.TOO_MANY_SESSIONS,
+}
+
+
+def make_listener(context: Context) -> Listener:
+    """The listener of one process, for server ports and submission ports alike."""
+    door = Door(conf.MAILHOST_HOSTNAME, context.certificates)
+
+    def make_session(visit: Visit) -> SmtpConnection:
+        return SmtpConnection(visit, door)
+
+    def limits() -> SessionLimits:
+        policy = door.policy
+        return SessionLimits(
+            policy.sessions_per_protocol, policy.sessions_per_address, policy.sessions_per_user
+        )
+
+    return Listener(
+        "smtp",
+        make_session=make_session,
+        refuse=lambda refusal: _REFUSALS[refusal].encode(),
+        gate=Gate(limits),
+        certificates=context.certificates,
+        shares_ports=context.shares_ports,
+    )

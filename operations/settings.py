@@ -1,0 +1,81 @@
+"""The listeners' settings and the networks that may relay, from this process's memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from domains.directory import Memory
+from domains.policy import MEGABYTE
+from operations.models import ListenerSettings, RelayNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerPolicy:
+    """None: no limit."""
+
+    message_bytes: int | None
+    sessions_per_protocol: int | None
+    sessions_per_address: int | None
+    sessions_per_user: int | None
+    bad_commands: int
+    smtp_idle_seconds: int
+    imap_idle_seconds: int
+    pop_idle_seconds: int
+    disabled_domain_is_temporary: bool
+    over_quota_is_permanent: bool
+    check_sender_identity: bool
+    check_author_identity: bool
+    hide_submitter_address: bool
+    relay_networks: tuple[IPv4Network | IPv6Network, ...]
+
+    def may_relay(self, client_ip: str) -> bool:
+        """Whether the address may send without logging in (G-040)."""
+        if not self.relay_networks:
+            return False
+        address = ip_address(client_ip)
+        return any(address in network for network in self.relay_networks)
+
+
+_memory: Memory[int, ListenerPolicy] = Memory(limit=1)
+
+
+def current(*, cached_only: bool = False) -> ListenerPolicy:
+    """Raises Cold if `cached_only` and it has not been read lately."""
+    return _memory.ask(1, _read, cached_only=cached_only)
+
+
+def forget() -> None:
+    """Called for each note on Topic.SETTINGS."""
+    _memory.clear()
+
+
+def _read(key: int) -> ListenerPolicy:
+    row = ListenerSettings.objects.filter(pk=key).first() or ListenerSettings(pk=key)
+    networks = RelayNetwork.objects.order_by("pk").values_list("network", flat=True)
+    return _policy(row, tuple(ip_network(network, strict=False) for network in networks))
+
+
+def _policy(
+    row: ListenerSettings, networks: tuple[IPv4Network | IPv6Network, ...]
+) -> ListenerPolicy:
+    return ListenerPolicy(
+        message_bytes=row.message_size_mb * MEGABYTE or None,
+        sessions_per_protocol=row.sessions_per_protocol or None,
+        sessions_per_address=row.sessions_per_address or None,
+        sessions_per_user=row.sessions_per_user or None,
+        bad_commands=row.bad_commands,
+        smtp_idle_seconds=row.smtp_idle_seconds,
+        imap_idle_seconds=row.imap_idle_seconds,
+        pop_idle_seconds=row.pop_idle_seconds,
+        disabled_domain_is_temporary=row.disabled_domain_is_temporary,
+        over_quota_is_permanent=row.over_quota_is_permanent,
+        check_sender_identity=row.check_sender_identity,
+        check_author_identity=row.check_author_identity,
+        hide_submitter_address=row.hide_submitter_address,
+        relay_networks=networks,
+    )
+
+
+# What holds until the row has been read for the first time.
+FACTORY = _policy(ListenerSettings(), ())
