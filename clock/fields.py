@@ -11,7 +11,10 @@ from django.db import models
 from clock.moments import from_micros, to_micros
 
 if TYPE_CHECKING:
-    _Base = models.BigIntegerField[Any, Any]
+
+    class _Base(models.BigIntegerField[Any, Any]):
+        _pyi_private_set_type: Any
+        _pyi_private_get_type: Any
 else:
     _Base = models.BigIntegerField
 

@@ -1,0 +1,97 @@
+"""The record of who changed what: append-only, written in the transaction of the change (X-005)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from django.db.models import Model
+
+from clock.moments import utc_now
+from events.models import AuditEntry
+
+Changes = Mapping[str, tuple[Any, Any]]
+
+MASK = "***"
+SECRETS = frozenset(
+    {"password", "scram_salt", "scram_stored_key", "scram_server_key", "cram_md5_state"}
+)
+
+
+class Actor(Protocol):
+    """An account, seen from this floor: a key, and a name by `str`."""
+
+    @property
+    def pk(self) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a door knows of the caller and no service asks for."""
+
+    name: str = ""
+    impersonated: str = ""
+    client_address: str = ""
+
+
+_UNKNOWN = Circumstances()
+_circumstances: ContextVar[Circumstances] = ContextVar("circumstances", default=_UNKNOWN)
+
+
+@contextmanager
+def acting(*, name: str = "", impersonated: str = "", client_address: str = "") -> Iterator[None]:
+    """Entries made inside tell how the change came: doors wrap their call of a service in it.
+
+    `name` stands for an actor without an account, such as a command.
+    """
+    token = _circumstances.set(Circumstances(name, impersonated, client_address))
+    try:
+        yield
+    finally:
+        _circumstances.reset(token)
+
+
+def record(by: Actor | None, verb: str, subject: Model, changes: Changes | None = None) -> None:
+    """Add one entry. `by` None: the server itself."""
+    record_all(by, verb, [(subject, changes or {})])
+
+
+def record_all(by: Actor | None, verb: str, subjects: Iterable[tuple[Model, Changes]]) -> None:
+    """The same for many subjects at once, in one statement."""
+    now, where = utc_now(), _circumstances.get()
+    actor = str(by) if by is not None else where.name or "server"
+    AuditEntry.objects.bulk_create(
+        AuditEntry(
+            at=now,
+            actor_id=by.pk if by is not None else None,
+            actor=actor[:320],
+            impersonated=where.impersonated[:320],
+            client_address=where.client_address,
+            verb=verb,
+            object_type=subject._meta.label_lower,
+            object_id=subject.pk if isinstance(subject.pk, int) else None,
+            object_name=str(subject)[:320],
+            changes={name: _pair(name, old, new) for name, (old, new) in changes.items()},
+        )
+        for subject, changes in subjects
+    )
+
+
+def _pair(name: str, old: Any, new: Any) -> list[Any]:
+    if name in SECRETS:
+        return [MASK if old else "", MASK if new else ""]
+    return [_plain(old), _plain(new)]
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold; anything else as text, bytes never."""
+    if isinstance(value, bytes | memoryview):
+        return MASK
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return str(value)
