@@ -55,6 +55,9 @@ MAILHOST_MAIL_PROCESSES = env.int("MAILHOST_MAIL_PROCESSES", 1)
 MAILHOST_DRAIN_SECONDS = env.int("MAILHOST_DRAIN_SECONDS", 10)
 # DNS servers ("address" or "address:port", comma-separated); empty: the system's.
 MAILHOST_DNS_SERVERS = env.list("MAILHOST_DNS_SERVERS", default=[])
+# Further directories below which an operator may place a domain's folder (comma-separated,
+# absolute); <data>/domains is always one.
+MAILHOST_DOMAIN_ROOTS = env.list("MAILHOST_DOMAIN_ROOTS", default=[])
 
 SECRET_KEY = _server_key(MAILHOST_DATA / "keys" / "server.key")
 DEBUG = False

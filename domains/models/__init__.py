@@ -6,10 +6,11 @@ from domains.models.features import DomainFeatures
 from domains.models.limits import DomainLimits
 from domains.models.priority import DomainPriority
 from domains.models.sharing import DomainSharing
+from domains.models.tab import Tab
 from domains.models.technical import DomainTechnical, SourceAddress, SpamExclusion
 from domains.models.throttling import DomainThrottling
 
-TABS = {
+TABS: dict[str, type[Tab]] = {
     "technical": DomainTechnical,
     "features": DomainFeatures,
     "limits": DomainLimits,
@@ -33,4 +34,5 @@ __all__ = [
     "HostedName",
     "SourceAddress",
     "SpamExclusion",
+    "Tab",
 ]

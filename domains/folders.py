@@ -1,0 +1,88 @@
+"""Where a domain's own directory may lie, and making and dropping it (D-034, D-008)."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import structlog
+from django.conf import settings
+from django.db.models import Q
+
+from blobs.models import Area
+from domains.errors import FolderRefused
+
+log = structlog.get_logger()
+
+MODE = 0o700
+
+
+def default_path(name: str) -> str:
+    """Relative to the data directory, as areas keep it."""
+    return f"domains/{name}"
+
+
+def check_path(text: str) -> str:
+    """An operator's own choice in the form that areas keep. Raises FolderRefused."""
+    path = Path(text)
+    if not path.is_absolute() or ".." in path.parts:
+        raise FolderRefused(text, "it must be an absolute path")
+    # A symbolic link on the way could lead, now or later, out of the allowed directories.
+    if Path(os.path.realpath(path)) != path:
+        raise FolderRefused(text, "it leads over a symbolic link")
+    if not any(path.is_relative_to(root) and path != root for root in _roots()):
+        raise FolderRefused(text, "it is outside of the allowed directories")
+    if path.is_dir() and any(path.iterdir()):
+        raise FolderRefused(text, "it is in use already")
+    data = settings.MAILHOST_DATA
+    if data.is_relative_to(path):
+        raise FolderRefused(text, "the server's own data lie in it")
+    return str(path.relative_to(data)) if path.is_relative_to(data) else str(path)
+
+
+def require_apart(path: str) -> None:
+    """Raises FolderRefused if another domain's folder is the same, above or below."""
+    above = [str(parent) for parent in Path(path).parents]
+    others = Area.objects.filter(
+        Q(path__in=[path, *above]) | Q(path__startswith=f"{path}/"), kind=Area.Kind.DOMAIN
+    )
+    if others.exists():
+        raise FolderRefused(path, "another domain's folder is the same, above or below")
+
+
+def require_writable(path: str) -> None:
+    """Raises FolderRefused if the directory could not be made. Leaves nothing behind."""
+    parent = (settings.MAILHOST_DATA / path).parent
+    try:
+        parent.mkdir(parents=True, exist_ok=True, mode=MODE)
+        Path(tempfile.mkdtemp(prefix=".try-", dir=parent)).rmdir()
+    except OSError as error:
+        raise FolderRefused(path, error.strerror or "it cannot be written") from error
+
+
+def make(path: str) -> None:
+    """Make the directory; to be called once its row is committed, so that no rollback leaves it.
+
+    A failure is logged only: whoever settles mail into the folder makes it, too.
+    """
+    try:
+        (settings.MAILHOST_DATA / path).mkdir(parents=True, exist_ok=True, mode=MODE)
+    except OSError as error:
+        log.error("domain folder not made", path=path, reason=error.strerror)
+
+
+def move(old: str, new: str) -> None:
+    """Rename the directory, after the commit of the row that says so."""
+    source, goal = settings.MAILHOST_DATA / old, settings.MAILHOST_DATA / new
+    try:
+        goal.parent.mkdir(parents=True, exist_ok=True, mode=MODE)
+        source.rename(goal)
+    except FileNotFoundError:
+        log.info("domain folder was not there", path=old)
+    except OSError as error:
+        log.error("domain folder not moved", path=old, reason=error.strerror)
+
+
+def _roots() -> list[Path]:
+    return [settings.MAILHOST_DATA / "domains", *map(Path, settings.MAILHOST_DOMAIN_ROOTS)]

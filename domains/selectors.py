@@ -1,0 +1,44 @@
+"""Domains by name and by key, for services and pages; the hot paths ask `domains.directory`."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+
+from domains.errors import DomainUnknown, NameMalformed
+from domains.models import TABS, Domain, HostedName, Tab
+from domains.names import read_name
+
+
+def domains() -> QuerySet[Domain]:
+    """All domains with what a list shows of each."""
+    return Domain.objects.select_related("area", "domainlimits")
+
+
+def by_name(text: str) -> Domain:
+    """The domain of that name or alias, as people type it. Raises DomainUnknown."""
+    try:
+        name = read_name(text).name
+    except NameMalformed:
+        raise DomainUnknown(text) from None
+    hosted = HostedName.objects.select_related("domain").filter(name=name).first()
+    if hosted is None:
+        raise DomainUnknown(name)
+    return hosted.domain
+
+
+def locked(domain_id: int) -> Domain:
+    """The domain's row, locked for the caller's transaction: changes of one domain queue here.
+
+    Rows that only refer to the domain, such as new mail, do not wait for it.
+    """
+    return Domain.objects.select_for_update(no_key=True).get(pk=domain_id)
+
+
+def tab_of(domain: Domain, tab: str) -> Tab:
+    """The row behind a tab; `tab` is a key of TABS."""
+    return TABS[tab]._default_manager.get(domain=domain)
+
+
+def names_of(domain: Domain) -> list[str]:
+    """The domain's own name and its aliases."""
+    return list(domain.hosted_names.values_list("name", flat=True))

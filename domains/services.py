@@ -1,0 +1,242 @@
+"""The verbs on a domain: create, change options and tabs, add and remove names, disable, delete.
+
+Accounts stand above domains: whoever opens a whole domain calls `accounts.provisioning`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from django.db import IntegrityError, models, transaction
+
+from blobs.models import Area
+from clock.moments import utc_now
+from domains import folders, limits, ports, selectors
+from domains.errors import ChangedMeanwhile, NameTaken, Problem, ValuesRefused
+from domains.localparts import LocalPartMalformed, read_local_part
+from domains.models import (
+    TABS,
+    Domain,
+    DomainAlias,
+    DomainLimits,
+    DomainTechnical,
+    HostedName,
+    SourceAddress,
+    Tab,
+)
+from domains.names import DomainName, read_name
+from domains.values import replace, settable_fields
+from events import audit
+from events.audit import Actor
+from switchboard.publish import publish_on_commit
+from switchboard.topics import Topic
+
+Values = Mapping[str, Any]
+
+# `name` changes by renaming only (D-014), `folder_path` by moving.
+OPTIONS = ("listen_ip", "list_command_address", "is_disabled")
+
+
+@transaction.atomic
+def create(
+    *,
+    name: str,
+    by: Actor | None,
+    options: Values | None = None,
+    tabs: Mapping[str, Values] | None = None,
+    folder_path: str | None = None,
+) -> Domain:
+    """A new domain with a row for each tab, its folder and its name.
+
+    `folder_path` None: below the data directory. Raises NameMalformed, NameTaken, ValuesRefused,
+    PortClaimed, FolderRefused.
+    """
+    hosted = read_name(name)
+    if HostedName.objects.filter(name=hosted.name).exists():
+        raise NameTaken(hosted.name)
+    path = (
+        folders.default_path(hosted.name)
+        if folder_path is None
+        else folders.check_path(folder_path)
+    )
+    folders.require_apart(path)
+    folders.require_writable(path)
+    domain = Domain(name=hosted.name, unicode_name=hosted.unicode_name, created_at=utc_now())
+    changes = _set_options(domain, options or {})
+    try:
+        with transaction.atomic():
+            domain.area = Area.objects.create(
+                name=folders.default_path(hosted.name), path=path, kind=Area.Kind.DOMAIN
+            )
+            domain.save(force_insert=True)
+            HostedName.objects.create(name=hosted.name, domain=domain)
+    except IntegrityError:
+        raise NameTaken(hosted.name) from None
+    for tab, model in TABS.items():
+        changes |= _add_tab(domain, model, (tabs or {}).get(tab, {}))
+    audit.record(by, "created domain", domain, {"folder_path": (None, path), **changes})
+    transaction.on_commit(partial(folders.make, path))
+    publish_on_commit(Topic.DOMAIN, domain.pk, durable=True)
+    return domain
+
+
+@transaction.atomic
+def change_tab(
+    *,
+    domain: Domain,
+    tab: str,
+    values: Values,
+    by: Actor | None,
+    expected_version: int | None = None,
+) -> Tab:
+    """Set the given values of one tab; what is not given stays.
+
+    `expected_version`: the domain's version that the caller saw (D-007). Raises ValuesRefused,
+    PortClaimed, ChangedMeanwhile. A limit below what is in use is taken (D-092).
+    """
+    domain = _lock(domain, expected_version)
+    row = selectors.tab_of(domain, tab)
+    changes = replace(row, values, fields=settable_fields(TABS[tab]))
+    if changes:
+        _check_across(domain, row)
+        row.save(update_fields=list(changes))
+        _finish(domain, f"changed {tab.replace('_', ' ')}", changes, by)
+    return row
+
+
+@transaction.atomic
+def change_options(
+    *, domain: Domain, options: Values, by: Actor | None, expected_version: int | None = None
+) -> Domain:
+    """Set `listen_ip`, `list_command_address` or `is_disabled`.
+
+    A command address needs its place among the local parts: `accounts.provisioning` sees to it.
+    """
+    domain = _lock(domain, expected_version)
+    changes = _set_options(domain, options)
+    if changes:
+        ports.require_free(domain, DomainTechnical.objects.get(domain=domain))
+        domain.save(update_fields=list(changes))
+        _finish(domain, "changed options", changes, by)
+    return domain
+
+
+def set_disabled(*, domain: Domain, is_disabled: bool, by: Actor | None) -> Domain:
+    """Shut the domain off, or open it again; nothing is deleted (D-036)."""
+    return change_options(domain=domain, options={"is_disabled": is_disabled}, by=by)
+
+
+@transaction.atomic
+def add_alias(*, domain: Domain, name: str, by: Actor | None) -> DomainAlias:
+    """A further name (D-101). Raises NameMalformed, NameTaken, LimitReached."""
+    hosted = read_name(name)
+    domain = selectors.locked(domain.pk)
+    if HostedName.objects.filter(name=hosted.name).exists():
+        raise NameTaken(hosted.name)
+    ceiling = DomainLimits.objects.get(domain=domain).domain_aliases
+    limits.require_room("domain_aliases", ceiling, used=domain.aliases.count())
+    alias = _insert_alias(domain, hosted)
+    _finish(domain, "added domain alias", {"alias": (None, hosted.name)}, by)
+    return alias
+
+
+@transaction.atomic
+def remove_alias(*, alias: DomainAlias, by: Actor | None) -> None:
+    """Mail to the name is relay-denied from now on (D-102); what was accepted is delivered."""
+    domain = selectors.locked(alias.domain_id)
+    name = alias.name
+    HostedName.objects.filter(name=name, domain=domain, is_alias=True).delete()
+    alias.delete()
+    _finish(domain, "removed domain alias", {"alias": (name, None)}, by)
+
+
+@transaction.atomic
+def mark_deleting(*, domain: Domain, by: Actor | None) -> Domain:
+    """The first step of deleting: deliveries are deferred and log-ins refused (D-008)."""
+    domain = selectors.locked(domain.pk)
+    if not domain.is_deleting:
+        domain.is_deleting = True
+        domain.save(update_fields=["is_deleting"])
+        _finish(domain, "began to delete domain", {}, by)
+    return domain
+
+
+@transaction.atomic
+def remove(*, domain: Domain, by: Actor | None) -> None:
+    """The last step of deleting: the rows go, the folder gets a trash name in one rename.
+
+    The area stays: its segments are removed when nothing in them is referred to any more.
+    """
+    domain = selectors.locked(domain.pk)
+    area = Area.objects.select_for_update().get(pk=domain.area_id)
+    old, new = area.path, f"trash/{area.pk}"
+    area.name = area.path = new
+    area.save(update_fields=["name", "path"])
+    audit.record(by, "deleted domain", domain)
+    key = domain.pk
+    domain.delete()
+    transaction.on_commit(partial(folders.move, old, new))
+    publish_on_commit(Topic.DOMAIN, key, durable=True)
+
+
+def _lock(domain: Domain, expected_version: int | None) -> Domain:
+    locked = selectors.locked(domain.pk)
+    if expected_version is not None and locked.version != expected_version:
+        raise ChangedMeanwhile(expected_version, locked.version)
+    return locked
+
+
+def _finish(domain: Domain, verb: str, changes: audit.Changes, by: Actor | None) -> None:
+    Domain.objects.filter(pk=domain.pk).update(version=models.F("version") + 1)
+    domain.version += 1
+    audit.record(by, verb, domain, changes)
+    publish_on_commit(Topic.DOMAIN, domain.pk, durable=True)
+
+
+def _set_options(domain: Domain, options: Values) -> dict[str, tuple[Any, Any]]:
+    options = dict(options)
+    if "list_command_address" in options:
+        try:
+            options["list_command_address"] = read_local_part(options["list_command_address"])
+        except LocalPartMalformed as error:
+            raise ValuesRefused((Problem("list_command_address", error.reason),)) from None
+    return replace(domain, options, fields=OPTIONS)
+
+
+def _add_tab(domain: Domain, model: type[Tab], given: Values) -> dict[str, tuple[Any, Any]]:
+    row = model(domain=domain)
+    changes = replace(row, given, fields=settable_fields(model))
+    _check_across(domain, row)
+    row.save(force_insert=True)
+    return changes
+
+
+def _check_across(domain: Domain, row: Tab) -> None:
+    """Rules that bind more than one value."""
+    if not isinstance(row, DomainTechnical):
+        return
+    ports.require_free(domain, row)
+    problems = tuple(
+        Problem(f"chosen_source_{version}", "choose the address from which mail is to leave")
+        for version in ("ipv4", "ipv6")
+        if getattr(row, f"source_address_{version}") == SourceAddress.CHOSEN
+        and not getattr(row, f"chosen_source_{version}")
+    )
+    if problems:
+        raise ValuesRefused(problems)
+
+
+def _insert_alias(domain: Domain, hosted: DomainName) -> DomainAlias:
+    try:
+        with transaction.atomic():
+            HostedName.objects.create(name=hosted.name, domain=domain, is_alias=True)
+            return DomainAlias.objects.create(
+                domain=domain,
+                name=hosted.name,
+                unicode_name=hosted.unicode_name,
+                created_at=utc_now(),
+            )
+    except IntegrityError:
+        raise NameTaken(hosted.name) from None
