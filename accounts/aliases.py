@@ -1,0 +1,342 @@
+"""The verbs on aliases and the catch-all: one address, many targets (U-030…U-034)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+
+from accounts import localparts
+from accounts.errors import AliasLoops, LocalPartTaken, TargetMalformed, TargetUnknown
+from accounts.models import CATCH_ALL, AliasTarget, LocalPart, User, UserAlias
+from clock.moments import utc_now
+from domains import selectors as domain_selectors
+from domains.errors import NameMalformed, Problem, ValuesRefused
+from domains.limits import require_room
+from domains.localparts import LocalPartMalformed, read_local_part
+from domains.models import Domain, DomainLimits, HostedName
+from domains.names import read_name
+from domains.values import replace
+from events import audit
+from events.audit import Actor
+from protocols.address import Address, MalformedAddress, fold, split_detail
+from switchboard.publish import publish_on_commit
+from switchboard.topics import Topic
+
+Values = Mapping[str, Any]
+
+ALIAS_FIELDS = ("internal_only", "may_send_as", "in_address_list")
+
+# A chain longer than this is not followed by routing either.
+LONGEST_SEARCH = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAlias:
+    """An alias to be; targets are user names of the domain or whole addresses."""
+
+    name: str
+    targets: Sequence[str]
+    values: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """An address as rows know it; `domain_id` None: not ours."""
+
+    local_part: str
+    domain_name: str
+    domain_id: int | None
+    account_id: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.local_part}@{self.domain_name}"
+
+
+def add_alias(
+    *,
+    domain: Domain,
+    name: str,
+    targets: Sequence[str],
+    by: Actor | None,
+    values: Values | None = None,
+) -> UserAlias:
+    """One alias; `*` as the name makes the catch-all. Raises what `add_aliases` does."""
+    new = NewAlias(name=name, targets=targets, values=values or {})
+    return add_aliases(domain=domain, aliases=[new], by=by)[0]
+
+
+@transaction.atomic
+def add_aliases(
+    *, domain: Domain, aliases: Sequence[NewAlias], by: Actor | None
+) -> list[UserAlias]:
+    """Many aliases in a few statements; all or none. They may lead to each other.
+
+    Raises LocalPartMalformed, LocalPartTaken, LimitReached, TargetMalformed, TargetUnknown,
+    AliasLoops, ValuesRefused.
+    """
+    domain = domain_selectors.locked(domain.pk)
+    used = UserAlias.objects.filter(domain=domain).count()
+    ceiling = DomainLimits.objects.get(domain=domain).user_aliases
+    require_room("user_aliases", ceiling, used=used, adding=len(aliases))
+    rows = [_new_row(domain, new) for new in aliases]
+    names = [row.local_part for row in rows]
+    localparts.require_free(domain, names)
+    try:
+        with transaction.atomic():
+            UserAlias.objects.bulk_create(rows)
+    except IntegrityError:
+        raise LocalPartTaken(", ".join(names)) from None
+    localparts.take(domain, localparts.Kind.ALIAS, {row.local_part: row.pk for row in rows})
+    found = [_read_targets(domain, new.targets) for new in aliases]
+    for row, places in zip(rows, found, strict=True):
+        _insert_targets(row, places)
+    for row in rows:
+        _require_no_loop(domain, row)
+    audit.record_all(
+        by,
+        "added alias",
+        (
+            (row, {"targets": (None, [str(place) for place in places])})
+            for row, places in zip(rows, found, strict=True)
+        ),
+    )
+    publish_on_commit(Topic.DOMAIN, domain.pk, durable=True)
+    return rows
+
+
+@transaction.atomic
+def change_alias(
+    *,
+    alias: UserAlias,
+    by: Actor | None,
+    targets: Sequence[str] | None = None,
+    values: Values | None = None,
+) -> UserAlias:
+    """Set the given values; `targets` None: they stay. Raises as `add_aliases` does."""
+    domain = domain_selectors.locked(alias.domain_id)
+    alias = UserAlias.objects.get(pk=alias.pk)
+    changes = replace(alias, values or {}, fields=ALIAS_FIELDS)
+    if changes:
+        alias.save(update_fields=list(changes))
+    if targets is not None:
+        old = target_names(alias)
+        places = _read_targets(domain, targets)
+        alias.targets.all().delete()
+        _insert_targets(alias, places)
+        _require_no_loop(domain, alias)
+        if old != (new := target_names(alias)):
+            changes["targets"] = (old, new)
+    if changes:
+        _finish(alias, "changed alias", changes, by)
+    return alias
+
+
+@transaction.atomic
+def delete_alias(*, alias: UserAlias, by: Actor | None) -> None:
+    """Mail to it is unknown from now on; other aliases no longer lead to it."""
+    domain = domain_selectors.locked(alias.domain_id)
+    local_part = alias.local_part
+    _delete(domain, alias, by)
+    drop_targets(domain, [local_part], accounts=[], by=by)
+
+
+@transaction.atomic
+def set_catch_all(*, domain: Domain, targets: Sequence[str], by: Actor | None) -> UserAlias | None:
+    """Who gets mail for unknown local parts (U-034); no targets: nobody, it is unknown."""
+    domain = domain_selectors.locked(domain.pk)
+    alias = UserAlias.objects.filter(domain=domain, local_part=CATCH_ALL).first()
+    if alias is not None and not targets:
+        _delete(domain, alias, by)
+        return None
+    if alias is not None:
+        return change_alias(alias=alias, targets=targets, by=by)
+    if targets:
+        return add_alias(domain=domain, name=CATCH_ALL, targets=targets, by=by)
+    return None
+
+
+def target_names(alias: UserAlias) -> list[str]:
+    """Targets as people write them: the bare name for users of the same domain."""
+    rows = alias.targets.select_related("account__domain").order_by("pk")
+    return [target_name(alias.domain_id, row) for row in rows]
+
+
+def target_name(domain_id: int, target: AliasTarget) -> str:
+    account = target.account
+    if account is None:
+        return f"{target.local_part}@{target.domain_name}"
+    if account.domain_id == domain_id or account.domain is None:
+        return account.local_part
+    return f"{account.local_part}@{account.domain.name}"
+
+
+def point_at_accounts(domain: Domain, owners: Mapping[str, int]) -> None:
+    """Targets that name new accounts by address lead to them by key from now on."""
+    rows = AliasTarget.objects.filter(
+        account=None,
+        local_part__in=owners,
+        domain_name__in=domain_selectors.names_of(domain),
+    )
+    for row in rows:
+        account_id = owners[row.local_part]
+        if AliasTarget.objects.filter(alias=row.alias_id, account=account_id).exists():
+            row.delete()
+            continue
+        row.account_id, row.local_part, row.domain_name = account_id, "", ""
+        row.save()
+
+
+def drop_targets(
+    domain: Domain, local_parts: Sequence[str], *, accounts: Sequence[int], by: Actor | None
+) -> None:
+    """Take what is going out of all aliases; an alias that leads nowhere any more goes, too."""
+    going = deque([(domain, list(local_parts), list(accounts))])
+    while going:
+        where, names, keys = going.popleft()
+        by_name = Q(local_part__in=names, domain_name__in=domain_selectors.names_of(where))
+        targets = AliasTarget.objects.filter(Q(account__in=keys) | by_name)
+        touched = set(targets.values_list("alias_id", flat=True))
+        targets.delete()
+        for alias in UserAlias.objects.select_related("domain").filter(
+            pk__in=touched, targets=None
+        ):
+            local_part, its_domain = alias.local_part, alias.domain
+            _delete(its_domain, alias, by)
+            going.append((its_domain, [local_part], []))
+
+
+def _new_row(domain: Domain, new: NewAlias) -> UserAlias:
+    local_part = CATCH_ALL if new.name == CATCH_ALL else read_local_part(new.name)
+    row = UserAlias(domain=domain, local_part=local_part, created_at=utc_now())
+    replace(row, new.values, fields=ALIAS_FIELDS)
+    return row
+
+
+def _delete(domain: Domain, alias: UserAlias, by: Actor | None) -> None:
+    audit.record(by, "deleted alias", alias, {"targets": (target_names(alias), None)})
+    key = alias.pk
+    localparts.free(localparts.Kind.ALIAS, [key])
+    alias.delete()
+    publish_on_commit(Topic.ACCOUNT, key, domain.pk.to_bytes(8, "big"), durable=True)
+    publish_on_commit(Topic.DOMAIN, domain.pk, durable=True)
+
+
+def _finish(alias: UserAlias, verb: str, changes: audit.Changes, by: Actor | None) -> None:
+    audit.record(by, verb, alias, changes)
+    payload = alias.domain_id.to_bytes(8, "big")
+    publish_on_commit(Topic.ACCOUNT, alias.pk, payload, durable=True)
+    publish_on_commit(Topic.DOMAIN, alias.domain_id, durable=True)
+
+
+def _read_targets(domain: Domain, targets: Sequence[str]) -> list[_Place]:
+    if not targets:
+        raise ValuesRefused((Problem("targets", "an alias needs at least one"),))
+    places = [_read_target(domain, text) for text in targets]
+    domain_ids = dict(
+        HostedName.objects.filter(name__in={place.domain_name for place in places}).values_list(
+            "name", "domain_id"
+        )
+    )
+    ours = {name: key for name, key in domain_ids.items() if key is not None}
+    wanted = Q()
+    for place in places:
+        if place.domain_name in ours:
+            wanted |= Q(domain_id=ours[place.domain_name], local_part=place.local_part)
+    known = (
+        {(row.domain_id, row.local_part): row for row in LocalPart.objects.filter(wanted)}
+        if wanted
+        else {}
+    )
+    found: dict[_Place, None] = {}
+    for place in places:
+        key = ours.get(place.domain_name)
+        row = known.get((key, place.local_part)) if key is not None else None
+        if row is None and key == domain.pk:
+            _require_reachable(domain, place)
+        account_id = row.object_id if row and row.kind == LocalPart.Kind.USER else None
+        found[_Place(place.local_part, place.domain_name, key, account_id)] = None
+    return list(found)
+
+
+def _read_target(domain: Domain, text: str) -> _Place:
+    try:
+        if "@" not in text:
+            return _Place(read_local_part(text), domain.name, domain.pk)
+        address = Address.parse(text)
+        # Elsewhere local parts may tell cases apart (RFC 5321 §2.4); here they never do.
+        name = address.domain if address.is_literal else read_name(address.domain).name
+        is_ours = HostedName.objects.filter(name=name).exists()
+        local_part = fold(address.local_part) if is_ours else address.local_part
+    except (MalformedAddress, NameMalformed, LocalPartMalformed) as error:
+        raise TargetMalformed(text, error.reason) from None
+    if len(local_part) > 64:
+        raise TargetMalformed(text, "the part before the @ is too long")
+    return _Place(local_part, name, None)
+
+
+def _require_reachable(domain: Domain, place: _Place) -> None:
+    """An address of the same domain without an entry may still be a detail or caught (U-032)."""
+    base, _ = split_detail(place.local_part)
+    reachable = LocalPart.objects.filter(domain=domain, local_part__in=[base, CATCH_ALL])
+    if not reachable.exists():
+        raise TargetUnknown(str(place))
+
+
+def _insert_targets(alias: UserAlias, places: Sequence[_Place]) -> None:
+    # Two spellings can mean one account.
+    accounts = dict.fromkeys(p.account_id for p in places if p.account_id is not None)
+    rows = [AliasTarget(alias=alias, account_id=key) for key in accounts]
+    rows += [
+        AliasTarget(alias=alias, local_part=place.local_part, domain_name=place.domain_name)
+        for place in places
+        if place.account_id is None
+    ]
+    AliasTarget.objects.bulk_create(rows)
+
+
+def _require_no_loop(domain: Domain, alias: UserAlias) -> None:
+    """Follow the alias through aliases and domain aliases of ours. Raises AliasLoops."""
+    start = _Place(alias.local_part, domain.name, domain.pk)
+    waiting: deque[tuple[UserAlias, tuple[str, ...]]] = deque([(alias, (str(start),))])
+    seen: set[int] = set()
+    while waiting and len(seen) < LONGEST_SEARCH:
+        current, path = waiting.popleft()
+        for target in current.targets.filter(account=None):
+            name = f"{target.local_part}@{target.domain_name}"
+            following = _alias_at(target)
+            if following is None:
+                continue
+            if following.pk == alias.pk:
+                raise AliasLoops((*path, name))
+            if following.pk not in seen:
+                seen.add(following.pk)
+                waiting.append((following, (*path, name)))
+
+
+def _alias_at(target: AliasTarget) -> UserAlias | None:
+    """The alias that a target by address meets, in the order of U-032; None: something else."""
+    hosted = HostedName.objects.filter(name=target.domain_name).first()
+    if hosted is None:
+        return None
+    base, _ = split_detail(target.local_part)
+    candidates = [target.local_part, base, CATCH_ALL]
+    known = {
+        row.local_part: row
+        for row in LocalPart.objects.filter(domain_id=hosted.domain_id, local_part__in=candidates)
+    }
+    for candidate in candidates:
+        row = known.get(candidate)
+        if row is not None:
+            is_alias = row.kind == LocalPart.Kind.ALIAS
+            return UserAlias.objects.get(pk=row.object_id) if is_alias else None
+    return None
+
+
+def users_of(alias: UserAlias) -> list[User]:
+    """The accounts that the alias leads to directly: whose it is to send as (U-031)."""
+    return list(User.objects.filter(pk__in=alias.targets.values("account")))

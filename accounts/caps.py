@@ -1,0 +1,52 @@
+"""What the plan of a reseller allows, over all of his domains (X-011, D-081)."""
+
+from __future__ import annotations
+
+from accounts.errors import FeatureOff
+from accounts.models import DomainOwnership, Plan, ResellerPlan, User
+from domains.limits import require_room
+from domains.models import Domain
+
+
+def lock_plan(reseller: User | None) -> Plan | None:
+    """The reseller's plan, locked for the transaction: growth of all his domains queues here.
+
+    Taken before the row of any domain, so that two openings never wait for each other.
+    """
+    if reseller is None:
+        return None
+    row = (
+        ResellerPlan.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("plan")
+        .filter(reseller=reseller)
+        .first()
+    )
+    return row.plan if row else None
+
+
+def reseller_of(domain: Domain) -> User | None:
+    """None: the domain belongs to the provider itself."""
+    ownership = DomainOwnership.objects.select_related("reseller").filter(domain=domain).first()
+    return ownership.reseller if ownership else None
+
+
+def require_domain_room(reseller: User | None, plan: Plan | None) -> None:
+    """Raises LimitReached."""
+    if plan is not None and plan.domains:
+        used = DomainOwnership.objects.filter(reseller=reseller).count()
+        require_room("domains", plan.domains, used=used)
+
+
+def require_user_room(reseller: User | None, plan: Plan | None, *, adding: int) -> None:
+    """The cap over all domains together; that of one domain stands with its own limit."""
+    if plan is not None and plan.users:
+        used = User.objects.filter(domain__ownership__reseller=reseller).count()
+        require_room("users", plan.users, used=used, adding=adding)
+
+
+def require_features(plan: Plan | None, features: dict[str, object]) -> None:
+    """Raises FeatureOff if one is switched on that the plan withholds."""
+    withheld = set(plan.withheld_features) if plan else set()
+    for name, is_on in features.items():
+        if is_on and name in withheld:
+            raise FeatureOff(name)

@@ -1,0 +1,143 @@
+"""What the services of accounts refuse, as facts with fields; doors put them into words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domains.errors import Refused
+
+
+class WrongCredentials(Refused):
+    """Name, password, status or access is wrong; nobody outside learns which (N-011)."""
+
+    def __str__(self) -> str:
+        return "wrong name or password"
+
+
+@dataclass(eq=False)
+class LocalPartTaken(Refused):
+    """A user, an alias, a list or the command address of the domain has it (U-011)."""
+
+    local_part: str
+    kind: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.local_part} is taken" + (f" by a {self.kind}" if self.kind else "")
+
+
+@dataclass(eq=False)
+class PasswordRefused(Refused):
+    """The password breaks the policy (U-014)."""
+
+    reasons: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"the password {' and '.join(self.reasons)}"
+
+
+class PasswordLocked(Refused):
+    """The user may not change it himself (U-014)."""
+
+    def __str__(self) -> str:
+        return "the password is locked"
+
+
+@dataclass(eq=False)
+class HashNotUnderstood(Refused):
+    """The text is no password hash of a kind that can be checked here."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"the password hash cannot be used: {self.reason}"
+
+
+@dataclass(eq=False)
+class LastAdministrator(Refused):
+    """The domain would be left without an enabled administrator (D-040)."""
+
+    address: str
+
+    def __str__(self) -> str:
+        return f"{self.address} is the last enabled administrator of the domain"
+
+
+@dataclass(eq=False)
+class TargetUnknown(Refused):
+    """The target of an alias would be an address of the same domain that leads nowhere."""
+
+    target: str
+
+    def __str__(self) -> str:
+        return f"the target {self.target} leads nowhere"
+
+
+@dataclass(eq=False)
+class TargetMalformed(Refused):
+    """The target of an alias is no address."""
+
+    target: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"the target {self.target!r} cannot be used: {self.reason}"
+
+
+@dataclass(eq=False)
+class AliasLoops(Refused):
+    """Following the alias would come back to it (U-030)."""
+
+    path: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"the alias would loop: {' -> '.join(self.path)}"
+
+
+@dataclass(eq=False)
+class UserUnknown(Refused):
+    """There is no such user, or not for this actor."""
+
+    address: str
+
+    def __str__(self) -> str:
+        return f"there is no user {self.address}"
+
+
+@dataclass(eq=False)
+class AliasUnknown(Refused):
+    """There is no such alias, or not for this actor."""
+
+    address: str
+
+    def __str__(self) -> str:
+        return f"there is no alias {self.address}"
+
+
+@dataclass(eq=False)
+class NotPermitted(Refused):
+    """The actor's role does not have the verb."""
+
+    verb: str
+
+    def __str__(self) -> str:
+        return f"not permitted: {self.verb.replace('_', ' ')}"
+
+
+@dataclass(eq=False)
+class FeatureOff(Refused):
+    """The feature is switched off for the domain, or withheld by the plan (D-060, X-011)."""
+
+    feature: str
+
+    def __str__(self) -> str:
+        return f"the feature {self.feature.replace('_', ' ')} is off"
+
+
+@dataclass(eq=False)
+class StillOwner(Refused):
+    """The reseller has domains, which must go to somebody else first."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} still has domains"
