@@ -40,8 +40,14 @@ def drop(user: str, data: Path) -> None:
         raise SystemExit(f"MAILHOST_USER needs the program setpriv: {error}") from None
 
 
-def die_with(parent: int) -> None:
-    """Get SIGTERM when the process `parent` is gone, also by SIGKILL."""
+def follow_supervisor() -> None:
+    """Get SIGTERM when the supervisor is gone, also by SIGKILL; nothing if there is none."""
+    supervisor = os.environ.get("MAILHOST_SUPERVISOR")
+    if supervisor:
+        _die_with(int(supervisor))
+
+
+def _die_with(parent: int) -> None:
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")
     if os.getppid() != parent:  # it went before it could be watched

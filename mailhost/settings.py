@@ -10,6 +10,8 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from mailhost import logs
+
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -19,7 +21,7 @@ def _server_key(path: Path) -> str:
     try:
         return path.read_text().strip()
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         fresh.touch(mode=0o600)
         fresh.write_text(secrets.token_urlsafe(48) + "\n")
@@ -58,6 +60,19 @@ MAILHOST_DNS_SERVERS = env.list("MAILHOST_DNS_SERVERS", default=[])
 # Further directories below which an operator may place a domain's folder (comma-separated,
 # absolute); <data>/domains is always one.
 MAILHOST_DOMAIN_ROOTS = env.list("MAILHOST_DOMAIN_ROOTS", default=[])
+
+# How log events look: "console", "logfmt", "json", or "auto": console on a terminal, else logfmt.
+MAILHOST_LOG_FORMAT = env.str("MAILHOST_LOG_FORMAT", "auto")
+if MAILHOST_LOG_FORMAT not in logs.FORMATS:
+    raise ImproperlyConfigured(f"MAILHOST_LOG_FORMAT must be one of {', '.join(logs.FORMATS)}")
+# The least important events that are logged: "debug", "info", "warning" or "error".
+MAILHOST_LOG_LEVEL = env.str("MAILHOST_LOG_LEVEL", "info")
+if MAILHOST_LOG_LEVEL not in logs.LEVELS:
+    raise ImproperlyConfigured(f"MAILHOST_LOG_LEVEL must be one of {', '.join(logs.LEVELS)}")
+LOGGING_CONFIG = "mailhost.logs.configure"
+LOGGING = {"level": MAILHOST_LOG_LEVEL, "format": MAILHOST_LOG_FORMAT}
+# PEM files of the listeners and the panel: default.pem, <host name>.pem; each a key with its chain.
+MAILHOST_CERTIFICATES = MAILHOST_DATA / "certificates"
 
 SECRET_KEY = _server_key(MAILHOST_DATA / "keys" / "server.key")
 DEBUG = False

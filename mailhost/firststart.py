@@ -1,0 +1,78 @@
+"""What must be there before the server runs: the schema, a certificate, an administrator."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+
+from accounts import services
+from accounts.models import Role, User
+from clock.moments import utc_now
+from listeners.tls import DEFAULT, Certificates
+
+log = structlog.get_logger(__name__)
+
+
+class AlreadyRunning(Exception):
+    """Another server works with this MAILHOST_DATA."""
+
+    def __init__(self, pid: str) -> None:
+        super().__init__(f"MailHost runs already with this MAILHOST_DATA (process {pid})")
+
+
+@contextmanager
+def sole_server() -> Iterator[None]:
+    """Hold the data directory for this server alone. Raises AlreadyRunning."""
+    with (settings.MAILHOST_DATA / "serve.pid").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise AlreadyRunning(file.read().strip() or "unknown") from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+        file.truncate(0)
+
+
+def migrate() -> None:
+    """Bring the schema up to date; says so when there was something to do."""
+    executor = MigrationExecutor(connection)
+    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if missing:
+        log.info("preparing the database", migrations=len(missing))
+        call_command("migrate", verbosity=0, interactive=False)
+
+
+def certificate() -> Path:
+    """The default certificate; a self-signed one is made where there is none."""
+    folder: Path = settings.MAILHOST_CERTIFICATES
+    Certificates(folder).make_default(settings.MAILHOST_HOSTNAME, now=utc_now())
+    return folder / f"{DEFAULT}.pem"
+
+
+def first_administrator() -> tuple[str, str] | None:
+    """Login and password of a new system administrator; None if there is one already."""
+    if User.objects.filter(role=Role.SYSTEM_ADMINISTRATOR).exists():
+        return None
+    login, password = "admin", secrets.token_urlsafe(12)
+    with transaction.atomic():
+        user = User.objects.create(
+            local_part=login,
+            role=Role.SYSTEM_ADMINISTRATOR,
+            full_name="System administrator",
+            created_at=utc_now(),
+        )
+        services.set_password(user=user, password=password, by=None)
+    return login, password

@@ -1,0 +1,90 @@
+"""What an operator sees when the server is up: where it listens and what to try first."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from listeners.readiness import Listening
+
+log = structlog.get_logger(__name__)
+
+WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  # shown, not bound
+PANEL = "panel"
+# The listeners' own names, as people write them.
+TITLES = {"smtp": "SMTP", "submission": "Submission", "imap": "IMAP", "pop": "POP3", PANEL: "Panel"}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the screen shows beside the ports. `recipient` None: there is no domain yet."""
+
+    data: Path
+    hostname: str
+    recipient: str | None
+
+
+def show(facts: Facts, listening: Sequence[Listening]) -> None:
+    """A table for a person at a terminal, one log event for everybody else."""
+    if sys.stdout.isatty():
+        Console().print(screen(facts, listening))
+    else:
+        ports = {
+            f"{one.service}{'_tls' if one.is_tls else ''}": _place(one.ip, one.port)
+            for one in sorted(listening, key=lambda one: one.port)
+        }
+        log.info("ready", **ports, data=str(facts.data))
+
+
+def screen(facts: Facts, listening: Sequence[Listening]) -> Panel:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("Service", "Listens on", "TLS"):
+        table.add_column(heading)
+    for one in sorted(listening, key=lambda one: one.port):
+        service = TITLES.get(one.service, one.service)
+        table.add_row(service, _place(one.ip, one.port), "at once" if one.is_tls else "")
+    lines = Text()
+    for label, value in hints(facts, listening):
+        lines.append(f"{label:<13}", "bold")
+        lines.append(f"{value}\n")
+    lines.rstrip()
+    title = f"MailHost on {facts.hostname}"
+    return Panel.fit(Group(table, Text(), lines), title=title, border_style="green")
+
+
+def hints(facts: Facts, listening: Sequence[Listening]) -> list[tuple[str, str]]:
+    """Label and text of each line below the table."""
+    found = [("Data", str(facts.data))]
+    panels = [
+        f"{'https' if one.is_tls else 'http'}://{_place(_near(one.ip), one.port)}/"
+        for one in listening
+        if one.service == PANEL
+    ]
+    if panels:
+        found.append(("Panel", "  ".join(panels)))
+    if facts.recipient is None:
+        found.append(("First domain", "./manage apply examples/example.yaml"))
+    smtp = next((one for one in listening if one.service == "smtp"), None)
+    if smtp is not None:
+        recipient = facts.recipient or "alice@example.com"
+        place = _place(_near(smtp.ip), smtp.port)
+        found.append(("First mail", f"swaks --server {place} --to {recipient}"))
+    found.append(("Stop", "Ctrl-C"))
+    return found
+
+
+def _near(ip: str) -> str:
+    """An address at which this machine itself reaches what listens on `ip`."""
+    return "localhost" if ip in WILDCARDS else ip
+
+
+def _place(ip: str, port: int) -> str:
+    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
