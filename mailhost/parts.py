@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from listeners.activation import FIRST
 from listeners.readiness import Listening
@@ -30,20 +30,20 @@ class Part:
 class Process:
     """One run of a part: its process and the socket by which it says that it is ready."""
 
-    def __init__(self, part: Part, notify_path: Path) -> None:
+    def __init__(self, part: Part) -> None:
         self.part = part
         self.is_ready = False
         self.listening: tuple[Listening, ...] = ()
-        self._path = notify_path
-        notify_path.unlink(missing_ok=True)
+        # An abstract socket: no file is left behind, however this process ends.
+        name = f"mailhost-{os.getpid()}-{part.name}-{secrets.token_hex(8)}"
         self.notes = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self.notes.setblocking(False)
-        self.notes.bind(str(notify_path))
+        self.notes.bind(f"\0{name}")
         self.started_at = time.monotonic()  # seconds
         inherited = _inherited_sockets()
         self._popen = subprocess.Popen(  # noqa: S603  # this program's own commands
             part.command,
-            env=_environment(part, notify_path),
+            env=_environment(part, f"@{name}"),
             stdin=subprocess.DEVNULL,
             pass_fds=inherited,
             # Ctrl-C in a terminal is for the supervisor alone: it drains the parts in order.
@@ -94,7 +94,6 @@ class Process:
         self.kill()
         self._popen.wait()
         self.notes.close()
-        self._path.unlink(missing_ok=True)
 
 
 def _inherited_sockets() -> tuple[int, ...]:
@@ -103,12 +102,12 @@ def _inherited_sockets() -> tuple[int, ...]:
     return tuple(range(FIRST, FIRST + int(os.environ.get("LISTEN_FDS", "0"))))
 
 
-def _environment(part: Part, notify_path: Path) -> dict[str, str]:
+def _environment(part: Part, notify_socket: str) -> dict[str, str]:
     environment = {**os.environ, **part.environment}
     environment.update(
         MAILHOST_PART=part.name,
         MAILHOST_SUPERVISOR=str(os.getpid()),
-        NOTIFY_SOCKET=str(notify_path),
+        NOTIFY_SOCKET=notify_socket,
     )
     if environment.pop("LISTEN_PID", None) != str(os.getpid()):
         environment.pop("LISTEN_FDS", None)  # they were for somebody else

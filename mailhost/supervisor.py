@@ -5,10 +5,8 @@ from __future__ import annotations
 import selectors
 import signal
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import FrameType
 
 import structlog
@@ -69,14 +67,13 @@ class Supervisor:
 
     def run(self) -> int:
         """The exit code: DRAINED, COULD_NOT_START or KILLED."""
-        # An own folder under a short name: a socket's path may have 107 bytes only.
-        with tempfile.TemporaryDirectory(prefix="mailhost-") as folder, _Wakeup() as wakeup:
+        with _Wakeup() as wakeup:
             self._selector.register(wakeup.reader, selectors.EVENT_READ)
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 signal.signal(number, self._ask_to_stop)
             try:
                 while not self._is_over():
-                    self._start_what_is_due(Path(folder))
+                    self._start_what_is_due()
                     self._wait(wakeup)
                     self._take_notes()
                     self._bury_the_dead()
@@ -94,12 +91,12 @@ class Supervisor:
     def _is_over(self) -> bool:
         return self._is_stopping and all(w.process is None for w in self._watched)
 
-    def _start_what_is_due(self, folder: Path) -> None:
+    def _start_what_is_due(self) -> None:
         if self._is_stopping:
             return
         for watched in self._watched:
             if watched.process is None and watched.start_at <= time.monotonic():
-                process = Process(watched.part, folder / watched.part.name)
+                process = Process(watched.part)
                 self._selector.register(process.notes, selectors.EVENT_READ)
                 watched.process = process
                 log.debug("part started", name=watched.part.name, pid=process.pid)

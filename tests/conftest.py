@@ -1,22 +1,35 @@
-"""What every test stands on: a data directory of its own, and a database that threads share."""
+"""What every room's tests share: a running server and a clean data folder."""
 
-import shutil
-import tempfile
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from django.conf import settings
-from django.db import connections
+import pytest
+
+from tests import databases, settings
+from tests.running import RunningServer
 
 
-def pytest_configure(config):
-    data = Path(tempfile.mkdtemp(prefix="mailhost-test-"))
-    config.mailhost_data = data
-    settings.MAILHOST_DATA = data
-    database = connections.databases["default"]
-    if database["ENGINE"].endswith("sqlite3"):
-        # In a file: SQLite's database in memory knows no waiting for another thread's lock.
-        database["TEST"]["NAME"] = str(data / "test.sqlite3")
+def pytest_unconfigure() -> None:
+    settings.remove_data()
 
 
-def pytest_unconfigure(config):
-    shutil.rmtree(config.mailhost_data, ignore_errors=True)
+@pytest.fixture(scope="session")
+def server_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str | None]:
+    """None: the server's own SQLite; a fresh PostgreSQL database where the suite runs on one."""
+    with databases.fresh(os.environ.get("MAILHOST_DATABASE_URL")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, server_database: str | None
+) -> Iterator[RunningServer]:
+    """A whole server, started once for each test process: use domains of your own on it."""
+    data: Path = tmp_path_factory.mktemp("server") / "data"
+    running = RunningServer(data, database_url=server_database)
+    running.start()
+    yield running
+    running.stop()

@@ -1,0 +1,160 @@
+"""A whole server as a real process on free loopback ports, for tests that come in by a door."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+STANDARD_PORTS = {
+    "smtp": 25, "submission": 587, "submissions": 465, "pop": 110, "pops": 995, "imap": 143,
+    "imaps": 993, "http": 80, "https": 443,
+}  # fmt: skip
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+
+
+class NotStarted(Exception):
+    """The server ended or was silent; the text is its log."""
+
+
+class RunningServer:
+    """`./serve` on a data folder of its own. Start it with `start()`, end it with `stop()`."""
+
+    def __init__(self, data: Path, *, database_url: str | None = None, **settings: object) -> None:
+        self.data = data
+        self.log_path = data.with_name(f"{data.name}.log")
+        self.offset = free_offset()
+        self.environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("MAILHOST_")
+        }
+        self.environment.pop("DJANGO_SETTINGS_MODULE", None)
+        self.environment.update(
+            MAILHOST_DATA=str(data),
+            MAILHOST_PORT_OFFSET=str(self.offset),
+            MAILHOST_HOSTNAME="mail.test",
+            MAILHOST_LOG_FORMAT="logfmt",
+        )
+        if database_url is not None:
+            self.environment["MAILHOST_DATABASE_URL"] = database_url
+        for name, value in settings.items():
+            self.environment[f"MAILHOST_{name.upper()}"] = str(value)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def port(self, service: str) -> int:
+        """The port of "smtp", "submission", "submissions", "imap", "imaps", "pop", "pops", ..."""
+        return STANDARD_PORTS[service] + self.offset
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def start(self) -> RunningServer:
+        """Returns when every part is ready. Raises NotStarted."""
+        with tempfile.TemporaryDirectory(prefix="mh-") as folder:
+            path = str(Path(folder) / "notify")
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notes:
+                notes.bind(path)
+                notes.settimeout(0.1)
+                self.launch(NOTIFY_SOCKET=path)
+                self._wait_ready(notes)
+        return self
+
+    def launch(self, **environment: str) -> subprocess.Popen[bytes]:
+        """Start the process without waiting for it."""
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, str(ROOT / "manage.py"), "serve"],
+                env={**self.environment, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        return self.process
+
+    def _wait_ready(self, notes: socket.socket) -> None:
+        assert self.process is not None
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                if b"READY=1" in notes.recv(65_536).splitlines():
+                    return
+            except TimeoutError:
+                pass
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise NotStarted(self.log)
+
+    def manage(self, *arguments: str, text: str | None = None) -> str:
+        """The output of a management command; `text` is its input. Raises CalledProcessError."""
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "manage.py"), *arguments],
+            env=self.environment,
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        if done.returncode:
+            raise subprocess.CalledProcessError(
+                done.returncode, arguments, done.stdout, done.stderr
+            ) from RuntimeError(done.stdout + done.stderr)
+        return done.stdout
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Drain; the exit code."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(STOP_SECONDS)
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """End the supervisor at once; its parts follow by themselves."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def pids(self, command: str) -> list[int]:
+        """The processes of this server that run `manage.py <command>`, such as `serve_mail`."""
+        assert self.process is not None
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    arguments = (entry / "cmdline").read_bytes().decode().split("\0")
+                    parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                except OSError:
+                    continue  # it ended meanwhile
+                if parent == self.process.pid and command in arguments:
+                    found.append(int(entry.name))
+        return found
+
+
+def free_offset() -> int:
+    """An offset at which every standard port is free on loopback now."""
+    for _ in range(200):
+        # Below 32768, where the system begins to choose ports for clients.
+        offset = random.SystemRandom().randrange(10_000, 31_000)
+        if all(_is_free(port + offset) for port in STANDARD_PORTS.values()):
+            return offset
+    raise RuntimeError("no free ports")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
