@@ -74,6 +74,19 @@ LOGGING = {"level": MAILHOST_LOG_LEVEL, "format": MAILHOST_LOG_FORMAT}
 # PEM files of the listeners and the panel: default.pem, <host name>.pem; each a key with its chain.
 MAILHOST_CERTIFICATES = MAILHOST_DATA / "certificates"
 
+# How log events look: "console", "logfmt", "json", or "auto": console on a terminal, else logfmt.
+MAILHOST_LOG_FORMAT = env.str("MAILHOST_LOG_FORMAT", "auto")
+if MAILHOST_LOG_FORMAT not in logs.FORMATS:
+    raise ImproperlyConfigured(f"MAILHOST_LOG_FORMAT must be one of {', '.join(logs.FORMATS)}")
+# The least important events that are logged: "debug", "info", "warning" or "error".
+MAILHOST_LOG_LEVEL = env.str("MAILHOST_LOG_LEVEL", "info")
+if MAILHOST_LOG_LEVEL not in logs.LEVELS:
+    raise ImproperlyConfigured(f"MAILHOST_LOG_LEVEL must be one of {', '.join(logs.LEVELS)}")
+LOGGING_CONFIG = "mailhost.logs.configure"
+LOGGING = {"level": MAILHOST_LOG_LEVEL, "format": MAILHOST_LOG_FORMAT}
+# PEM files of the listeners and the panel: default.pem, <host name>.pem; each a key with its chain.
+MAILHOST_CERTIFICATES = MAILHOST_DATA / "certificates"
+
 SECRET_KEY = _server_key(MAILHOST_DATA / "keys" / "server.key")
 DEBUG = False
 ALLOWED_HOSTS = env.list("MAILHOST_ALLOWED_HOSTS", default=["*"])
