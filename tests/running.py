@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 STANDARD_PORTS = {
-    "smtp": 25, "submission": 587, "submissions": 465, "pop": 110, "pops": 995, "imap": 143,
+    "smtp": 25, "submission": 587, "submissions": 465, "pop3": 110, "pop3s": 995, "imap": 143,
     "imaps": 993, "http": 80, "https": 443,
 }  # fmt: skip
 START_SECONDS = 60.0
@@ -49,7 +49,7 @@ class RunningServer:
         self.process: subprocess.Popen[bytes] | None = None
 
     def port(self, service: str) -> int:
-        """The port of "smtp", "submission", "submissions", "imap", "imaps", "pop", "pops", ..."""
+        """The port of "smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", ..."""
         return STANDARD_PORTS[service] + self.offset
 
     @property
