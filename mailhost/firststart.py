@@ -5,8 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
@@ -30,20 +28,18 @@ class AlreadyRunning(Exception):
         super().__init__(f"MailHost runs already with this MAILHOST_DATA (process {pid})")
 
 
-@contextmanager
-def sole_server() -> Iterator[None]:
-    """Hold the data directory for this server alone. Raises AlreadyRunning."""
-    with (settings.MAILHOST_DATA / "serve.pid").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise AlreadyRunning(file.read().strip() or "unknown") from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield
-        file.truncate(0)
+def claim_data() -> None:
+    """Hold the data folder for this process until it ends. Raises AlreadyRunning."""
+    file = os.open(settings.MAILHOST_DATA / "serve.pid", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pid = os.read(file, 20).decode().strip()
+        os.close(file)
+        raise AlreadyRunning(pid or "unknown") from None
+    os.ftruncate(file, 0)
+    os.write(file, f"{os.getpid()}\n".encode())
+    os.set_inheritable(file, True)  # the claim outlives the exec of the supervisor
 
 
 def migrate() -> None:

@@ -45,7 +45,8 @@ def configure(settings: Mapping[str, str]) -> None:
     for name in ("django", "django.server"):  # Django gives these outputs of their own
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    for name in ("asyncio", "_granian"):  # they tell of every start
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _renderer(chosen: str) -> list[Processor]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 from rich.console import Console, Group
@@ -21,13 +20,14 @@ WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  # shown, not bound
 PANEL = "panel"
 # The listeners' own names, as people write them.
 TITLES = {"smtp": "SMTP", "submission": "Submission", "imap": "IMAP", "pop": "POP3", PANEL: "Panel"}
+ORDER = list(TITLES)
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the screen shows beside the ports. `recipient` None: there is no domain yet."""
 
-    data: Path
+    data: str
     hostname: str
     recipient: str | None
 
@@ -39,16 +39,16 @@ def show(facts: Facts, listening: Sequence[Listening]) -> None:
     else:
         ports = {
             f"{one.service}{'_tls' if one.is_tls else ''}": _place(one.ip, one.port)
-            for one in sorted(listening, key=lambda one: one.port)
+            for one in sorted(listening, key=_rank)
         }
-        log.info("ready", **ports, data=str(facts.data))
+        log.info("ready", **ports, data=facts.data)
 
 
 def screen(facts: Facts, listening: Sequence[Listening]) -> Panel:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("Service", "Listens on", "TLS"):
         table.add_column(heading)
-    for one in sorted(listening, key=lambda one: one.port):
+    for one in sorted(listening, key=_rank):
         service = TITLES.get(one.service, one.service)
         table.add_row(service, _place(one.ip, one.port), "at once" if one.is_tls else "")
     lines = Text()
@@ -62,7 +62,7 @@ def screen(facts: Facts, listening: Sequence[Listening]) -> Panel:
 
 def hints(facts: Facts, listening: Sequence[Listening]) -> list[tuple[str, str]]:
     """Label and text of each line below the table."""
-    found = [("Data", str(facts.data))]
+    found = [("Data", facts.data)]
     panels = [
         f"{'https' if one.is_tls else 'http'}://{_place(_near(one.ip), one.port)}/"
         for one in listening
@@ -79,6 +79,10 @@ def hints(facts: Facts, listening: Sequence[Listening]) -> list[tuple[str, str]]
         found.append(("First mail", f"swaks --server {place} --to {recipient}"))
     found.append(("Stop", "Ctrl-C"))
     return found
+
+
+def _rank(one: Listening) -> tuple[int, int]:
+    return ORDER.index(one.service) if one.service in ORDER else len(ORDER), one.port
 
 
 def _near(ip: str) -> str:
