@@ -29,17 +29,20 @@ def settings(mail: Mail) -> str:
         f'set smtp_url="smtp://{name}@{host}:{mail.ports["submission"]}/"\n'
         f'set smtp_pass="{mail.password}"\nset pop_user="{mail.alice}"\n'
         f'set pop_pass="{mail.password}"\n'
-        "set ssl_starttls=no\nset ssl_force_tls=no\nset delete=yes\nset confirmappend=no\nset confirmcreate=no\n"
+        'set ssl_starttls=no\nset ssl_force_tls=no\nset folder="~"\nset delete=yes\n'
+        "set confirmappend=no\nset confirmcreate=no\n"
         "set wait_key=no\nset move=no\nset mbox_type=mbox\nset pop_delete=no\n"
     )
 
 
-def read(mutt: Program, url: str, keys: str) -> str:
-    """Open a mailbox on a terminal of its own and press `keys`; what the screen showed."""
+def read(mutt: Program, url: str, *steps: tuple[str, str]) -> None:
+    """Open a mailbox on a terminal: for each step wait until its text shows, then press its keys.
+
+    The last step must make mutt end well.
+    """
     keyboard, terminal = pty.openpty()
-    line = ["mutt", "-F", "muttrc", "-f", url, "-e", f'push "{keys}"']
     running = subprocess.Popen(
-        line,
+        ["mutt", "-F", "muttrc", "-f", url],
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
@@ -48,20 +51,26 @@ def read(mutt: Program, url: str, keys: str) -> str:
         start_new_session=True,
     )
     os.close(terminal)
-    shown, deadline = b"", time.monotonic() + READING_SECONDS
+    shown, waiting, deadline = "", list(steps), time.monotonic() + READING_SECONDS
     try:
-        while running.poll() is None and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
             if select.select([keyboard], [], [], 0.2)[0]:
                 try:
-                    shown += os.read(keyboard, 65536)
+                    shown += os.read(keyboard, 65536).decode("utf-8", "replace")
                 except OSError:  # the terminal is closed: mutt has ended
                     break
-        assert running.poll() == 0 or running.wait(5) == 0, shown.decode("utf-8", "replace")
+            if waiting and waiting[0][0] in shown:
+                shown, keys = "", waiting.pop(0)[1]
+                os.write(keyboard, keys.encode())
+        assert not waiting, f"never shown: {waiting[0][0]!r}; last: {shown!r}"
+        assert running.wait(5) == 0, shown
     finally:
         running.kill()
         running.wait()
         os.close(keyboard)
-    return shown.decode("utf-8", "replace")
+
+
+REPLACE = "\x15"  # control-U empties the line that mutt proposes
 
 
 def test_mutt_sends(mail, mutt):
@@ -81,9 +90,11 @@ def test_mutt_reads_and_deletes_by_imap(mail, mutt):
     read(
         mutt,
         url,
-        "<limit>~s mutt<enter><save-message>=../kept<enter><sync-mailbox><quit>".replace(
-            "=../kept", f"{mutt.home}/kept"
-        ),
+        ("stays here", "/~s mutt\n"),
+        ("Searching", "s"),
+        ("Save", f"{REPLACE}{mutt.home}/kept\n"),
+        ("ing to ", "$"),
+        ("1 kept, 1 deleted", "q"),
     )
     assert "read me" in (mutt.home / "kept").read_text()
     (left,) = mail.inbox(mail.alice)
@@ -96,6 +107,12 @@ def test_mutt_reads_by_pop3(mail, mutt):
     mail.put(mail.alice, "for mutt", "read me")
     mutt.write("muttrc", settings(mail))
     url = f"pop://{mail.host}:{mail.ports['pop3']}/"
-    read(mutt, url, f"<copy-message>{mutt.home}/kept<enter><exit>")
+    read(
+        mutt,
+        url,
+        ("for mutt", "C"),
+        ("Copy", f"{REPLACE}{mutt.home}/kept\n"),
+        ("Fetching message", "x"),
+    )
     assert "read me" in (mutt.home / "kept").read_text()
     assert len(mail.inbox(mail.alice)) == 1
