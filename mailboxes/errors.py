@@ -1,0 +1,76 @@
+"""What the rooms of mail raise: facts with fields."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class MailboxError(Exception):
+    """Something about folders, messages or room; each subclass states which fact."""
+
+
+class QuotaScope(StrEnum):
+    """Whose room is used up."""
+
+    ACCOUNT = "account"
+    DOMAIN = "domain"
+
+
+class QuotaExceeded(MailboxError):
+    """The message does not fit into the mailbox (U-013) or its domain (D-082)."""
+
+    def __init__(self, scope: QuotaScope, *, allowed: int, used: int, needed: int) -> None:
+        super().__init__(f"{scope} is full: {used} of {allowed} bytes used, {needed} more needed")
+        self.scope = scope
+        self.allowed = allowed
+        self.used = used
+        self.needed = needed
+
+
+class FolderNotFound(MailboxError):
+    """The account has no such folder (any more)."""
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(f"no folder {name!r}" if name else "no such folder")
+        self.name = name
+
+
+class FolderExists(MailboxError):
+    """The name is taken."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"folder {name!r} exists")
+        self.name = name
+
+
+class FolderNameInvalid(MailboxError):
+    """A folder cannot have this name; `reason` says why, for people."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"folder name {name!r}: {reason}")
+        self.name = name
+        self.reason = reason
+
+
+class FolderProtected(MailboxError):
+    """INBOX cannot be deleted, and nothing can take its place."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"folder {name!r} must stay")
+        self.name = name
+
+
+class FolderLimitReached(MailboxError):
+    """An account has at most so many folders or subscriptions."""
+
+    def __init__(self, allowed: int) -> None:
+        super().__init__(f"at most {allowed} folders")
+        self.allowed = allowed
+
+
+class KeywordsRefused(MailboxError):
+    """Too many keywords, or one that is too long or not an atom."""
+
+
+class MaildropLocked(MailboxError):
+    """Another POP3 session has the maildrop open. RFC 1939 §8."""
