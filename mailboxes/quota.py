@@ -119,8 +119,10 @@ def add_usage(
         cursor.executemany(_ADD[scope], rows)
     else:
         cursor.executemany(_TAKE[scope], [(size, count, key) for key, size, count in rows])
-    for key in totals:
-        _remembered.pop((scope, key), None)
+    for key, size, _ in rows:
+        known = _remembered.get((scope, key))
+        if known is not None:
+            _remembered[scope, key] = known[0], known[1] + sign * size
 
 
 def forget() -> None:
