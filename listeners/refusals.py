@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mailboxes.errors import QuotaExceeded
-
 from blobs.errors import StoreError, StoreFull
+from mailboxes.errors import QuotaExceeded
 from operations.settings import ListenerPolicy
 from protocols.smtp import replies
 from protocols.smtp.replies import Reply

@@ -70,6 +70,8 @@ class Acceptance(Job):
         cursor.executemany(INSERT_RECIPIENT, rows)
         _count_references(jobs, cursor)
         _count_in_ledger(jobs, cursor)
+        for job in jobs:
+            job.result = job.message["id"]
         if any(recipient.delivery is None for job in jobs for recipient in job.recipients):
             publish_on_commit(Topic.SPOOL)
 

@@ -242,7 +242,6 @@ class Intake:
             recipients=self.recipients,
             records=[record],
             first_try_at=to_micros(self._accepted_at + policy.delivery_delay),
-            result=self.id,
         )
 
     def _goes_at_once(self, recipient: AcceptedRecipient) -> bool:
