@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from accounts import authentication
-from accounts.authentication import WrongCredentials
 from accounts.directory import AccountPolicy
+from accounts.errors import WrongCredentials
 from accounts.models import ClearTextLogin
 from accounts.settings import LOGIN
 from clock.moments import utc_now
