@@ -51,7 +51,7 @@ def find_proofs(tests: Path) -> list[Proof]:
 def _marks(
     body: Sequence[ast.stmt], place: str, inherited: tuple[str, ...]
 ) -> Iterator[tuple[str, str]]:
-    """(place, id) for each test and each id that its own, its class's or its module's marks name."""
+    """(place, id) for each test and each id in its own, its class's or its module's marks."""
     for statement in body:
         if isinstance(statement, ast.Assign) and any(
             isinstance(target, ast.Name) and target.id == "pytestmark"
@@ -62,10 +62,11 @@ def _marks(
         if isinstance(statement, ast.ClassDef):
             ids = (*inherited, *_ids(statement.decorator_list))
             yield from _marks(statement.body, f"{place}::{statement.name}", ids)
-        elif isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
-            if statement.name.startswith("test"):
-                ids = (*inherited, *_ids(statement.decorator_list))
-                yield from ((f"{place}::{statement.name}", id_) for id_ in dict.fromkeys(ids))
+        elif isinstance(
+            statement, ast.FunctionDef | ast.AsyncFunctionDef
+        ) and statement.name.startswith("test"):
+            ids = (*inherited, *_ids(statement.decorator_list))
+            yield from ((f"{place}::{statement.name}", id_) for id_ in dict.fromkeys(ids))
 
 
 def _ids(expressions: Iterable[ast.expr]) -> Iterator[str]:
@@ -75,8 +76,10 @@ def _ids(expressions: Iterable[ast.expr]) -> Iterator[str]:
             if isinstance(node, ast.Call) and ast.unparse(node.func) == MARK:
                 for argument in node.args:
                     # An id that is computed cannot be read: it shows as an unknown one.
-                    is_text = isinstance(argument, ast.Constant) and isinstance(argument.value, str)
-                    yield str(argument.value) if is_text else ast.unparse(argument)
+                    if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                        yield argument.value
+                    else:
+                        yield ast.unparse(argument)
 
 
 def unknown(features: Iterable[Feature], proofs: Iterable[Proof]) -> list[Proof]:

@@ -10,9 +10,8 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from mailhost import logs
+from mailhost import environment, logs
 
-env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -39,67 +38,61 @@ def _server_key(path: Path) -> str:
 
 # --- where things are ------------------------------------------------------------------------
 # Everything the server keeps: database, spool, domains' folders, certificates, keys.
-MAILHOST_DATA = Path(env.str("MAILHOST_DATA", str(BASE_DIR / "data"))).resolve()
+MAILHOST_DATA = Path(environment.text("MAILHOST_DATA", str(BASE_DIR / "data"))).resolve()
+# Further folders below which an operator may place a domain's folder (comma-separated,
+# absolute); <data>/domains is always one.
+MAILHOST_DOMAIN_ROOTS = environment.words("MAILHOST_DOMAIN_ROOTS")
+# PEM files of the listeners and the panel: default.pem, <host name>.pem; each a key with its chain.
+MAILHOST_CERTIFICATES = MAILHOST_DATA / "certificates"
+
+# --- network ---------------------------------------------------------------------------------
 # The address the listeners bind for domains that listen on "All". Loopback until told otherwise,
 # so that a first try on a public machine exposes nothing; "::" or "0.0.0.0" in production.
-MAILHOST_BIND = env.str("MAILHOST_BIND", "127.0.0.1")
+MAILHOST_BIND = environment.ip("MAILHOST_BIND", "127.0.0.1")
 # Added to every standard port, so that no privilege is needed; 0 in production.
-MAILHOST_PORT_OFFSET = env.int("MAILHOST_PORT_OFFSET", 8000)
+MAILHOST_PORT_OFFSET = environment.number("MAILHOST_PORT_OFFSET", 8000, least=0, most=64_540)
 # The name in greetings, HELO, Received and Message-IDs; should be what the address's PTR says.
-MAILHOST_HOSTNAME = env.str("MAILHOST_HOSTNAME", socket.getfqdn() or "localhost").lower()
-# Which machine of several this is, 0 to 15: part of every id made here.
-MAILHOST_NODE = env.int("MAILHOST_NODE", 0)
-if not 0 <= MAILHOST_NODE <= 15:
-    raise ImproperlyConfigured("MAILHOST_NODE must be 0 to 15")
-# Do other machines share the database? Then what changes here is told to them through PostgreSQL.
-MAILHOST_CLUSTER = env.bool("MAILHOST_CLUSTER", False)
-# Mail processes on this machine; each one has every listener (SO_REUSEPORT).
-MAILHOST_MAIL_PROCESSES = env.int("MAILHOST_MAIL_PROCESSES", 1)
-# Seconds a part may take to finish what it has in hand after SIGTERM.
-MAILHOST_DRAIN_SECONDS = env.int("MAILHOST_DRAIN_SECONDS", 10)
+MAILHOST_HOSTNAME = environment.hostname("MAILHOST_HOSTNAME", socket.gethostname())
+# Host names under which browsers reach the panel (comma-separated); "*": every name.
+ALLOWED_HOSTS = environment.words("MAILHOST_ALLOWED_HOSTS", ["*"])
 # DNS servers ("address" or "address:port", comma-separated); empty: the system's.
-MAILHOST_DNS_SERVERS = env.list("MAILHOST_DNS_SERVERS", default=[])
-# Further directories below which an operator may place a domain's folder (comma-separated,
-# absolute); <data>/domains is always one.
-MAILHOST_DOMAIN_ROOTS = env.list("MAILHOST_DOMAIN_ROOTS", default=[])
+MAILHOST_DNS_SERVERS = environment.words("MAILHOST_DNS_SERVERS")
 
-# How log events look: "console", "logfmt", "json", or "auto": console on a terminal, else logfmt.
-MAILHOST_LOG_FORMAT = env.str("MAILHOST_LOG_FORMAT", "auto")
-if MAILHOST_LOG_FORMAT not in logs.FORMATS:
-    raise ImproperlyConfigured(f"MAILHOST_LOG_FORMAT must be one of {', '.join(logs.FORMATS)}")
-# The least important events that are logged: "debug", "info", "warning" or "error".
-MAILHOST_LOG_LEVEL = env.str("MAILHOST_LOG_LEVEL", "info")
-if MAILHOST_LOG_LEVEL not in logs.LEVELS:
-    raise ImproperlyConfigured(f"MAILHOST_LOG_LEVEL must be one of {', '.join(logs.LEVELS)}")
+# --- processes and machines ------------------------------------------------------------------
+# Mail processes on this machine; each one has every listener (SO_REUSEPORT).
+MAILHOST_MAIL_PROCESSES = environment.number("MAILHOST_MAIL_PROCESSES", 1, least=1, most=64)
+# Seconds a part may take to finish what it has in hand after SIGTERM.
+MAILHOST_DRAIN_SECONDS = environment.number("MAILHOST_DRAIN_SECONDS", 10, least=0, most=600)
+# Which machine of several this is, 0 to 15: part of every id made here.
+MAILHOST_NODE = environment.number("MAILHOST_NODE", 0, least=0, most=15)
+# Do other machines share the database? Then what changes here is told to them through PostgreSQL.
+MAILHOST_CLUSTER = environment.flag("MAILHOST_CLUSTER", False)
+# The user that a server started by root becomes. Read by manage.py, before anything is made.
+MAILHOST_USER = environment.text("MAILHOST_USER", "")
+
+# --- log -------------------------------------------------------------------------------------
 LOGGING_CONFIG = "mailhost.logs.configure"
-LOGGING = {"level": MAILHOST_LOG_LEVEL, "format": MAILHOST_LOG_FORMAT}
-# PEM files of the listeners and the panel: default.pem, <host name>.pem; each a key with its chain.
-MAILHOST_CERTIFICATES = MAILHOST_DATA / "certificates"
+LOGGING = {
+    # How events look; "auto": for people on a terminal, key=value lines elsewhere.
+    "format": environment.choice("MAILHOST_LOG_FORMAT", "auto", allowed=logs.FORMATS),
+    # The least important events that are logged.
+    "level": environment.choice("MAILHOST_LOG_LEVEL", "info", allowed=logs.LEVELS),
+}
 
-# How log events look: "console", "logfmt", "json", or "auto": console on a terminal, else logfmt.
-MAILHOST_LOG_FORMAT = env.str("MAILHOST_LOG_FORMAT", "auto")
-if MAILHOST_LOG_FORMAT not in logs.FORMATS:
-    raise ImproperlyConfigured(f"MAILHOST_LOG_FORMAT must be one of {', '.join(logs.FORMATS)}")
-# The least important events that are logged: "debug", "info", "warning" or "error".
-MAILHOST_LOG_LEVEL = env.str("MAILHOST_LOG_LEVEL", "info")
-if MAILHOST_LOG_LEVEL not in logs.LEVELS:
-    raise ImproperlyConfigured(f"MAILHOST_LOG_LEVEL must be one of {', '.join(logs.LEVELS)}")
-LOGGING_CONFIG = "mailhost.logs.configure"
-LOGGING = {"level": MAILHOST_LOG_LEVEL, "format": MAILHOST_LOG_FORMAT}
-# PEM files of the listeners and the panel: default.pem, <host name>.pem; each a key with its chain.
-MAILHOST_CERTIFICATES = MAILHOST_DATA / "certificates"
-
-SECRET_KEY = _server_key(MAILHOST_DATA / "keys" / "server.key")
+try:
+    SECRET_KEY = _server_key(MAILHOST_DATA / "keys" / "server.key")
+except OSError as error:  # a full disk, a folder of another user, a file where a folder should be
+    raise ImproperlyConfigured(f"MAILHOST_DATA cannot be used: {error}") from None
 DEBUG = False
-ALLOWED_HOSTS = env.list("MAILHOST_ALLOWED_HOSTS", default=["*"])
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 
 # --- database --------------------------------------------------------------------------------
 DATABASES = {
-    "default": env.db_url_config(
-        env.str("MAILHOST_DATABASE_URL", f"sqlite:///{MAILHOST_DATA}/mailhost.sqlite3")
+    # postgres://user:password@host/name in an installation that outgrows SQLite.
+    "default": environ.Env.db_url_config(
+        environment.text("MAILHOST_DATABASE_URL", f"sqlite:///{MAILHOST_DATA}/mailhost.sqlite3")
     )
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
@@ -140,7 +133,7 @@ WEB_APPS = [
     "django.contrib.staticfiles",
 ]
 INSTALLED_APPS = [
-    *(() if env.bool("MAILHOST_TRIMMED", False) else WEB_APPS),
+    *(() if environment.flag("MAILHOST_TRIMMED", False) else WEB_APPS),
     "django.contrib.auth",
     "django.contrib.contenttypes",
     *ROOMS,

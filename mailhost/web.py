@@ -15,10 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from granian._futures import _new_cbscheduler
-from granian._granian import SocketHolder, WorkerSignal, WSGIWorker
+from granian import _futures, _granian
 from granian.http import HTTP1Settings, HTTP2Settings
 from granian.wsgi import _callback_wrapper
+
+# granian's own stubs do not describe these as they are.
+granian: Any = _granian
+new_scheduler: Any = _futures._new_cbscheduler
 
 Application = Callable[..., Any]
 
@@ -42,25 +45,26 @@ class Server:
     def __init__(self, application: Application, door: Door) -> None:
         self._application = application
         self._door = door
-        self._signal = WorkerSignal()
+        self._signal = granian.WorkerSignal()
         self._has_ended = threading.Event()
         self._signal.add_cb(self._has_ended.set)
 
     def start(self) -> None:
         """Take requests from now on. Raises what granian raises for a bad certificate."""
         certificate = str(self._door.certificate) if self._door.certificate else None
-        tls = (certificate is not None, certificate, certificate, None, "tls1.2", None, [], False)
+        is_tls = certificate is not None
+        tls: Any = (is_tls, certificate, certificate, None, "tls1.2", None, [], False)
         # A descriptor of its own: granian closes what it was given.
-        holder = SocketHolder(self._door.opened.dup().detach(), False, BACKLOG)
-        worker = WSGIWorker(
+        holder = granian.SocketHolder(self._door.opened.dup().detach(), False, BACKLOG)
+        worker = granian.WSGIWorker(
             1, (None, holder), None, 1, THREADS, THREADS, IDLE_THREAD_SECONDS, REQUESTS_AT_ONCE,
             "auto", HTTP1Settings(), HTTP2Settings(), None, *tls, (None, None),
         )  # fmt: skip
         loop = asyncio.new_event_loop()
         callback = _callback_wrapper(self._application, {}, None)
-        worker.serve_mtr(_new_cbscheduler(loop, callback, impl_asyncio=True), loop, self._signal)
+        worker.serve_mtr(new_scheduler(loop, callback, impl_asyncio=True), loop, self._signal)
 
     def drain(self, seconds: float) -> bool:
         """Take nothing new and finish the requests in hand; False if the time was too short."""
         self._signal.set()
-        return self._has_ended.wait(seconds)
+        return bool(self._has_ended.wait(seconds))

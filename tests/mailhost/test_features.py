@@ -7,7 +7,7 @@ import pytest
 from mailhost import features
 
 ROOT = Path(__file__).resolve().parents[2]
-TESTS = '''
+TESTS = """
 import pytest
 
 pytestmark = pytest.mark.spec("D-001")
@@ -20,7 +20,7 @@ class TestMore:
     async def test_two(self, x): ...
 
 def helper(): ...
-'''
+"""
 
 
 @pytest.fixture(scope="module")

@@ -74,7 +74,9 @@ def _open(port: int) -> socket.socket:
     try:
         return open_socket(endpoint)
     except OSError as error:
-        raise CommandError(f"cannot listen on {endpoint.ip} port {endpoint.port}: {error}") from None
+        raise CommandError(
+            f"cannot listen on {endpoint.ip} port {endpoint.port}: {error}"
+        ) from None
 
 
 def _listening(port: int) -> readiness.Listening:
