@@ -48,7 +48,6 @@ class Capabilities:
     mechanisms: tuple[str, ...] = ()  # of SASL; empty where no login is allowed now
     may_start_tls: bool = False
     may_user: bool = False  # clear-text USER and PASS are allowed now
-    login_delay_seconds: int = 0
 
     def encode(self) -> bytes:
         lines = ["TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "EXPIRE NEVER"]
@@ -59,8 +58,6 @@ class Capabilities:
             lines.append("SASL " + " ".join(self.mechanisms))
         if self.may_start_tls:
             lines.append("STLS")
-        if self.login_delay_seconds:
-            lines.append(f"LOGIN-DELAY {self.login_delay_seconds}")
         return listing(ok("Capabilities follow"), lines)
 
 
@@ -75,15 +72,17 @@ TOO_MANY_ERRORS = error("Too many errors, goodbye")
 NOT_NOW = error("This command is not possible now")
 
 NO_SUCH_MESSAGE = error("No such message")
+MESSAGE_DAMAGED = error("This message cannot be read", "SYS/PERM")
 ALREADY_DELETED = error("This message is deleted")
 
 NAME_OK = ok("Now the password")
 LOGGED_IN = ok("Logged in")
 LOGIN_FAILED = error("Login failed", "AUTH")  # RFC 3206 §4
-LOGIN_LATER = error("Login is not possible now, try again later", "SYS/TEMP")
-LOGIN_TOO_SOON = error("Wait before the next login", "LOGIN-DELAY")  # RFC 2449 §8.1.1
+TOO_MANY_FAILED_LOGINS = error("Login failed too often, goodbye", "AUTH")
+TOO_MANY_LOGINS = error("Too many sessions of yours are open", "SYS/TEMP")
 MAILDROP_IN_USE = error("The mailbox is in use by another session", "IN-USE")
 CLEAR_TEXT_REFUSED = error("Passwords need TLS here, use STLS first", "AUTH")
+AUTH_MALFORMED = error("This response does not fit the mechanism")
 AUTH_CANCELLED = error("Authentication given up")
 NO_SUCH_MECHANISM = error("This mechanism is not offered")
 
@@ -98,6 +97,5 @@ GOODBYE = ok("Goodbye")
 NOT_ALL_REMOVED = error("Some messages could not be removed", "SYS/TEMP")
 
 SERVER_FAULT = error("The server has a problem, try again later", "SYS/TEMP")
-IDLE_TOO_LONG = error("Idle for too long, goodbye")
 TOO_MANY_SESSIONS = error("Too many sessions, try again later", "SYS/TEMP")
-STOPPING = error("The service is stopping, try again later", "SYS/TEMP")
+BLOCKED = error("Your address is blocked", "SYS/PERM")

@@ -53,7 +53,7 @@ LEGAL: dict[State, frozenset[type[Command]]] = {
 # RFC 2449 §4 asks for 255 octets; AUTH with an initial response and a long address needs more.
 COMMAND_LINE_BYTES = 2048
 AUTH_LINE_BYTES = 12288  # RFC 5034 §4: as large as the mechanisms need
-BAD_COMMANDS = 8  # N-007
+BAD_COMMANDS = 8  # N-007, unless the session says otherwise
 
 
 class Connection:
@@ -63,11 +63,15 @@ class Connection:
     state by `change_to` as its answers decide.
     """
 
-    __slots__ = ("_buffer", "_is_skipping", "_scanned", "_waits_for_tls", "bad_commands", "state")
+    __slots__ = (
+        "_buffer", "_is_skipping", "_scanned", "_waits_for_tls", "allowed_bad_commands",
+        "bad_commands", "state",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.state = State.AUTHORIZATION
         self.bad_commands = 0
+        self.allowed_bad_commands = BAD_COMMANDS
         self._buffer = bytearray()
         self._scanned = 0  # octets of the buffer known to hold no LF
         self._is_skipping = False  # inside a line that was too long
@@ -126,7 +130,7 @@ class Connection:
         if self.state in (State.SASL, State.NAMED):
             self.state = State.AUTHORIZATION  # RFC 5034 §4: a bad response ends the exchange
         self.bad_commands += 1
-        if self.bad_commands > BAD_COMMANDS:
+        if self.bad_commands > self.allowed_bad_commands:
             self.change_to(State.CLOSED)
             return replies.TOO_MANY_ERRORS
         return reply
