@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ from switchboard.topics import Topic
 Values = Mapping[str, Any]
 
 ALIAS_FIELDS = ("internal_only", "may_send_as", "in_address_list")
+
+LONGEST_LOCAL_PART = 64  # of the column; RFC 5321 §4.5.3.1.1
 
 # A chain longer than this is not followed by routing either.
 LONGEST_SEARCH = 10_000
@@ -161,18 +164,34 @@ def set_catch_all(*, domain: Domain, targets: Sequence[str], by: Actor | None) -
 
 
 def target_names(alias: UserAlias) -> list[str]:
-    """Targets as people write them: the bare name for users of the same domain."""
+    """Targets as people write them: the local part alone within the same domain."""
     rows = alias.targets.select_related("account__domain").order_by("pk")
-    return [target_name(alias.domain_id, row) for row in rows]
+    return [target_name(alias.domain, row) for row in rows]
 
 
-def target_name(domain_id: int, target: AliasTarget) -> str:
+def target_name(domain: Domain, target: AliasTarget) -> str:
     account = target.account
-    if account is None:
-        return f"{target.local_part}@{target.domain_name}"
-    if account.domain_id == domain_id or account.domain is None:
-        return account.local_part
-    return f"{account.local_part}@{account.domain.name}"
+    if account is not None and account.domain is not None:
+        return _shorten(domain, account.local_part, account.domain.name)
+    return _shorten(domain, target.local_part, target.domain_name)
+
+
+def normal_targets(domain: Domain, targets: Sequence[str]) -> list[str]:
+    """The same form for targets as somebody wrote them. Raises TargetMalformed."""
+    places = [_locate(domain, text) for text in targets]
+    return [_shorten(domain, place.local_part, place.domain_name) for place in places]
+
+
+def _shorten(domain: Domain, local_part: str, domain_name: str) -> str:
+    is_own = domain_name == domain.name and _is_plain(local_part)
+    return local_part if is_own else Address(local_part, domain_name).encode()
+
+
+def _is_plain(local_part: str) -> bool:
+    try:
+        return read_local_part(local_part) == local_part
+    except LocalPartMalformed:
+        return False
 
 
 def point_at_accounts(domain: Domain, owners: Mapping[str, int]) -> None:
@@ -234,49 +253,42 @@ def _finish(alias: UserAlias, verb: str, changes: audit.Changes, by: Actor | Non
 
 
 def _read_targets(domain: Domain, targets: Sequence[str]) -> list[_Place]:
+    """Where the targets lead; accounts of ours by key. Raises what `add_aliases` does."""
     if not targets:
         raise ValuesRefused((Problem("targets", "an alias needs at least one"),))
-    places = [_read_target(domain, text) for text in targets]
-    domain_ids = dict(
-        HostedName.objects.filter(name__in={place.domain_name for place in places}).values_list(
-            "name", "domain_id"
-        )
-    )
-    ours = {name: key for name, key in domain_ids.items() if key is not None}
-    wanted = Q()
+    places = [_locate(domain, text) for text in targets]
+    wanted = Q(pk=None)
     for place in places:
-        if place.domain_name in ours:
-            wanted |= Q(domain_id=ours[place.domain_name], local_part=place.local_part)
-    known = (
-        {(row.domain_id, row.local_part): row for row in LocalPart.objects.filter(wanted)}
-        if wanted
-        else {}
-    )
-    found: dict[_Place, None] = {}
+        if place.domain_id is not None:
+            wanted |= Q(domain_id=place.domain_id, local_part=place.local_part)
+    known = {(row.domain_id, row.local_part): row for row in LocalPart.objects.filter(wanted)}
+    found = []
     for place in places:
-        key = ours.get(place.domain_name)
-        row = known.get((key, place.local_part)) if key is not None else None
-        if row is None and key == domain.pk:
+        row = known.get((place.domain_id or 0, place.local_part))
+        if row is None and place.domain_id == domain.pk:
             _require_reachable(domain, place)
-        account_id = row.object_id if row and row.kind == LocalPart.Kind.USER else None
-        found[_Place(place.local_part, place.domain_name, key, account_id)] = None
-    return list(found)
+        is_user = row is not None and row.kind == LocalPart.Kind.USER
+        account_id = row.object_id if row is not None and is_user else None
+        found.append(dataclasses.replace(place, account_id=account_id))
+    return list(dict.fromkeys(found))
 
 
-def _read_target(domain: Domain, text: str) -> _Place:
+def _locate(domain: Domain, text: str) -> _Place:
+    """The address that a target means, under the primary name of a domain of ours."""
     try:
         if "@" not in text:
             return _Place(read_local_part(text), domain.name, domain.pk)
         address = Address.parse(text)
-        # Elsewhere local parts may tell cases apart (RFC 5321 §2.4); here they never do.
         name = address.domain if address.is_literal else read_name(address.domain).name
-        is_ours = HostedName.objects.filter(name=name).exists()
-        local_part = fold(address.local_part) if is_ours else address.local_part
     except (MalformedAddress, NameMalformed, LocalPartMalformed) as error:
         raise TargetMalformed(text, error.reason) from None
-    if len(local_part) > 64:
+    if len(address.local_part) > LONGEST_LOCAL_PART:
         raise TargetMalformed(text, "the part before the @ is too long")
-    return _Place(local_part, name, None)
+    hosted = HostedName.objects.select_related("domain").filter(name=name).first()
+    if hosted is None:
+        return _Place(address.local_part, name, None)
+    # Elsewhere local parts may tell cases apart (RFC 5321 §2.4); here they never do.
+    return _Place(fold(address.local_part), hosted.domain.name, hosted.domain_id)
 
 
 def _require_reachable(domain: Domain, place: _Place) -> None:

@@ -1,0 +1,148 @@
+"""A domain of the file against the domain that is there: the steps from one to the other."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from accounts import aliases, provisioning
+from accounts.models import CATCH_ALL, DomainOwnership, Role, User, UserAlias
+from accounts.provisioning import NewDomain
+from accounts.services import NewUser
+from domains import services
+from domains.models import TABS, Domain, HostedName
+from events.audit import Actor
+from mailhost.provisioning import aliasplan, userplan
+from mailhost.provisioning.entries import DomainEntry, Values
+from mailhost.provisioning.plan import DomainPlan, Impossible
+from mailhost.provisioning.steps import Choices, Mark, Step, differing, in_words
+
+
+def plan_domain(entry: DomainEntry, choices: Choices, by: Actor | None) -> list[Step]:
+    """Reads what is there; the steps run later, in one transaction.
+
+    Raises Refused for what can be told before anything is changed.
+    """
+    plan = DomainPlan(entry, choices, by, found=_find(entry))
+    if plan.found is None:
+        _open(plan)
+    else:
+        plan.users = {user.local_part: user for user in plan.found.users.all()}
+        found = UserAlias.objects.select_related("domain").filter(domain=plan.found)
+        plan.aliases = {alias.local_part: alias for alias in found}
+        if choices.prune:
+            _prune_names(plan)
+        _change_settings(plan)
+    userplan.plan_users(plan)
+    aliasplan.plan_aliases(plan)
+    _add_domain_aliases(plan)
+    if not plan.is_new and choices.prune:
+        userplan.prune_users(plan)
+    return plan.steps
+
+
+def _find(entry: DomainEntry) -> Domain | None:
+    hosted = HostedName.objects.select_related("domain__area").filter(name=entry.name).first()
+    if hosted is None:
+        return None
+    if hosted.is_alias:
+        reason = f"{entry.name} is an alias of {hosted.domain.name}: use that name"
+        raise Impossible(entry.place, reason)
+    return hosted.domain
+
+
+def _open(plan: DomainPlan) -> None:
+    entry, admin = plan.entry, plan.entry.admin
+    if admin is None:
+        raise Impossible(entry.place, f"{plan.name} is new: it needs an admin with a username")
+    administrator = userplan.new_user(plan, admin)
+    text = f"domain {plan.name}, administrator {admin.username}{userplan.note(admin)}"
+    plan.add(Mark.ADD, text, entry.place, partial(_run_open, plan, administrator))
+    userplan.plan_app_passwords(plan, admin, None)
+
+
+def _run_open(plan: DomainPlan, administrator: NewUser) -> None:
+    entry = plan.entry
+    new = NewDomain(
+        name=entry.name,
+        administrator=administrator,
+        options=entry.options,
+        tabs=entry.tabs,
+        folder_path=entry.folder_path,
+        reseller=_reseller(plan),
+    )
+    plan.opened = provisioning.open_domain(new=new, by=plan.by)
+
+
+def _change_settings(plan: DomainPlan) -> None:
+    entry, domain = plan.entry, plan.domain
+    path = entry.folder_path
+    if path is not None and path != str(domain.area.directory):
+        raise Impossible(entry.place, "the folder of a domain cannot be changed here")
+    if options := differing(domain, entry.options):
+        plan.add(
+            Mark.CHANGE,
+            f"options of {plan.name}: {in_words(domain, options)}",
+            entry.place,
+            partial(provisioning.change_options, domain=domain, options=options, by=plan.by),
+        )
+    for tab, values in entry.tabs.items():
+        _change_tab(plan, tab, values)
+    if entry.reseller is not None:
+        _hand_over(plan)
+
+
+def _change_tab(plan: DomainPlan, tab: str, given: Values) -> None:
+    domain = plan.domain
+    row = TABS[tab]._default_manager.get(domain=domain)
+    if values := differing(row, given):
+        run = partial(provisioning.change_tab, domain=domain, tab=tab, values=values, by=plan.by)
+        text = f"{tab} of {plan.name}: {in_words(row, values)}"
+        plan.add(Mark.CHANGE, text, plan.entry.place, run)
+
+
+def _hand_over(plan: DomainPlan) -> None:
+    present = DomainOwnership.objects.filter(domain=plan.domain).first()
+    wanted = _reseller(plan)
+    if (present.reseller if present else None) != wanted:
+        run = partial(provisioning.hand_over, domain=plan.domain, reseller=wanted, by=plan.by)
+        text = f"reseller of {plan.name}: {wanted or 'none'}"
+        plan.add(Mark.CHANGE, text, plan.entry.place, run)
+
+
+def _reseller(plan: DomainPlan) -> User | None:
+    """An empty name means the provider itself. Raises Impossible."""
+    name = (plan.entry.reseller or "").lower()
+    if not name:
+        return None
+    user = User.objects.filter(domain=None, role=Role.RESELLER, local_part=name).first()
+    if user is None and name not in plan.choices.promised_resellers:
+        raise Impossible(plan.entry.place, f"there is no reseller {name}")
+    return user
+
+
+def _add_domain_aliases(plan: DomainPlan) -> None:
+    present = set(plan.found.aliases.values_list("name", flat=True)) if plan.found else set()
+    for entry in plan.entry.domain_aliases or ():
+        if entry.name not in present:
+            run = partial(_run_add_domain_alias, plan, entry.name)
+            text = f"domain alias {entry.name} of {plan.name}"
+            plan.add(Mark.ADD, text, entry.place, run)
+
+
+def _run_add_domain_alias(plan: DomainPlan, name: str) -> None:
+    services.add_alias(domain=plan.domain, name=name, by=plan.by)
+
+
+def _prune_names(plan: DomainPlan) -> None:
+    """Before anything is added: what goes makes room under the limits."""
+    place = plan.entry.place
+    if plan.entry.user_aliases is not None:
+        kept = {entry.name for entry in plan.entry.user_aliases} | {CATCH_ALL}
+        for alias in [alias for name, alias in plan.aliases.items() if name not in kept]:
+            run = partial(aliases.delete_alias, alias=alias, by=plan.by)
+            plan.add(Mark.REMOVE, f"alias {alias}", place, run)
+    if plan.entry.domain_aliases is not None:
+        names = {entry.name for entry in plan.entry.domain_aliases}
+        for row in plan.domain.aliases.exclude(name__in=names):
+            run = partial(services.remove_alias, alias=row, by=plan.by)
+            plan.add(Mark.REMOVE, f"domain alias {row.name} of {plan.name}", place, run)

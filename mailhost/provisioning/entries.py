@@ -1,0 +1,122 @@
+"""What a file says, as values; None and absent keys mean: leave it as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from accounts.passwords import Verifiers
+from mailhost.provisioning.nodes import Place
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppPasswordEntry:
+    place: Place
+    name: str
+    verifiers: Verifiers
+    scopes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserEntry:
+    """`verifiers`: hashes made elsewhere, instead of `password`."""
+
+    place: Place
+    username: str
+    password: str | None = None
+    verifiers: Verifiers | None = None
+    is_administrator: bool | None = None
+    values: Values = field(default_factory=dict)
+    app_passwords: Sequence[AppPasswordEntry] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonEntry:
+    """A system administrator or a reseller; `plan` is the reseller's, by name."""
+
+    place: Place
+    username: str
+    password: str | None = None
+    verifiers: Verifiers | None = None
+    values: Values = field(default_factory=dict)
+    plan: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasEntry:
+    place: Place
+    name: str
+    targets: tuple[str, ...] | None = None
+    values: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainAliasEntry:
+    place: Place
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainEntry:
+    """`catch_all` without targets takes the catch-all away."""
+
+    place: Place
+    name: str
+    admin: UserEntry | None = None
+    options: Values = field(default_factory=dict)
+    folder_path: str | None = None
+    reseller: str | None = None
+    tabs: Mapping[str, Values] = field(default_factory=dict)
+    users: Sequence[UserEntry] | None = None
+    user_aliases: Sequence[AliasEntry] | None = None
+    catch_all: AliasEntry | None = None
+    domain_aliases: Sequence[DomainAliasEntry] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayEntry:
+    place: Place
+    name: str
+    values: Values = field(default_factory=dict)
+    password: str | None = None
+    destinations: tuple[str, ...] | None = None
+    sending_domains: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkEntry:
+    place: Place
+    network: str
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanEntry:
+    place: Place
+    name: str
+    values: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsEntry:
+    """`name` is one of the single rows: login, listeners, spool."""
+
+    place: Place
+    name: str
+    values: Values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEntry:
+    """A whole file, in the order in which it is applied."""
+
+    settings: Sequence[SettingsEntry] = ()
+    relay_networks: Sequence[NetworkEntry] | None = None
+    system_administrators: Sequence[PersonEntry] = ()
+    plans: Sequence[PlanEntry] = ()
+    resellers: Sequence[PersonEntry] = ()
+    domains: Sequence[DomainEntry] = ()
+    gateways: Sequence[GatewayEntry] | None = None

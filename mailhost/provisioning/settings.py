@@ -1,0 +1,12 @@
+"""The settings of the whole server that a file can set, by their key under `settings`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from accounts.settings import LOGIN
+from domains.singlerow import SingleRow
+from operations.services import LISTENERS
+from spool.configuration import SPOOL
+
+SETTINGS: dict[str, SingleRow[Any]] = {row.name: row for row in (LOGIN, LISTENERS, SPOOL)}
