@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Flag, auto
+from enum import IntEnum
 from functools import partial
 from typing import Final
 
@@ -16,12 +16,12 @@ from protocols.imap.commands import Command
 from protocols.imap.grammar import Cursor
 
 
-class State(Flag):
-    """Where a connection stands. RFC 3501 §3."""
+class State(IntEnum):
+    """Where a connection stands, as a bit. RFC 3501 §3."""
 
-    NOT_AUTHENTICATED = auto()
-    AUTHENTICATED = auto()
-    SELECTED = auto()
+    NOT_AUTHENTICATED = 1
+    AUTHENTICATED = 2
+    SELECTED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Verb:
     """One row of the table; `parse` reads what follows the name up to the end of the command."""
 
     name: str
-    states: State
+    states: int  # the bits of every State where it is legal
     parse: Callable[[Cursor], Command]
 
 

@@ -192,9 +192,9 @@ def test_password_is_not_shown():
 
 def test_every_name_says_where_it_is_legal():
     assert VERBS[b"LOGIN"].states == State.NOT_AUTHENTICATED
-    assert State.AUTHENTICATED not in VERBS[b"UID FETCH"].states
-    assert State.SELECTED in VERBS[b"APPEND"].states
-    assert all(State.NOT_AUTHENTICATED in VERBS[name].states for name in (b"NOOP", b"ID"))
+    assert not State.AUTHENTICATED & VERBS[b"UID FETCH"].states
+    assert State.SELECTED & VERBS[b"APPEND"].states
+    assert all(State.NOT_AUTHENTICATED & VERBS[name].states for name in (b"NOOP", b"ID"))
 
 
 def test_append_command_up_to_its_message():

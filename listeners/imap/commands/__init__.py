@@ -1,0 +1,1 @@
+"""The commands of IMAP, one family in each file."""
