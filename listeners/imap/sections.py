@@ -19,6 +19,12 @@ class Kept:
     location: Location
     facts: Facts
     prefix: bytes  # Return-Path and Delivered-To of this copy
+    header: bytes  # the first bytes of the body; empty if the header is unusually long
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes of memory, about."""
+        return 600 + len(self.facts.data) + len(self.prefix) + len(self.header)
 
 
 class Piece(NamedTuple):
@@ -33,7 +39,6 @@ class Piece(NamedTuple):
         return len(self.before) + self.stop - self.start
 
 
-NOTHING = Piece(b"", 0, 0)
 _FILTERED = (Text.HEADER_FIELDS, Text.HEADER_FIELDS_NOT)
 
 

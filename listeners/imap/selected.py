@@ -1,4 +1,4 @@
-"""The selected folder as one session sees it: message numbers, and what it has not been told yet."""
+"""The selected folder as one session sees it: numbers, and what it has not been told yet."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Selected:
             spans = self._spans_of_uids(messages)
         else:
             spans = messages.resolve(count)
-            if not spans or spans[-1][1] > count:
+            if spans and spans[-1][1] > count:
                 return None
         if self.uids is self.folder.uids:
             return [Picked(n, n - 1) for low, high in spans for n in range(low, high + 1)]
@@ -84,6 +84,15 @@ class Selected:
             if first <= last:
                 spans.append((first, last))
         return spans
+
+    def find(self, uids: list[int]) -> list[Picked]:
+        """Those of the messages that are still there, and where they stand now."""
+        found = []
+        for uid in uids:
+            number, index = self.number(uid), self.folder.index(uid)
+            if number is not None and index is not None:
+                found.append(Picked(number, index))
+        return found
 
     def number(self, uid: int) -> int | None:
         found = bisect_left(self.uids, uid)

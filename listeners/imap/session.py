@@ -6,13 +6,10 @@ import asyncio
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
-import structlog
-
 from listeners.imap import refusals
 from listeners.imap.registry import CARRIERS, Answer
 from protocols.imap import responses
-from protocols.imap.commands import Command, Fetch, Search, Sort, Store, Thread
-from protocols.imap.responses import CONTINUE, Status
+from protocols.imap.commands import Fetch, Search, Sort, Store, Thread
 from protocols.imap.server import (
     LOGGED_IN_LIMITS,
     AppendOffered,
@@ -33,22 +30,21 @@ if TYPE_CHECKING:
     from listeners.imap.selected import Selected
     from listeners.imap.server import Imap
 
-log = structlog.get_logger(__name__)
-
-BAD_COMMANDS = 8  # N-007: then the client is sent away
 STRANGER_SECONDS = 60.0
 AUTOLOGOUT_SECONDS = 30 * 60.0  # RFC 3501 §5.4: at least 30 minutes
-READ_AHEAD_BYTES = 64 * 1024  # of a client that pipelines while a command runs
+READ_AHEAD_BYTES = 64 * 1024  # of a client that sends on while a command runs
 FLUSH_BYTES = 64 * 1024
 
+CONTINUE = responses.CONTINUE.encode()
 # RFC 3501 §7.4.1: no EXPUNGE may come while one of these is answered, unless it speaks of UIDs.
-_KEEPS_NUMBERS = (Fetch, Store, Search, Sort, Thread)
+_KEEP_NUMBERS = (Fetch, Store, Search, Sort, Thread)
 
 
 class Intake(Protocol):
     """The message of an APPEND while it comes in."""
 
-    def write(self, chunk: bytes) -> None: ...
+    def write(self, chunk: bytes) -> None:
+        """Never raises: `finish` answers what went wrong."""
 
     def finish(self) -> Coroutine[Any, Any, Answer]: ...
 
@@ -59,9 +55,10 @@ class Session(asyncio.Protocol):
     """Reads one command at a time; what needs waiting runs as a task, the rest at once."""
 
     __slots__ = (
-        "_drained", "_is_paused", "_leaves", "_line", "_output", "_output_bytes", "_task", "account",
-        "active_at", "bad_commands", "enabled", "idle_tag", "imap", "intake", "reader", "selected",
-        "transport", "visit",
+        "_drained", "_is_closed", "_is_paused", "_leaves", "_line", "_output", "_output_bytes",
+        "_task", "account", "active_at", "bad_commands", "capabilities", "enabled",
+        "failed_logins", "idle_tag", "imap", "intake", "reader", "selected", "tag", "transport",
+        "visit",
     )  # fmt: skip
 
     def __init__(self, imap: Imap, visit: Visit) -> None:
@@ -72,17 +69,21 @@ class Session(asyncio.Protocol):
         self.account: AccountPolicy | None = None
         self.selected: Selected | None = None
         self.intake: Intake | None = None
-        self.idle_tag: bytes | None = None
         self.enabled: frozenset[str] = frozenset()
+        self.tag = b"*"  # of the command in hand
+        self.idle_tag: bytes | None = None
+        self.capabilities: tuple[str, ...] = ()
         self.bad_commands = 0
+        self.failed_logins = 0
         self.active_at = imap.loop.time()
         self._output: list[bytes] = []
         self._output_bytes = 0
         self._task: asyncio.Task[None] | None = None
-        self._line: asyncio.Future[bytes] | None = None  # of AUTHENTICATE
+        self._line: asyncio.Future[bytes] | None = None  # that a running command waits for
         self._drained: asyncio.Future[None] | None = None
         self._is_paused = False  # the client does not read what it is sent
         self._leaves = False  # ends as soon as what is in hand is done
+        self._is_closed = False
 
     @property
     def state(self) -> State:
@@ -94,12 +95,9 @@ class Session(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        is_new = self.transport is None
         self.transport = transport
-        if is_new:
-            self.imap.sessions.add(self)
-            self.send(self.imap.greeting(self))
-            self.flush()
+        self.imap.sessions.add(self)
+        self._run(None, self.imap.greet(self))
 
     def data_received(self, data: bytes) -> None:
         self.active_at = self.imap.loop.time()
@@ -111,30 +109,28 @@ class Session(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.transport = None
+        self._is_closed = True
         self.imap.sessions.discard(self)
         self.visit.end()
         if self._task is not None:
             self._task.cancel()
-        if self.intake is not None:
-            self.intake.abort()
-            self.intake = None
+        self._drop_intake()
         self.leave_folder()
-        self._wake(self._drained)
+        _wake(self._drained)
 
     def pause_writing(self) -> None:
         self._is_paused = True
 
     def resume_writing(self) -> None:
         self._is_paused = False
-        self._wake(self._drained)
+        _wake(self._drained)
 
     # --- what the listener calls ----------------------------------------------------------
 
     def drain(self) -> None:
         """Finish what is in hand, take nothing new, then say good-bye and close."""
-        if self._task is not None or self.intake is not None:
-            self._leaves = True
-        else:
+        self._leaves = True
+        if self._task is None and self.intake is None:
             self.say_goodbye("Server is shutting down")
 
     def cut(self) -> None:
@@ -176,121 +172,120 @@ class Session(asyncio.Protocol):
     async def next_line(self) -> bytes:
         """The client's next line, which is no command."""
         self.reader.expect_line()
-        self._line = self.imap.loop.create_future()
+        line = self._line = self.imap.loop.create_future()
         self.flush()
         self.imap.loop.call_soon(self._advance)
-        try:
-            return await self._line
-        finally:
-            self._line = None
+        return await line
 
     def log_in(self, account: AccountPolicy) -> None:
         self.account = account
         self.reader.limits = LOGGED_IN_LIMITS
+
+    def turn_to_tls(self, transport: asyncio.Transport) -> None:
+        self.transport = transport
+        self.visit.is_encrypted = True
 
     def leave_folder(self) -> None:
         if self.selected is not None:
             self.selected.close()
             self.selected = None
 
+    def refuse(self, tag: bytes, text: str) -> None:
+        """Answer BAD; too many of them end the session (N-007)."""
+        self.send(responses.bad(text).encode(tag))
+        self.bad_commands += 1
+        if self.bad_commands >= self.imap.policy.bad_commands:
+            self.say_goodbye("Too many bad commands")
+
     def say_goodbye(self, text: str, code: bytes = b"") -> None:
-        self.send(responses.bye(text, code).encode())
-        self.close()
+        if not self._is_closed:
+            self.send(responses.bye(text, code).encode())
+            self.close()
 
     def close(self) -> None:
-        self._leaves = True
+        self._is_closed = True
         self.flush()
         if self.transport is not None:
             self.transport.close()
 
     def folder_changed(self) -> None:
-        """The selected folder has news; told now if the client idles, else with its next command."""
+        """The selected folder has news: told at once if the client idles, else when it may be."""
         if self.idle_tag is not None and self._task is None:
             self._report(may_expunge=True)
             self.flush()
 
-    # --- one event after the other ----------------------------------------------------------
+    # --- one event after the other --------------------------------------------------------
 
     def _advance(self) -> None:
-        while (self._task is None or self._line is not None) and not self._leaves:
+        while (self._task is None or self._line is not None) and not self._is_closed:
+            if self._leaves and self._task is None and self.intake is None:
+                self.say_goodbye("Server is shutting down")
+                break
             event = self.reader.next_event()
             if event is None:
                 break
             self._take(event)
         self.flush()
-        if self._leaves and self._task is None and self.transport is not None:
-            if not self.transport.is_closing():
-                self.say_goodbye("Server is shutting down")
-            return
-        if self.transport is not None and not self.transport.is_reading():
+        if self._task is None and self.transport is not None and not self._is_closed:
+            # Without effect on a transport that reads already.
             self.transport.resume_reading()
 
     def _take(self, event: Event) -> None:
-        match event:
-            case Received(tag, verb, command):
-                if verb.states & self.state:
-                    self._carry_out(tag, command)
-                else:
-                    self.refuse(tag, f"{verb.name} is not possible now")
-            case MessageChunk(octets):
-                if self.intake is not None:
-                    self.intake.write(octets)
-            case AppendOffered():
-                self._offer(event)
-            case AppendReceived(tag):
-                intake, self.intake = self.intake, None
-                assert intake is not None
-                self._run(tag, None, intake.finish())
-            case ContinuationWanted():
-                self.send(CONTINUE.encode())
-            case LineReceived(line):
-                self._take_line(line)
-            case Refused():
-                self._take_refused(event)
+        if isinstance(event, Received):
+            if event.verb.states & self.state:
+                self._carry_out(event.tag, event.command)
+            else:
+                self.refuse(event.tag, f"{event.verb.name} is not possible now")
+        elif isinstance(event, MessageChunk):
+            assert self.intake is not None
+            self.intake.write(event.octets)
+        elif isinstance(event, AppendOffered):
+            self._take_offer(event)
+        elif isinstance(event, AppendReceived):
+            intake, self.intake = self.intake, None
+            assert intake is not None
+            self._run(event, intake.finish())
+        elif isinstance(event, ContinuationWanted):
+            self.send(CONTINUE)
+        elif isinstance(event, LineReceived):
+            self._take_line(event.line)
+        else:
+            self._take_refused(event)
 
-    def _carry_out(self, tag: bytes, command: Command) -> None:
-        self.bad_commands = 0
-        carry_out = CARRIERS.get(type(command))
-        if carry_out is None:
-            self.refuse(tag, "Command is not offered")
-            return
+    def _carry_out(self, tag: bytes, command: Any) -> None:
+        self.tag = tag
         try:
-            carried = carry_out(self, command)
+            carried = CARRIERS[type(command)](self, command)
         except Exception as error:
             carried = refusals.status_of(error)
         if isinstance(carried, Coroutine):
-            self._run(tag, command, carried)
+            self._run(command, carried)
         else:
-            self._end(tag, command, carried)
+            self._end(command, carried)
 
-    def _run(
-        self, tag: bytes, command: Command | None, coroutine: Coroutine[Any, Any, Answer]
-    ) -> None:
-        self._task = self.imap.loop.create_task(self._complete(tag, command, coroutine))
+    def _run(self, command: Any, coroutine: Coroutine[Any, Any, Answer]) -> None:
+        self._task = self.imap.loop.create_task(self._complete(command, coroutine))
 
-    async def _complete(
-        self, tag: bytes, command: Command | None, coroutine: Coroutine[Any, Any, Answer]
-    ) -> None:
+    async def _complete(self, command: Any, coroutine: Coroutine[Any, Any, Answer]) -> None:
         try:
             answer = await coroutine
         except Exception as error:
             answer = refusals.status_of(error)
-        self._task = None
-        if self.transport is None:
-            return
-        self._end(tag, command, answer)
-        self._advance()
+        self._task = self._line = None
+        if self.transport is not None:
+            self._end(command, answer)
+            self._advance()
 
-    def _end(self, tag: bytes, command: Command | None, answer: Answer) -> None:
+    def _end(self, command: Any, answer: Answer) -> None:
         if answer is None:
-            if command is not None and self.idle_tag is None:
-                return
-            self.idle_tag = tag
             return
+        self.bad_commands = 0
+        if isinstance(command, AppendOffered):
+            self.reader.refuse_message()
         if self.selected is not None:
-            keeps = isinstance(command, _KEEPS_NUMBERS) and not command.by_uid
-            self._report(may_expunge=not keeps)
-        self.send(answer.encode(tag))
+            keeps_numbers = isinstance(command, _KEEP_NUMBERS) and not command.by_uid
+            self._report(may_expunge=not keeps_numbers)
+        self.send(answer.encode(self.tag))
 
     def _report(self, *, may_expunge: bool) -> None:
         selected = self.selected
@@ -298,40 +293,40 @@ class Session(asyncio.Protocol):
             for response in selected.report(may_expunge=may_expunge):
                 self.send(response)
 
-    def _offer(self, offered: AppendOffered) -> None:
-        pass
+    def _take_offer(self, offered: AppendOffered) -> None:
+        if offered.verb.states & self.state:
+            self._carry_out(offered.tag, offered)
+        else:
+            self.reader.refuse_message()
+            self.refuse(offered.tag, "APPEND is not possible now")
 
     def _take_line(self, line: bytes) -> None:
-        if self._line is not None:
-            if not self._line.done():
-                self._line.set_result(line)
-                self._line = None
+        waiting, self._line = self._line, None
+        if waiting is not None:
+            if not waiting.done():
+                waiting.set_result(line)
             return
         tag, self.idle_tag = self.idle_tag, None
         assert tag is not None
         if line.upper() == b"DONE":
-            self._end(tag, None, responses.ok("IDLE completed"))
+            self._end(None, responses.ok("IDLE completed"))
         else:
             self.refuse(tag, "Expected DONE")
 
-    def refuse(self, tag: bytes, text: str) -> None:
-        """Answer BAD; too many of them end the session (N-007)."""
-        self.send(responses.bad(text).encode(tag))
-        self.bad_commands += 1
-        if self.bad_commands >= BAD_COMMANDS:
-            self.say_goodbye("Too many bad commands")
-
     def _take_refused(self, refused: Refused) -> None:
-        if self.intake is not None:
-            self.intake.abort()
-            self.intake = None
-        if refused.is_no:
-            assert refused.tag is not None
+        self._drop_intake()
+        self.idle_tag = None
+        if refused.is_no and refused.tag is not None:
             self.send(responses.no(refused.text, refused.code).encode(refused.tag))
         else:
             self.refuse(refused.tag or b"*", refused.text)
 
-    @staticmethod
-    def _wake(waiting: asyncio.Future[None] | None) -> None:
-        if waiting is not None and not waiting.done():
-            waiting.set_result(None)
+    def _drop_intake(self) -> None:
+        if self.intake is not None:
+            self.intake.abort()
+            self.intake = None
+
+
+def _wake(waiting: asyncio.Future[None] | None) -> None:
+    if waiting is not None and not waiting.done():
+        waiting.set_result(None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
 from typing import Final
@@ -82,6 +82,11 @@ class Wanted:
     items: tuple[FetchItem, ...]
     changed_since: int | None = None  # RFC 7162 §3.1.4.1
     with_vanished: bool = False  # RFC 7162 §3.2.6
+
+    def with_flags(self) -> Wanted:
+        if Attribute.FLAGS in self.items:
+            return self
+        return replace(self, items=(*self.items, Attribute.FLAGS))
 
     @property
     def sets_seen(self) -> bool:

@@ -86,7 +86,8 @@ def test_uids_that_are_not_there_are_ignored_and_numbers_are_not():
     assert picked(session, b"1:4,6:8,99", by_uid=True) == [(1, 0)]
     assert picked(session, b"99:*", by_uid=True) == [(3, 2)]
     assert picked(session, b"4") is None
-    assert picked(look_at(folder_of()), b"1:*") is None
+    assert picked(look_at(folder_of()), b"1:*") == []
+    assert picked(look_at(folder_of()), b"1") is None
     assert picked(look_at(folder_of()), b"1:*", by_uid=True) == []
 
 

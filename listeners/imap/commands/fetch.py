@@ -1,0 +1,147 @@
+"""FETCH: what the client wants to know of messages. RFC 3501 §6.4.5."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from blobs.store import read_body
+from listeners import bridge
+from listeners.imap import bodies, marking
+from listeners.imap.bodies import Octets
+from listeners.imap.plan import END, Plan, plan
+from listeners.imap.registry import Answer, Carried, carries_out
+from listeners.imap.selected import Picked, Selected
+from listeners.imap.session import Session
+from mailboxes.models import Flag
+from protocols.imap import commands
+from protocols.imap.commands import StoreAction
+from protocols.imap.fetch import DecodedSize, Section, Wanted
+from protocols.imap.responses import bad, no, ok
+
+AT_ONCE = 500  # messages answered without letting other sessions in between
+READ_AT_ONCE = 64  # messages whose bodies are read in one turn of a thread
+READ_AT_ONCE_BYTES = 2 * 1024 * 1024
+
+_DONE = ok("FETCH completed")
+_BAD_NUMBERS = bad("Message number is out of range")
+_NO_BINARY = bad("BINARY is not offered")
+_SOME_GONE = no("Some of the messages no longer exist", b"EXPUNGEISSUED")  # RFC 5530
+
+
+@carries_out(commands.Fetch)
+def fetch(session: Session, command: commands.Fetch) -> Carried:
+    selected = session.selected
+    assert selected is not None
+    wanted = command.wanted
+    if any(_is_binary(item) for item in wanted.items):
+        return _NO_BINARY
+    picked = selected.pick(command.messages, by_uid=command.by_uid)
+    if picked is None:
+        return _BAD_NUMBERS
+    if wanted.changed_since is not None:
+        modseqs = selected.folder.modseqs
+        picked = [pick for pick in picked if modseqs[pick.index] > wanted.changed_since]
+    how = plan(wanted, command.by_uid)
+    if len(picked) <= AT_ONCE and not _has_to_mark(session, wanted, picked):
+        lines = _answer_from_memory(session, selected, how, picked)
+        if lines is not None:
+            session.send(b"".join(lines))
+            return _DONE
+    return _fetch_with_waiting(session, selected, command, how, picked)
+
+
+def _is_binary(item: object) -> bool:
+    return isinstance(item, DecodedSize) or (isinstance(item, Section) and item.is_decoded)
+
+
+def _answer_from_memory(
+    session: Session, selected: Selected, how: Plan, picked: list[Picked]
+) -> list[bytes] | None:
+    """None: something has to be read first."""
+    if how.needs_columns_only:
+        return how.heads(selected, picked)
+    ids = selected.folder.message_ids
+    answers = bodies.answers_in_memory(session.imap.bodies, [ids[i] for _, i in picked], how)
+    if answers is None:
+        return None
+    heads = how.heads(selected, picked)
+    return [head + answer + END for head, answer in zip(heads, answers, strict=True)]
+
+
+async def _fetch_with_waiting(
+    session: Session, selected: Selected, command: commands.Fetch, how: Plan, picked: list[Picked]
+) -> Answer:
+    uids = [selected.folder.uids[index] for _, index in picked]
+    if _has_to_mark(session, command.wanted, picked):
+        await _mark_seen(session, selected, uids)
+        how = plan(command.wanted.with_flags(), command.by_uid)
+    are_all_there = True
+    for some in _batches(selected, uids, how):
+        # After each wait the columns may be others.
+        still_there = selected.find(some)
+        are_all_there &= len(still_there) == len(some)
+        are_all_there &= await _send(session, selected, how, still_there)
+    return _DONE if are_all_there else _SOME_GONE
+
+
+def _has_to_mark(session: Session, wanted: Wanted, picked: list[Picked]) -> bool:
+    """BODY[...] without PEEK sets \\Seen. RFC 3501 §6.4.5."""
+    selected = session.selected
+    if selected is None or selected.is_read_only or not wanted.sets_seen:
+        return False
+    return any(not selected.folder.bits(index) & Flag.SEEN for _, index in picked)
+
+
+async def _mark_seen(session: Session, selected: Selected, uids: list[int]) -> None:
+    folder = selected.folder
+    unseen = [
+        uid
+        for uid, i in zip(uids, map(folder.index, uids), strict=True)
+        if i is not None and not folder.bits(i) & Flag.SEEN
+    ]
+    await marking.mark(session, selected, unseen, StoreAction.ADD, ("\\Seen",))
+
+
+def _batches(selected: Selected, uids: list[int], how: Plan) -> Iterator[list[int]]:
+    """UIDs in runs that one turn may take."""
+    at_once = AT_ONCE if how.needs_columns_only else READ_AT_ONCE
+    some: list[int] = []
+    size_bytes = 0
+    for uid in uids:
+        some.append(uid)
+        index = selected.folder.index(uid) if how.sections else None
+        if index is not None:
+            size_bytes += selected.folder.sizes[index]
+        if len(some) >= at_once or size_bytes >= READ_AT_ONCE_BYTES:
+            yield some
+            some, size_bytes = [], 0
+    if some:
+        yield some
+
+
+async def _send(session: Session, selected: Selected, how: Plan, picked: list[Picked]) -> bool:
+    """Answer for these messages; False: some have gone meanwhile."""
+    heads = how.heads(selected, picked)
+    if how.needs_columns_only:
+        session.send(b"".join(heads))
+        await session.drained()
+        return True
+    ids = [selected.folder.message_ids[index] for _, index in picked]
+    answers = await bridge.ask(bodies.answers, session.imap.bodies, ids, how)
+    for head, answer in zip(heads, answers, strict=True):
+        if answer is not None:
+            session.send(head)
+            for octets in answer:
+                await _send_octets(session, octets)
+            session.send(END)
+    await session.drained()
+    return None not in answers
+
+
+async def _send_octets(session: Session, octets: Octets) -> None:
+    if isinstance(octets, bytes):
+        session.send(octets)
+        return
+    for start, stop in octets.pieces():
+        session.send(await bridge.ask(read_body, octets.kept.location, start, stop))
+        await session.drained()

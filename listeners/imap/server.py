@@ -1,0 +1,101 @@
+"""Binds IMAP sessions to ports, and holds what the sessions of one process share."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from django.conf import settings as conf
+
+from domains.directory import Cold
+from listeners.base import Listener, Visit
+from listeners.context import Context
+from listeners.gate import Gate, Refusal, SessionLimits
+from listeners.imap.openfolders import OpenFolders
+from listeners.imap.session import Session
+from listeners.imap.commands import (
+    append,
+    basics,
+    copy,
+    fetch,
+    folders,
+    idle,
+    login,
+    quota,
+    search,
+    select,
+    store,
+)
+from listeners.tls import Certificates
+from operations import settings
+from operations.settings import ListenerPolicy
+from protocols.imap import responses
+from switchboard.subscribe import Switchboard
+
+SWEEP_SECONDS = 10.0
+
+# Each file of commands registers its own; named here so that all of them are loaded.
+FAMILIES = (append, basics, copy, fetch, folders, idle, login, quota, search, select, store)
+
+_REFUSALS = {
+    Refusal.BLOCKED: responses.bye("Your address is blocked").encode(),
+    Refusal.TOO_MANY: responses.bye("Too many connections", b"UNAVAILABLE").encode(),
+    Refusal.TOO_MANY_FROM_ADDRESS: responses.bye("Too many connections from you").encode(),
+}
+
+
+class Imap:
+    """What all IMAP sessions of a process share."""
+
+    def __init__(self, hostname: str, certificates: Certificates, board: Switchboard) -> None:
+        self.hostname = hostname
+        self.certificates = certificates
+        self.folders = OpenFolders(board)
+        self.sessions: set[Session] = set()
+        self._policy = settings.FACTORY
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.greet = login.greet
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            self._loop.call_later(SWEEP_SECONDS, self._sweep)
+        return self._loop
+
+    @property
+    def policy(self) -> ListenerPolicy:
+        """The settings as they were last seen; sessions look at each command."""
+        with suppress(Cold):
+            self._policy = settings.current(cached_only=True)
+        return self._policy
+
+    def _sweep(self) -> None:
+        """One timer for all sessions: ten thousand of their own would cost memory."""
+        now = self.loop.time()
+        for session in tuple(self.sessions):
+            session.end_if_silent(now)
+        self.loop.call_later(SWEEP_SECONDS, self._sweep)
+
+
+def make_listener(context: Context) -> Listener:
+    """The listener of one process."""
+    imap = Imap(conf.MAILHOST_HOSTNAME, context.certificates, context.board)
+
+    def make_session(visit: Visit) -> Session:
+        return Session(imap, visit)
+
+    def limits() -> SessionLimits:
+        policy = imap.policy
+        return SessionLimits(
+            policy.sessions_per_protocol, policy.sessions_per_address, policy.sessions_per_user
+        )
+
+    return Listener(
+        "imap",
+        make_session=make_session,
+        refuse=lambda refusal: _REFUSALS[refusal],
+        gate=Gate(limits),
+        certificates=context.certificates,
+        shares_ports=context.shares_ports,
+    )
