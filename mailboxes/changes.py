@@ -93,6 +93,11 @@ def publish(folder_id: int, change: Change) -> None:
     publish_on_commit(Topic.FOLDER, folder_id, change.encode())
 
 
+def publish_unknown(folder_id: int) -> None:
+    """Tell that the folder has to be looked at anew, or is gone."""
+    publish_on_commit(Topic.FOLDER, folder_id)
+
+
 def publish_folders(account_id: int) -> None:
     """Tell that the account's folders or subscriptions are others now."""
     publish_on_commit(Topic.MAILBOX, account_id)

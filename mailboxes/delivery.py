@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from blobs.ids import new_id
 from mailboxes import changes, quota, standard
@@ -100,14 +100,37 @@ def _allot(cursor: Any, deliveries: Sequence[Delivery], *, now: int) -> None:
 
 
 def _count_in(cursor: Any, deliveries: Sequence[Delivery]) -> tuple[int, int] | None:
-    first, count = deliveries[0], len(deliveries)
-    unseen = sum(not delivery.flags & Flag.SEEN for delivery in deliveries)
-    deleted = sum(bool(delivery.flags & Flag.DELETED) for delivery in deliveries)
-    size_bytes = sum(delivery.size_bytes for delivery in deliveries)
-    cursor.execute(
-        _ALLOT,
-        (count, count, unseen, deleted, size_bytes, first.folder_id, first.account_id),
-    )
+    first = deliveries[0]
+    counts = count_flags((d.flags, d.size_bytes) for d in deliveries)
+    return allot(cursor, first.folder_id or 0, first.account_id, counts)
+
+
+class Counts(NamedTuple):
+    """What messages add to the counters of their folder."""
+
+    messages: int
+    unseen: int
+    deleted: int
+    size_bytes: int
+
+
+def count_flags(messages: Iterable[tuple[int, int]]) -> Counts:
+    """The sum over (flags, bytes)."""
+    count = unseen = deleted = total = 0
+    for flags, size_bytes in messages:
+        count += 1
+        unseen += not flags & Flag.SEEN
+        deleted += bool(flags & Flag.DELETED)
+        total += size_bytes
+    return Counts(count, unseen, deleted, total)
+
+
+def allot(cursor: Any, folder_id: int, account_id: int, counts: Counts) -> tuple[int, int] | None:
+    """Count messages into a folder: (the UID behind the last of theirs, their MODSEQ).
+
+    None: the account has no such folder. The folder's row stays locked.
+    """
+    cursor.execute(_ALLOT, (counts.messages, *counts, folder_id, account_id))
     row: tuple[int, int] | None = cursor.fetchone()
     return row
 

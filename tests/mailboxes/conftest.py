@@ -25,7 +25,8 @@ from domains.models import (
     DomainTechnical,
     DomainThrottling,
 )
-from mailboxes import delivery, quota, standard
+from mailboxes import delivery, quota, selectors, standard
+from mailboxes import directory as mailbox_directory
 from mailboxes.appending import Append
 from mailboxes.delivery import Delivery
 from mailboxes.models import Folder
@@ -45,6 +46,8 @@ def forgotten() -> Iterator[None]:
         domain_directory.clear,
         quota.forget,
         standard._inboxes.clear,
+        selectors.forget_messages,
+        mailbox_directory.clear,
         forget_all,
     ):
         clear()
