@@ -22,6 +22,7 @@ EPOCH_MS = int(EPOCH.timestamp() * 1000)
 MAX_ID = 2**63 - 1
 SLOTS = 64
 SEQUENCE_BITS = 12
+SLOT_BITS = 6
 WORKER_BITS = 10
 TIME_SHIFT = SEQUENCE_BITS + WORKER_BITS
 
@@ -146,6 +147,11 @@ os.register_at_fork(after_in_child=_after_fork)
 def time_of(value: int) -> datetime:
     """When the id was given out, to the millisecond."""
     return EPOCH + timedelta(milliseconds=value >> TIME_SHIFT)
+
+
+def node_of(value: int) -> int:
+    """The machine that gave the id out: its MAILHOST_NODE."""
+    return value >> (SEQUENCE_BITS + SLOT_BITS) & 15
 
 
 def first_id_at(moment: datetime) -> int:

@@ -57,6 +57,8 @@ MAILHOST_HOSTNAME = environment.hostname("MAILHOST_HOSTNAME", socket.gethostname
 ALLOWED_HOSTS = environment.words("MAILHOST_ALLOWED_HOSTS", ["*"])
 # DNS servers ("address" or "address:port", comma-separated); empty: the system's.
 MAILHOST_DNS_SERVERS = environment.words("MAILHOST_DNS_SERVERS")
+# Where the servers of other domains listen: 25, but on a test bench without privileges.
+MAILHOST_OUTGOING_PORT = environment.number("MAILHOST_OUTGOING_PORT", 25, least=1, most=65_535)
 
 # --- processes and machines ------------------------------------------------------------------
 # Mail processes on this machine; each one has every listener (SO_REUSEPORT).

@@ -149,9 +149,9 @@ class Intake:
         """
         try:
             if self._written_bytes > LARGE_BYTES:
-                job = await asyncio.get_running_loop().run_in_executor(None, self._prepare)
+                job = await asyncio.get_running_loop().run_in_executor(None, self.prepare)
             else:
-                job = self._prepare()
+                job = self.prepare()
             return int(await process_committer().commit(job))
         finally:
             self.abort()
@@ -159,7 +159,7 @@ class Intake:
     def commit_now(self) -> int:
         """As commit(), for code without an event loop."""
         try:
-            return int(process_committer().commit_now(self._prepare()))
+            return int(process_committer().commit_now(self.prepare()))
         finally:
             self.abort()
 
@@ -214,7 +214,7 @@ class Intake:
     def _received(self) -> bytes:
         return received.received(self._hop, self._accepted_at) if self.client.address else b""
 
-    def _prepare(self) -> Acceptance:
+    def prepare(self) -> Acceptance:
         """Everything that needs no disk: what the rows and the record will say."""
         if self._head is not None:
             self._begin_body()  # a message without a body, or without an end of header

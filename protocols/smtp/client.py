@@ -15,8 +15,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
 
+from protocols.sasl_client import ClientExchange, ServerNotTrusted
 from protocols.smtp.outgoing import Outcome, OutgoingEnvelope, Stage, Verdict
 from protocols.smtp.replies import Reply
 from protocols.smtp.replyreader import ReplyReader
@@ -31,6 +31,7 @@ GARBLED = Reply(421, "4.5.0", "The other side does not speak SMTP")
 OUT_OF_STEP = Reply(421, "4.5.0", "The other side answered out of step")
 TLS_MISSING = Reply(454, "4.7.5", "Encryption is required and not offered")
 TLS_BROKEN = Reply(454, "4.7.5", "Encryption could not be started")
+NOT_TRUSTED = Reply(454, "4.7.0", "The other side could not show that it knows the password")
 NO_MECHANISM = Reply(454, "4.7.0", "No way to log in that both sides know")
 
 # RFC 5321 §4.5.3.2; it gives none for EHLO, STARTTLS and AUTH.
@@ -60,22 +61,8 @@ class Tls(Enum):
     ALREADY = "already"  # the connection began with TLS
 
 
-class SaslClient(Protocol):
-    """One login attempt. RFC 4422 §3."""
-
-    @property
-    def name(self) -> str:
-        """The mechanism's: "PLAIN"."""
-
-    def initial(self) -> bytes | None:
-        """The initial response; None if the server speaks first."""
-
-    def respond(self, challenge: bytes) -> bytes | None:
-        """The answer to a challenge; None if it cannot be trusted or understood."""
-
-
-# Chooses among the offered mechanisms, knowing whether the connection is encrypted.
-ChooseSasl = Callable[[frozenset[str], bool], SaslClient | None]
+# Chooses by what is offered and whether the connection is encrypted; None: nothing fits.
+ChooseSasl = Callable[[frozenset[str], bool], ClientExchange | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +118,7 @@ class SmtpClient:
         self._helo = helo.encode("ascii", "replace")
         self._tls = tls
         self._choose_sasl = choose_sasl
-        self._sasl: SaslClient | None = None
+        self._sasl: ClientExchange | None = None
         self._challenges = 0
         self._reader = ReplyReader()
         self._out: list[bytes] = []
@@ -331,8 +318,8 @@ class SmtpClient:
         if self._sasl is None:
             self._refuse(NO_MECHANISM, Stage.AUTH, by_peer=False)
             return
-        line = b"AUTH " + self._sasl.name.encode("ascii")
-        initial = self._sasl.initial()
+        line = b"AUTH " + self._sasl.mechanism.encode("ascii")
+        initial = self._sasl.initial
         if initial is not None:
             line += b" " + (b64encode(initial) or b"=")  # RFC 4954 §4
         self._out.append(line + b"\r\n")
@@ -341,7 +328,10 @@ class SmtpClient:
     def _auth_answered(self, reply: Reply) -> None:
         self._challenges += 1
         if reply.code // 100 == 2:
-            self._be_ready()
+            if self._sasl is not None and not self._sasl.may_end:
+                self._refuse(NOT_TRUSTED, Stage.AUTH, by_peer=False)
+            else:
+                self._be_ready()
         elif reply.code == 334 and self._sasl and self._challenges <= MAX_CHALLENGES:
             response = _respond(self._sasl, reply.text)
             self._out.append((b"*" if response is None else b64encode(response)) + b"\r\n")
@@ -408,9 +398,9 @@ class SmtpClient:
         return events
 
 
-def _respond(sasl: SaslClient, text: str) -> bytes | None:
+def _respond(sasl: ClientExchange, text: str) -> bytes | None:
     """The answer to the challenge in a 334; None cancels the exchange. RFC 4954 §4."""
     try:
-        return sasl.respond(b64decode(text.encode("ascii"), validate=True))
-    except (NotBase64, UnicodeError):
+        return sasl.step(b64decode(text.encode("ascii"), validate=True))
+    except (NotBase64, UnicodeError, ServerNotTrusted):
         return None

@@ -16,6 +16,11 @@ _CODES = {b"%d" % code: code for code in range(200, 600)}
 _CONTROLS = {code: " " for code in (*range(32), *range(127, 160)) if code != 10}
 
 
+class _Garbage(Exception):
+    def __init__(self, line: bytes) -> None:
+        self.line = line
+
+
 class ReplyReader:
     """Collects bytes and gives whole replies; a lone LF ends a line too."""
 
@@ -40,14 +45,16 @@ class ReplyReader:
         if self.garbage is not None:
             return replies
         *lines, self._rest = (self._rest + data if self._rest else data).split(b"\n")
-        for line in lines:
-            reply = self._read_line(line[:-1] if line[-1:] == b"\r" else line)
-            if reply is not None:
-                replies.append(reply)
-            elif self.garbage is not None:
-                return replies
-        if len(self._rest) > MAX_LINE_BYTES:
-            self._refuse(self._rest)
+        try:
+            for line in lines:
+                reply = self._read_line(line[:-1] if line[-1:] == b"\r" else line)
+                if reply is not None:
+                    replies.append(reply)
+            if len(self._rest) > MAX_LINE_BYTES:
+                raise _Garbage(self._rest)
+        except _Garbage as error:
+            self.garbage = error.line[:200]
+            self._rest, self._texts = b"", []
         return replies
 
     def _read_line(self, line: bytes) -> Reply | None:
@@ -55,7 +62,7 @@ class ReplyReader:
         mark = line[3:4]
         # RFC 5321 §4.2.1: one code on all lines of a reply.
         if code is None or mark not in b" -" or self._code not in (None, code):
-            return self._refuse(line)
+            raise _Garbage(line)
         if mark != b"-" and self._code is None and len(line) <= MAX_LINE_BYTES:
             return make_reply(code, line[4:])
         return self._read_long(code, line, is_last=mark != b"-")
@@ -63,7 +70,7 @@ class ReplyReader:
     def _read_long(self, code: int, line: bytes, *, is_last: bool) -> Reply | None:
         self._lines += 1
         if self._lines > MAX_LINES or len(line) > MAX_LINE_BYTES:
-            return self._refuse(line)
+            raise _Garbage(line)
         self._text_bytes += len(line)
         if self._text_bytes <= MAX_TEXT_BYTES:
             self._texts.append(line[4:])
@@ -73,10 +80,6 @@ class ReplyReader:
         text = b"\n".join(self._texts)
         self._code, self._texts, self._text_bytes, self._lines = None, [], 0, 0
         return make_reply(code, text)
-
-    def _refuse(self, line: bytes) -> None:
-        self.garbage = line[:200]
-        self._rest, self._texts = b"", []
 
 
 def make_reply(code: int, text: bytes) -> Reply:

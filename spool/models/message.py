@@ -70,7 +70,9 @@ class SpooledMessage(models.Model):
     accepted_at = MomentField()
     expires_at = MomentField()
     finished_at = MomentField(null=True)
-    delay_notice_at = MomentField(null=True, help_text="When the delay notice is due or was sent.")
+    delay_notice_at = MomentField(
+        null=True, help_text="When the delay notice is due, set by the first deferral; or None."
+    )
     recipients_total = models.PositiveIntegerField()
     recipients_delivered = models.PositiveIntegerField(default=0)
     decisions = models.JSONField(
@@ -81,6 +83,11 @@ class SpooledMessage(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["id"], condition=Q(finished_at=None), name="spool_unfinished"),
+            models.Index(
+                fields=["delay_notice_at"],
+                condition=Q(finished_at=None) & Q(delay_notice_at__isnull=False),
+                name="spool_delay_notice",
+            ),
             models.Index(fields=["message_id"], name="spool_message_id"),
             models.Index(fields=["sender"], condition=~Q(sender=""), name="spool_sender"),
         ]
@@ -140,7 +147,9 @@ class SpooledRecipient(models.Model):
     is_forced = models.BooleanField(default=False)
     state = models.PositiveSmallIntegerField(choices=State.choices, default=State.QUEUED)
     attempts = models.PositiveIntegerField(default=0)
-    due_at = MomentField(null=True, help_text="The next try; None: held or ended.")
+    due_at = MomentField(
+        null=True, help_text="The next try; while claimed: when the claim lapses; None: ended."
+    )
     claimed_by = models.BigIntegerField(null=True, help_text="The process that works on it.")
     claimed_until = MomentField(null=True, help_text="When the claim lapses by itself.")
     reply = models.TextField(blank=True, help_text="The last words about it, ours or the other's.")
@@ -151,7 +160,7 @@ class SpooledRecipient(models.Model):
     class Meta:
         indexes = [
             models.Index(
-                fields=["due_at"],
+                fields=["is_forced", "priority", "due_at"],
                 condition=Q(state__lt=State.DELIVERED) & Q(due_at__isnull=False),
                 name="recipient_due",
             ),
@@ -168,7 +177,8 @@ class SpooledRecipient(models.Model):
 
 
 class DeliveryAttempt(models.Model):
-    """One try, written before it is made. `outcome` empty: under way, or the process died in it."""
+    """One try and its outcome. That a try is under way stands in the recipient's row before it is
+    made (`attempts`, `claimed_by`); `outcome` empty: the process died in it."""
 
     class Outcome(models.TextChoices):
         DELIVERED = "delivered", "Delivered"

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from protocols import sasl_client
 from protocols.smtp.client import (
     BodyWanted,
     ClientMisused,
@@ -394,3 +395,59 @@ def test_whatever_the_server_says_every_recipient_ends_once(said, tls, count, st
         client.take()
     assert client.is_closed
     assert asked == answered
+
+
+def logging_in(*extensions, tls=Tls.ALREADY):
+    def choose(offered, is_encrypted):
+        name = sasl_client.choose(offered, is_encrypted=is_encrypted)
+        return name and sasl_client.begin(name, "user", "secret")
+
+    client = SmtpClient(helo="mx.example.com", tls=tls, choose_sasl=choose)
+    client.receive(b"220 hi\r\n")
+    client.take()
+    lines = "".join(f"250-{name}\r\n" for name in ("hi", *extensions))
+    return client, client.receive(f"{lines}250 HELP\r\n".encode())
+
+
+@pytest.mark.spec("G-003")
+def test_login_with_an_initial_response():
+    client, _ = logging_in("AUTH PLAIN LOGIN")
+    assert client.take() == b"AUTH PLAIN AHVzZXIAc2VjcmV0\r\n"
+    assert client.receive(b"235 2.7.0 in\r\n") == [Ready()]
+
+
+def test_login_by_questions():
+    client, _ = logging_in("AUTH=LOGIN")
+    assert client.take() == b"AUTH LOGIN\r\n"
+    client.receive(b"334 VXNlcm5hbWU6\r\n")
+    assert client.take() == b"dXNlcg==\r\n"
+    client.receive(b"334 UGFzc3dvcmQ6\r\n")
+    assert client.take() == b"c2VjcmV0\r\n"
+    refused, _ = client.receive(b"535 5.7.8 wrong\r\n")
+    assert (refused.stage, refused.reply.enhanced, refused.by_peer) == (Stage.AUTH, "5.7.8", True)
+
+
+def test_a_secret_is_not_sent_in_clear():
+    _, events = logging_in("AUTH PLAIN LOGIN", tls=Tls.NEVER)
+    assert isinstance(events[0], SessionRefused)
+
+
+@pytest.mark.parametrize("challenge", [b"334 not base64!\r\n", b"334 cj14\r\n", b"334 \xff\r\n"])
+def test_a_challenge_that_makes_no_sense_is_cancelled(challenge):
+    client, _ = logging_in("AUTH SCRAM-SHA-256")
+    client.take()
+    client.receive(challenge)
+    assert client.take() == b"*\r\n"
+
+
+def test_a_server_that_skips_the_proof_of_scram_is_not_trusted():
+    client, _ = logging_in("AUTH SCRAM-SHA-256")
+    refused, _ = client.receive(b"235 2.7.0 in\r\n")
+    assert (refused.stage, refused.by_peer) == (Stage.AUTH, False)
+
+
+def test_endless_challenges_end():
+    client, _ = logging_in("AUTH CRAM-MD5")
+    for _ in range(20):
+        client.receive(b"334 PDE+\r\n")
+    assert client.is_closed

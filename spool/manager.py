@@ -1,0 +1,329 @@
+"""Claims what is due, runs an agent on it, and has the results recorded (S-001…S-004, S-059)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import traceback
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+import structlog
+from django.conf import settings as conf
+from django.db import close_old_connections, connection
+
+from blobs.committer import Committer, process_committer
+from blobs.ids import new_id
+from blobs.store import read_body
+from clock.moments import to_micros, utc_now
+from domains.directory import Cold
+from mailboxes.errors import FolderNotFound, QuotaExceeded
+from spool import bounce, decisions, gatewaychoice, notices, planning, settings
+from spool.agents import local
+from spool.agents.remote import RemoteSettings
+from spool.claims import ClaimDue, ReleaseClaims, RenewClaims
+from spool.ourselves import recognise_ourselves
+from spool.outbound import Outbound
+from spool.recording import Recorder
+from spool.recovery import OwnerLock, recover_claims
+from spool.resolver import Resolver
+from spool.settings import SpoolPolicy
+from spool.settlement import ClaimLost, LocalDelivery
+from spool.work import Claim, ClaimedRecipient, Result, Work
+from switchboard.subscribe import Switchboard, Unsubscribe
+from switchboard.topics import Topic
+
+log = structlog.get_logger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+IN_HAND = 1000  # recipients claimed at once; the others stay where every process sees them
+CLAIM_AT_ONCE = 250
+# A destination may have so many recipients in hand; more would crowd out the others.
+IN_HAND_PER_DESTINATION = 300
+LOOK_SECONDS = 5.0  # a lost hint costs at most this
+RENEW_SECONDS = 240.0
+NOTICE_SECONDS = 30.0
+PAUSE_SECONDS = 2.0  # after the database refused
+CHUNK_BYTES = 256 * 1024
+HEADER_BYTES = 256 * 1024
+THREADS = 4
+MICROSECOND = 1e-6
+
+
+class Manager:
+    """The spool's side of one mail process."""
+
+    def __init__(self, board: Switchboard, *, remote: RemoteSettings | None = None) -> None:
+        """`remote` None: as the settings of the installation say."""
+        self._board = board
+        self._owner = new_id()
+        self._committer: Committer = process_committer()
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="spool")
+        self._remote = remote or RemoteSettings(
+            helo=conf.MAILHOST_HOSTNAME,
+            resolver=Resolver(conf.MAILHOST_DNS_SERVERS),
+            ourselves=recognise_ourselves(),
+        )
+        self._outbound = Outbound(
+            self._remote,
+            report=self._report,
+            read_body=self._read_large,
+            choose_sasl=lambda route: planning.sasl_for(route, self._gateways),
+        )
+        self._recorder = Recorder(
+            self._committer, owner=self._owner, ask=self._ask, done=self._room_made
+        )
+        self._gateways: Sequence[gatewaychoice.GatewayPolicy] = ()
+        self._local_slots = asyncio.Semaphore(1)
+        self._local_limit = 1
+        self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._walk_from: str | None = None
+        self._lock: OwnerLock | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._local_tasks: set[asyncio.Task[None]] = set()
+        self._unsubscribe: list[Unsubscribe] = []
+        self._is_stopping = False
+
+    async def start(self) -> None:
+        """Give back what a dead process held, then begin to work."""
+        self._lock = OwnerLock(self._owner)
+        recovered = await self._ask(recover_claims)
+        if recovered:
+            log.warning("claims of a dead process were given back", recipients=recovered)
+        self._unsubscribe = [
+            self._board.subscribe(Topic.SPOOL, None, lambda _notes: self._wake.set()),
+            self._board.subscribe(Topic.ROUTES, None, lambda _notes: gatewaychoice.forget()),
+        ]
+        self._begin(self._recorder.run())
+        self._begin(self._claim_for_ever())
+        self._begin(self._now_and_then(RENEW_SECONDS, self._renew))
+        self._begin(self._now_and_then(NOTICE_SECONDS, self._send_notices))
+
+    async def stop(self, seconds: float) -> None:
+        """Finish what is under way within `seconds`; give back what was not begun."""
+        self._is_stopping = True
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
+        self._wake.set()
+        self._room.set()
+        left = await self._outbound.drain(seconds)
+        await self._give_back([one for work in left for one in work.recipients])
+        if self._local_tasks:
+            await asyncio.wait(self._local_tasks, timeout=seconds)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._recorder.drained()
+        for task in (*self._tasks, *self._local_tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._local_tasks, return_exceptions=True)
+        await self._remote.resolver.close()
+        if self._lock is not None:
+            self._lock.release()
+        await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
+
+    @property
+    def busy(self) -> int:
+        """Sessions to other servers that work at this moment (S-003)."""
+        return self._outbound.busy
+
+    # --- claiming ---
+
+    async def _claim_for_ever(self) -> None:
+        while not self._is_stopping:
+            self._wake.clear()
+            try:
+                wait_seconds = await self._claim_once()
+            except Exception:
+                log.exception("claiming failed; tried again soon")
+                wait_seconds = PAUSE_SECONDS
+            if wait_seconds > 0:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(wait_seconds):
+                        await self._wake.wait()
+
+    async def _claim_once(self) -> float:
+        """Claim and start; the seconds until it is worth looking again."""
+        room = IN_HAND - self._recorder.count
+        if room < CLAIM_AT_ONCE:
+            self._room.clear()
+            await self._room.wait()
+            return 0.0
+        policy = await self._policy()
+        self._obey(policy)
+        now = to_micros(utc_now())
+        full = self._outbound.full_destinations(limit=IN_HAND_PER_DESTINATION)
+        job = ClaimDue(
+            owner=self._owner,
+            now=now,
+            limit=CLAIM_AT_ONCE,
+            full_destinations=full,
+            walk_from=self._walk_from,
+        )
+        claim: Claim = await self._committer.commit(job)
+        # When full destinations hide the others, those are looked for one by one.
+        self._walk_from = job.walked_to or None if self._walk_from is not None else None
+        if claim.is_blocked:
+            self._walk_from = ""
+        if claim.recipients:
+            self._recorder.expect(claim.recipients)
+            await self._start_work(claim.recipients, policy)
+            return 0.0
+        if self._walk_from is not None:
+            return MICROSECOND if claim.is_blocked else 0.2
+        if claim.next_due_at is None:
+            return LOOK_SECONDS
+        return min(max((claim.next_due_at - now) * MICROSECOND, 0.01), LOOK_SECONDS)
+
+    async def _start_work(self, recipients: list[ClaimedRecipient], policy: SpoolPolicy) -> None:
+        try:
+            plan = await self._ask(
+                planning.make_plan,
+                recipients,
+                recipients_per_transaction=policy.recipients_per_transaction,
+                gateways_down=self._outbound.gateways_down(),
+            )
+        except BaseException:
+            await self._give_back(recipients)
+            raise
+        self._gateways = await self._ask(gatewaychoice.current)
+        if plan.results:
+            self._report(plan.results)
+        for route, work in plan.remote:
+            self._outbound.add(route, work)
+        self._outbound.dispatch()
+        for recipient in plan.local:
+            task = asyncio.create_task(self._deliver_locally(recipient))
+            self._local_tasks.add(task)
+            task.add_done_callback(self._local_tasks.discard)
+
+    def _obey(self, policy: SpoolPolicy) -> None:
+        """S-003: a changed number acts at once; a lower one lets what runs finish."""
+        self._outbound.maximum = policy.maximum_remote_deliveries
+        self._outbound.maximum_per_destination = policy.connections_per_destination
+        if policy.maximum_local_deliveries != self._local_limit:
+            self._local_limit = policy.maximum_local_deliveries
+            self._local_slots = asyncio.Semaphore(max(1, self._local_limit))
+
+    # --- local delivery ---
+
+    async def _deliver_locally(self, recipient: ClaimedRecipient) -> None:
+        async with self._local_slots:
+            try:
+                await self._try_locally(recipient)
+            except Exception:
+                log.exception("local delivery failed by a fault of ours")
+                self._report([local.faulty(recipient, traceback.format_exc())])
+
+    async def _try_locally(self, recipient: ClaimedRecipient) -> None:
+        result, delivery = await self._ask(_prepare_local, recipient)
+        if delivery is None:
+            self._report([result])
+            return
+        policy = (await self._policy()).retries
+        settled = decisions.settle(result, policy=policy, rules=None, randomness=0.5)
+        report = None
+        if bounce.needs_thought(settled):
+            report = await self._ask(bounce.make_report, [settled])
+        # The delivery and the confirmation that was asked for are one transaction.
+        job = LocalDelivery(
+            owner=self._owner,
+            settled=settled,
+            delivery=delivery,
+            report=report.acceptance if report else None,
+            entries=report.entries if report else [],
+            records=report.records if report else [],
+        )
+        try:
+            await self._committer.commit(job)
+        except ClaimLost:
+            self._recorder.forget([recipient])
+        except (QuotaExceeded, FolderNotFound):
+            self._report([local.refused_by_mailbox(result)])
+        else:
+            self._recorder.forget([recipient])
+
+    # --- the rest ---
+
+    def _report(self, results: list[Result]) -> None:
+        self._recorder.record(results)
+
+    def _room_made(self, count: int) -> None:
+        if count and IN_HAND - self._recorder.count >= CLAIM_AT_ONCE and not self._room.is_set():
+            self._room.set()
+
+    async def _read_large(self, work: Work) -> AsyncIterator[bytes]:
+        location = work.message.location
+        assert location is not None
+        for start in range(0, location.size_bytes, CHUNK_BYTES):
+            yield await self._ask(read_body, location, start, start + CHUNK_BYTES)
+
+    async def _give_back(self, recipients: list[ClaimedRecipient]) -> None:
+        ids = [recipient.recipient_id for recipient in recipients]
+        if ids:
+            now = to_micros(utc_now())
+            await self._committer.commit(
+                ReleaseClaims(owner=self._owner, now=now, recipient_ids=ids)
+            )
+            self._recorder.forget(recipients)
+
+    async def _renew(self) -> None:
+        ids = self._recorder.claimed_ids
+        if ids:
+            now = to_micros(utc_now())
+            await self._committer.commit(RenewClaims(owner=self._owner, now=now, recipient_ids=ids))
+
+    async def _send_notices(self) -> None:
+        for message_id in await self._ask(_with_cursor, notices.due, now=to_micros(utc_now())):
+            job = await self._ask(_with_cursor, notices.prepare, message_id)
+            with contextlib.suppress(ClaimLost):
+                await self._committer.commit(job)
+
+    async def _policy(self) -> SpoolPolicy:
+        try:
+            return settings.current(cached_only=True)
+        except Cold:
+            return await self._ask(settings.current)
+
+    async def _now_and_then(
+        self, seconds: float, act: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await act()
+            except Exception:
+                log.exception("the spool's housekeeping failed; tried again")
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _ask(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a plain function in a thread of the spool's own."""
+        call = partial(_with_connections, partial(function, *args, **kwargs))
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+
+def _with_connections(function: Callable[[], T]) -> T:
+    close_old_connections()
+    try:
+        return function()
+    finally:
+        close_old_connections()
+
+
+def _with_cursor(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    with connection.cursor() as cursor:
+        return function(cursor, *args, **kwargs)
+
+
+def _prepare_local(recipient: ClaimedRecipient) -> Any:
+    location = recipient.message.location
+    head = b"" if location is None else read_body(location, 0, HEADER_BYTES)
+    return local.prepare(recipient, head)

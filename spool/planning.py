@@ -1,0 +1,157 @@
+"""From claimed recipients to work: by which agent, along which route, with which bytes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.conf import settings as conf
+
+from accounts import secrets
+from blobs.errors import StoreError
+from blobs.store import Location, read_body
+from clock.moments import to_micros, utc_now
+from domains import directory as domain_directory
+from protocols import sasl_client
+from protocols.sasl_client import ClientExchange
+from protocols.smtp.client import ChooseSasl, Tls
+from protocols.smtp.outgoing import Outcome, Stage, Verdict
+from protocols.smtp.replies import Reply
+from spool import gatewaychoice
+from spool.agents.remote import RemoteRoute
+from spool.gatewaychoice import GatewayPolicy
+from spool.gateways import PASSWORD_PURPOSE
+from spool.models import Encryption, Route
+from spool.work import ClaimedMessage, ClaimedRecipient, Result, Work
+
+PRELOADED_BYTES = 64 * 1024  # a message up to this size is read when it is claimed
+
+
+SENDER_HELD = Reply(450, "4.2.1", "The sender's domain is switched off for now")
+NO_LISTS = Reply(450, "4.3.5", "Mailing lists are not served yet")
+UNREADABLE = Reply(451, "4.3.0", "The message cannot be read from the spool")
+
+_TLS = {
+    Encryption.NONE: Tls.NEVER,
+    Encryption.OPPORTUNISTIC: Tls.IF_OFFERED,
+    Encryption.REQUIRED: Tls.REQUIRED,
+    Encryption.IMPLICIT: Tls.ALREADY,
+}
+
+
+@dataclass(slots=True)
+class Plan:
+    """Everything of one claim, divided."""
+
+    remote: list[tuple[RemoteRoute, Work]]
+    local: list[ClaimedRecipient]
+    results: list[Result]  # known without a try
+
+
+def make_plan(
+    recipients: Sequence[ClaimedRecipient],
+    *,
+    recipients_per_transaction: int,
+    gateways_down: frozenset[int] = frozenset(),
+) -> Plan:
+    """Divide a claim. Asks directories and reads bodies, so in a thread."""
+    plan = Plan([], [], [])
+    groups: dict[tuple[int, RemoteRoute], list[ClaimedRecipient]] = {}
+    for recipient in recipients:
+        if recipient.route == Route.LOCAL:
+            plan.local.append(recipient)
+        elif recipient.route == Route.LIST:
+            plan.results.append(_held(recipient, NO_LISTS))
+        elif _is_sender_held(recipient.message):
+            plan.results.append(_held(recipient, SENDER_HELD))
+        else:
+            route = choose_route(recipient, gateways_down)
+            groups.setdefault((recipient.message.message_id, route), []).append(recipient)
+    bodies: dict[int, bytes | None] = {}
+    for (message_id, route), group in groups.items():
+        try:
+            if message_id not in bodies:
+                bodies[message_id] = _preload(group[0].message)
+        except StoreError as error:
+            plan.results += [_unreadable(recipient, error) for recipient in group]
+            continue
+        for start in range(0, len(group), recipients_per_transaction):
+            work = Work(group[start : start + recipients_per_transaction], bodies[message_id])
+            plan.remote.append((route, work))
+    return plan
+
+
+def choose_route(recipient: ClaimedRecipient, gateways_down: frozenset[int]) -> RemoteRoute:
+    """A gateway that fits and is up, one that fits, or the domain's own servers (G-006)."""
+    fitting = gatewaychoice.choose(
+        gatewaychoice.current(),
+        priority=recipient.priority,
+        domain_id=recipient.message.domain_id,
+        destination=recipient.destination,
+    )
+    up = [gateway for gateway in fitting if gateway.gateway_id not in gateways_down]
+    may_go_direct = not up and all(gateway.fall_back_to_direct for gateway in fitting)
+    if may_go_direct:
+        return RemoteRoute(recipient.destination, port=conf.MAILHOST_OUTGOING_PORT)
+    return gateway_route(random.choice(up or fitting))
+
+
+def gateway_route(gateway: GatewayPolicy) -> RemoteRoute:
+    return RemoteRoute(
+        domain="",
+        host=gateway.host,
+        port=gateway.port,
+        use_mx=gateway.use_mx,
+        tls=_TLS[gateway.encryption],
+        verify_certificate=gateway.verify_certificate,
+        gateway_id=gateway.gateway_id,
+    )
+
+
+def sasl_for(route: RemoteRoute, policies: Iterable[GatewayPolicy]) -> ChooseSasl | None:
+    """How to log in along `route`; None: no login is wanted (G-003)."""
+    gateway = next((one for one in policies if one.gateway_id == route.gateway_id), None)
+    if gateway is None or not gateway.username:
+        return None
+    password = secrets.decrypt(PASSWORD_PURPOSE, gateway.password).decode()
+
+    def choose(offered: frozenset[str], is_encrypted: bool) -> ClientExchange | None:
+        may_be_clear = is_encrypted or gateway.allow_clear_text_login
+        name = sasl_client.choose(offered, is_encrypted=may_be_clear)
+        return sasl_client.begin(name, gateway.username, password) if name else None
+
+    return choose
+
+
+def _preload(message: ClaimedMessage) -> bytes | None:
+    if message.location is None:
+        raise StoreError("the message has no body any more")
+    if message.size_bytes > PRELOADED_BYTES:
+        return None
+    return read_body(message.location)
+
+
+def read_chunk(location: Location, start: int, count: int) -> bytes:
+    """Part of a large message. Raises StoreError."""
+    return read_body(location, start, start + count)
+
+
+def _is_sender_held(message: ClaimedMessage) -> bool:
+    """D-036: a disabled domain sends nothing; what it has sent already waits."""
+    if message.domain_id is None:
+        return False
+    domain = domain_directory.policy(message.domain_id)
+    return domain is not None and domain.is_disabled
+
+
+def _held(recipient: ClaimedRecipient, reply: Reply) -> Result:
+    now = to_micros(utc_now())
+    outcome = Outcome(Verdict.DEFERRED, reply, Stage.CONNECT, by_peer=False)
+    return Result(recipient, outcome, now, now, is_held=True)
+
+
+def _unreadable(recipient: ClaimedRecipient, error: StoreError) -> Result:
+    now = to_micros(utc_now())
+    outcome = Outcome(Verdict.DEFERRED, UNREADABLE, Stage.CONNECT, by_peer=False)
+    return Result(recipient, outcome, now, now, traceback=repr(error))

@@ -1,0 +1,252 @@
+"""Writing results: attempts, ends, next tries, finished messages and the ledger, in one batch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+from blobs import references
+from blobs.committer import Job
+from blobs.ids import new_id
+from mailboxes import delivery
+from mailboxes.delivery import Delivery
+from spool import ledger
+from spool.acceptance import Acceptance, insert_statement
+from spool.claims import marks
+from spool.decisions import Settled, words
+from spool.models import State
+from spool.work import Entry, Result
+
+ATTEMPT_COLUMNS = (
+    "id", "recipient_id", "number", "started_at", "finished_at", "outcome", "host",
+    "host_address", "tls", "reply_code", "enhanced_code", "reply", "traceback",
+)  # fmt: skip
+ENTRY_COLUMNS = ("id", "message_id", "recipient_id", "at", "actor", "decision", "detail")
+
+INSERT_ATTEMPT = insert_statement("spool_deliveryattempt", ATTEMPT_COLUMNS)
+INSERT_ENTRY = insert_statement("spool_traceentry", ENTRY_COLUMNS)
+_OURS = (
+    "SELECT id FROM spool_spooledrecipient WHERE id IN ({ids}) AND claimed_by = %s"
+    f" AND state < {State.DELIVERED.value}"
+)
+_UPDATE_RECIPIENT = (
+    "UPDATE spool_spooledrecipient SET state = %s, due_at = %s, priority = %s, reply = %s,"
+    " ended_at = %s, folder_id = %s, uid = %s, attempts = attempts - %s, is_forced = %s,"
+    " claimed_by = NULL, claimed_until = NULL WHERE id = %s"
+)
+_UNFINISHED = (
+    "SELECT DISTINCT message_id FROM spool_spooledrecipient"
+    f" WHERE message_id IN ({{ids}}) AND state < {State.DELIVERED.value}"
+)
+_COUNT_DELIVERED = (
+    "UPDATE spool_spooledmessage SET recipients_delivered = recipients_delivered + %s WHERE id = %s"
+)
+_FINISH = (
+    "UPDATE spool_spooledmessage SET recipients_delivered = recipients_delivered + %s,"
+    " finished_at = %s, blob_id = NULL, delay_notice_at = NULL WHERE id = %s"
+)
+_ARM_NOTICE = (
+    "UPDATE spool_spooledmessage SET delay_notice_at = %s WHERE id = %s AND delay_notice_at IS NULL"
+)
+_LEDGER_NAMES = {
+    State.DELIVERED: "delivered",
+    State.RELAYED: "relayed",
+    State.BOUNCED: "bounced",
+    State.EXPIRED: "expired",
+    State.DISCARDED: "discarded",
+    State.DELETED: "deleted",
+}
+
+
+class ClaimLost(Exception):
+    """Another process has taken over, or an administrator has deleted, what was worked on."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Settlement(Job):
+    """Results of this process; `report` tells the sender of them, both or neither."""
+
+    owner: int
+    now: int
+    settled: list[Settled]
+    entries: list[Entry] = field(default_factory=list)
+    report: Acceptance | None = None
+    notices: dict[int, int] = field(default_factory=dict)  # message -> when a delay notice is due
+
+    @staticmethod
+    def write_rows(jobs: Sequence[Settlement], cursor: Any) -> None:
+        ids = [one.result.recipient.recipient_id for job in jobs for one in job.settled]
+        valid = still_ours(cursor, {job.owner for job in jobs}, ids) if ids else set()
+        going = [job for job in jobs if not job._is_lost(valid)]
+        reports = [job.report for job in going if job.report is not None]
+        if reports:
+            Acceptance.write_rows(reports, cursor)
+        write_settled(cursor, [one for job in going for one in job.settled], valid)
+        write_entries(cursor, [(job.now, entry) for job in going for entry in job.entries])
+        notices = [(due, message) for job in going for message, due in job.notices.items()]
+        if notices:
+            cursor.executemany(_ARM_NOTICE, notices)
+
+    def _is_lost(self, valid: set[int]) -> bool:
+        """A report about recipients that are no longer ours must not go out."""
+        if self.report is None:
+            return False
+        if all(one.result.recipient.recipient_id in valid for one in self.settled):
+            return False
+        self.error = ClaimLost()
+        return True
+
+
+def still_ours(cursor: Any, owners: set[int], recipient_ids: Sequence[int]) -> set[int]:
+    """Those whose claim has neither lapsed to another process nor been deleted."""
+    valid: set[int] = set()
+    for owner in sorted(owners):
+        cursor.execute(_OURS.format(ids=marks(recipient_ids)), (*recipient_ids, owner))
+        valid.update(row[0] for row in cursor.fetchall())
+    return valid
+
+
+def write_settled(cursor: Any, settled: Sequence[Settled], valid: set[int]) -> None:
+    """The try is written in any case, what follows from it only where the claim still holds."""
+    _write_attempts(cursor, [one.result for one in settled])
+    current = [one for one in settled if one.result.recipient.recipient_id in valid]
+    _update_recipients(cursor, current)
+    ended = [one for one in current if one.is_end]
+    _finish_messages(cursor, ended)
+    _count_ends(cursor, ended)
+
+
+def _write_attempts(cursor: Any, results: Iterable[Result]) -> None:
+    rows = [_attempt_row(result) for result in results if not result.is_held]
+    if rows:
+        cursor.executemany(INSERT_ATTEMPT, rows)
+
+
+def _attempt_row(result: Result) -> tuple[Any, ...]:
+    reply, peer = result.outcome.reply, result.peer
+    return (
+        new_id(), result.recipient.recipient_id, result.recipient.attempts, result.started_at,
+        result.finished_at, result.verdict.value, peer.host[:255], peer.address[:60],
+        peer.tls[:60], reply.code, reply.enhanced, words(reply), result.traceback,
+    )  # fmt: skip
+
+
+def _update_recipients(cursor: Any, settled: Sequence[Settled]) -> None:
+    rows = [
+        (
+            one.state.value, one.due_at, one.priority, one.reply,
+            one.result.finished_at if one.is_end else None, one.result.folder_id, one.result.uid,
+            1 if one.result.is_held else 0, False, one.result.recipient.recipient_id,
+        )
+        for one in settled
+    ]  # fmt: skip
+    if rows:
+        # One order for all processes, so that none waits for another that waits for it.
+        cursor.executemany(_UPDATE_RECIPIENT, sorted(rows, key=lambda row: row[-1]))
+
+
+def _finish_messages(cursor: Any, ended: Sequence[Settled]) -> None:
+    """Count what has arrived; let go of messages that nobody waits for any more."""
+    if not ended:
+        return
+    messages = {one.result.recipient.message.message_id: one for one in ended}
+    arrived = Counter(
+        one.result.recipient.message.message_id
+        for one in ended
+        if one.state in (State.DELIVERED, State.RELAYED)
+    )
+    several = [
+        key for key, one in messages.items() if one.result.recipient.message.recipients_total > 1
+    ]
+    waiting: set[int] = set()
+    if several:
+        cursor.execute(_UNFINISHED.format(ids=marks(several)), several)
+        waiting = {row[0] for row in cursor.fetchall()}
+    finished = sorted(messages.keys() - waiting)
+    if finished:
+        rows = [(arrived[key], messages[key].result.finished_at, key) for key in finished]
+        cursor.executemany(_FINISH, rows)
+    if waiting:
+        counts = [(arrived[key], key) for key in sorted(waiting) if arrived[key]]
+        if counts:
+            cursor.executemany(_COUNT_DELIVERED, counts)
+    _release_blobs(cursor, [messages[key] for key in finished])
+
+
+def _release_blobs(cursor: Any, finished: Iterable[Settled]) -> None:
+    deltas: dict[int, int] = {}
+    for one in finished:
+        location = one.result.recipient.message.location
+        if location is not None:
+            deltas[location.blob_id] = -1
+    references.change(cursor, deltas)
+
+
+def _count_ends(cursor: Any, ended: Iterable[Settled]) -> None:
+    counts: Counter[tuple[int, int, State]] = Counter()
+    for one in ended:
+        hour = one.result.finished_at // ledger.HOUR_MICROS
+        counts[one.result.recipient.ledger_domain_id or 0, hour, one.state] += 1
+    for (domain_id, hour, state), count in sorted(counts.items()):
+        ledger.count(cursor, domain_id, hour * ledger.HOUR_MICROS, **{_LEDGER_NAMES[state]: count})
+
+
+def write_entries(cursor: Any, entries: Iterable[tuple[int, Entry]]) -> None:
+    rows = [
+        (
+            new_id(), entry.message_id, entry.recipient_id, at, entry.actor, entry.decision,
+            msgspec.json.encode(entry.detail).decode(),
+        )
+        for at, entry in entries
+    ]  # fmt: skip
+    if rows:
+        cursor.executemany(INSERT_ENTRY, rows)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class LocalDelivery(Job):
+    """Into the mailbox and to the recipient's end in one transaction, or neither (S-052).
+
+    Refused with the error of the mailbox; `report` is the confirmation that the sender wanted.
+    """
+
+    owner: int
+    settled: Settled  # as it is when the mailbox takes the message
+    delivery: Delivery
+    report: Acceptance | None = None
+    entries: list[Entry] = field(default_factory=list)
+
+    @staticmethod
+    def write_rows(jobs: Sequence[LocalDelivery], cursor: Any) -> None:
+        ids = [job.settled.result.recipient.recipient_id for job in jobs]
+        valid = still_ours(cursor, {job.owner for job in jobs}, ids)
+        going = []
+        for job in jobs:
+            if job.settled.result.recipient.recipient_id in valid:
+                going.append(job)
+            else:
+                job.error = ClaimLost()
+        if not going:
+            return
+        now = going[0].settled.result.finished_at
+        delivery.deliver(cursor, [job.delivery for job in going], now=now)
+        arrived = []
+        for job in going:
+            job.error = job.delivery.error
+            if job.error is None:
+                arrived.append(job)
+        references.change(cursor, Counter(job.delivery.blob_id for job in arrived))
+        reports = [job.report for job in arrived if job.report is not None]
+        if reports:
+            Acceptance.write_rows(reports, cursor)
+        write_settled(cursor, [job._with_place() for job in arrived], valid)
+        write_entries(cursor, [(now, entry) for job in arrived for entry in job.entries])
+
+    def _with_place(self) -> Settled:
+        result = self.settled.result
+        placed = replace(result, folder_id=self.delivery.folder_id, uid=self.delivery.uid)
+        return replace(self.settled, result=placed)

@@ -1,0 +1,203 @@
+"""From the spool to other servers and back: real sockets, DNS, rows and files."""
+
+import asyncio
+
+import pytest
+
+from blobs.models import Blob
+from spool.models import LedgerHour, SpooledMessage, SpooledRecipient
+from tests import factories
+from tests.sinks import CLOSE, Sink
+from tests.spool import outgoing
+from tests.spool.outgoing import (
+    attempts,
+    in_thread,
+    running_manager,
+    settled,
+    submit_async,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    outgoing.forget_everything()
+    yield
+    outgoing.stop_committer()
+
+
+@pytest.fixture
+def one(_fresh):
+    return factories.make_domain("one.example", "alice")
+
+
+@pytest.mark.spec("S-053", "S-054")
+async def test_mail_goes_to_the_mx_of_its_domain_and_its_bytes_are_let_go(one, far_dns):
+    async with Sink() as sink, running_manager(far_dns, port=sink.port):
+        spool_id = await submit_async("bob@far.test")
+        assert await settled(spool_id) == {"bob@far.test": "RELAYED"}
+    (taken,) = sink.taken
+    assert taken.mail.startswith("MAIL FROM:<alice@one.example>")
+    assert taken.rcpts == ["RCPT TO:<bob@far.test>"]
+    assert taken.body.endswith(outgoing.MESSAGE)
+    row = await SpooledMessage.objects.aget(pk=spool_id)
+    assert (row.blob_id, row.recipients_delivered) == (None, 1)
+    assert row.finished_at is not None
+    assert (await Blob.objects.aget()).references == 0
+    (attempt,) = await in_thread(attempts)(spool_id)
+    assert (attempt.number, attempt.outcome, attempt.host) == (1, "delivered", "mx.far.test")
+    assert (attempt.host_address, attempt.reply) == ("127.0.0.1", "250 2.0.0 ok")
+    ledger = await LedgerHour.objects.aget()
+    assert (ledger.accepted, ledger.relayed) == (1, 1)
+
+
+@pytest.mark.spec("S-040")
+async def test_each_recipient_has_its_own_end_reply_and_retry(one, far_dns):
+    answers = {
+        "RCPT TO:<gone@": b"550 5.1.1 no such user",
+        "RCPT TO:<busy@": b"450 4.2.1 greylisted",
+    }
+    async with Sink(answers=answers) as sink, running_manager(far_dns, port=sink.port):
+        spool_id = await submit_async("bob@far.test", "gone@far.test", "busy@far.test")
+        assert await settled(spool_id) == {
+            "bob@far.test": "RELAYED",
+            "gone@far.test": "BOUNCED",
+            "busy@far.test": "RETRYING",
+        }
+    assert sink.sessions == 1
+    row = await SpooledRecipient.objects.aget(address="busy@far.test")
+    assert (row.reply, row.attempts) == ("450 4.2.1 greylisted", 1)
+    message = await SpooledMessage.objects.aget(pk=spool_id)
+    assert 13.4 * 60 < (row.due_at - message.accepted_at).total_seconds() < 16.6 * 60
+    assert message.blob_id is not None
+    assert message.delay_notice_at is not None
+
+
+async def test_one_connection_serves_many_messages(one, far_dns):
+    async with Sink() as sink:
+        ids = [await submit_async(f"r{n}@far.test") for n in range(30)]
+        async with running_manager(far_dns, port=sink.port):
+            for spool_id in ids:
+                assert set((await settled(spool_id)).values()) == {"RELAYED"}
+    assert len(sink.taken) == 30
+    assert sink.sessions <= 10
+
+
+@pytest.mark.spec("S-002")
+async def test_a_stuck_destination_does_not_hold_up_the_others(one, far_dns):
+    far_dns.records["stuck.test", "MX"] = ["10 mx.stuck.test."]
+    far_dns.records["mx.stuck.test", "A"] = ["127.0.0.2"]
+    async with Sink(answers={"MAIL": b"<hang>"}, host="127.0.0.2") as stuck:
+        async with Sink(port=stuck.port) as sink, running_manager(far_dns, port=sink.port):
+            for n in range(20):
+                await submit_async(f"r{n}@stuck.test")
+            spool_id = await submit_async("bob@far.test")
+            assert await settled(spool_id) == {"bob@far.test": "RELAYED"}
+            assert stuck.sessions == 10
+
+
+@pytest.mark.parametrize(
+    ("domain", "state", "enhanced"),
+    [
+        ("none.test", "BOUNCED", "5.1.10"),
+        ("nowhere.test", "BOUNCED", "5.1.2"),
+        ("failing.test", "RETRYING", "4.4.3"),
+    ],
+)
+@pytest.mark.spec("S-053")
+async def test_domains_without_a_server(one, far_dns, domain, state, enhanced):
+    async with running_manager(far_dns, port=1):
+        spool_id = await submit_async(f"bob@{domain}")
+        assert await settled(spool_id) == {f"bob@{domain}": state}
+    (attempt,) = await in_thread(attempts)(spool_id)
+    assert attempt.enhanced_code == enhanced
+
+
+async def test_an_unreachable_server_is_probed_once_for_all(one, far_dns):
+    async with running_manager(far_dns, port=1):
+        ids = [await submit_async(f"r{n}@far.test") for n in range(5)]
+        for spool_id in ids:
+            assert set((await settled(spool_id)).values()) == {"RETRYING"}
+    (attempt,) = await in_thread(attempts)(ids[-1])
+    assert "connection refused" in attempt.reply
+    assert far_dns.asked["far.test", "MX"] == 1
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"MAIL": CLOSE},
+        {"MAIL": b"rubbish"},
+        {"RCPT": b"421 4.3.2 going down"},
+        {"DATA": CLOSE},
+        {".": CLOSE},
+        {".": b"451 4.3.0 later"},
+    ],
+)
+async def test_servers_that_break_off_get_the_mail_later(one, far_dns, answers):
+    async with Sink(answers=answers) as sink, running_manager(far_dns, port=sink.port):
+        spool_id = await submit_async("bob@far.test")
+        assert await settled(spool_id) == {"bob@far.test": "RETRYING"}
+    assert sink.taken == []
+
+
+async def test_a_connection_closed_while_idle_is_replaced_without_a_failed_try(one, far_dns):
+    async with Sink() as sink, running_manager(far_dns, port=sink.port):
+        first = await submit_async("bob@far.test")
+        await settled(first)
+        for writer in list(sink._writers):
+            writer.transport.abort()
+        second = await submit_async("bob@far.test")
+        assert await settled(second) == {"bob@far.test": "RELAYED"}
+    assert len(await in_thread(attempts)(second)) == 1
+
+
+async def test_too_many_recipients_go_in_further_transactions(one, far_dns):
+    sink = Sink(extensions=("PIPELINING", "LIMITS RCPTMAX=2"))
+    async with sink, running_manager(far_dns, port=sink.port):
+        spool_id = await submit_async(*(f"r{n}@far.test" for n in range(5)))
+        assert set((await settled(spool_id)).values()) == {"RELAYED"}
+    assert sorted(len(taken.rcpts) for taken in sink.taken) == [1, 2, 2]
+
+
+async def test_a_large_message_is_streamed(one, far_dns):
+    body = outgoing.MESSAGE + b".a line that begins with a dot\r\n" * 20_000
+    async with Sink() as sink, running_manager(far_dns, port=sink.port):
+        spool_id = await submit_async("bob@far.test", body=body)
+        assert await settled(spool_id) == {"bob@far.test": "RELAYED"}
+    assert sink.bodies[0].endswith(body)
+
+
+@pytest.mark.spec("S-065", "S-066")
+async def test_a_refused_recipient_comes_back_to_the_sender_as_one_report(one, far_dns):
+    answers = {"RCPT TO:<gone": b"550 5.1.1 no such user"}
+    async with Sink(answers=answers) as sink, running_manager(far_dns, port=sink.port):
+        spool_id = await submit_async("gone1@far.test", "gone2@far.test", "bob@far.test")
+        await settled(spool_id)
+    report = await SpooledMessage.objects.exclude(pk=spool_id).aget()
+    assert (report.sender, report.kind, report.origin) == ("", "bounce", "server")
+    recipient = await SpooledRecipient.objects.aget(message=report)
+    assert (recipient.address, recipient.state) == ("alice@one.example", 100)
+
+
+@pytest.mark.spec("S-058")
+async def test_claims_of_a_dead_process_are_given_back_at_start(one, far_dns):
+    spool_id = await submit_async("bob@far.test")
+    await SpooledRecipient.objects.aupdate(
+        claimed_by=1, claimed_until=(1 << 60), due_at=(1 << 60), attempts=1
+    )
+    async with Sink() as sink, running_manager(far_dns, port=sink.port):
+        assert await settled(spool_id) == {"bob@far.test": "RELAYED"}
+    first, second = await in_thread(attempts)(spool_id)
+    assert (first.outcome, second.outcome, second.number) == ("", "delivered", 2)
+
+
+async def test_what_was_not_begun_is_given_back_at_the_end(one, far_dns):
+    async with Sink(answers={"MAIL": b"<hang>"}) as sink:
+        async with running_manager(far_dns, port=sink.port):
+            ids = [await submit_async(f"r{n}@far.test") for n in range(15)]
+            await outgoing.until(lambda: sink.sessions == 10)
+            await asyncio.sleep(0.1)
+        left = await SpooledRecipient.objects.filter(message__in=ids, claimed_by=None).acount()
+    assert left >= 5
