@@ -43,6 +43,7 @@ class RunningListener:
         self.loop.close()
 
 
+# One address for each: port 0 may be claimed but once on an address.
 PLAIN = Endpoint("127.0.0.1", 0)
-TLS = Endpoint("127.0.0.1", 0, is_tls=True)
+TLS = Endpoint("127.0.0.3", 0, is_tls=True)
 SUBMISSION = Endpoint("127.0.0.2", 0, purpose="submission")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from accounts import aliases, provisioning, services
 from accounts import directory as account_directory
-from accounts.models import Status, User
+from accounts.models import User
 from accounts.provisioning import NewDomain
 from accounts.services import NewUser
 from domains import directory as domain_directory
@@ -21,7 +21,7 @@ PASSWORD = "a long enough password"
 
 @dataclass
 class World:
-    """example.com with alice, bob, carol (disabled) and the alias sales; example.net is its alias."""
+    """example.com, also called example.net, with alice, bob, carol (disabled) and sales."""
 
     domain: Domain
     alice: User
@@ -58,7 +58,7 @@ def build_world() -> World:
         users=[
             NewUser(username="alice", verifiers=verifiers),
             NewUser(username="bob", verifiers=verifiers),
-            NewUser(username="carol", verifiers=verifiers, values={"status": Status.DISABLED}),
+            NewUser(username="carol", verifiers=verifiers, values={"status": "disabled"}),
         ],
         by=None,
     )

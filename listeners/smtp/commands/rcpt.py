@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import structlog
 
+from domains.directory import Cold
 from listeners import bridge
 from listeners.refusals import REFUSALS, smtp_reply
 from listeners.smtp.session import Session, command
@@ -50,8 +53,12 @@ async def _resolve(session: Session, recipient: Address) -> Resolution:
         submitter_domain_id=submitter.domain_id if submitter else None,
         local_ip=session.visit.local_ip,
         size_bytes=session.mail.parameters.size_bytes or 0,
+        cached_only=True,
     )
-    return await bridge.ask_warm(routing.resolve, recipient, question)
+    try:
+        return routing.resolve(recipient, question)
+    except Cold:
+        return await bridge.ask(routing.resolve, recipient, replace(question, cached_only=False))
 
 
 def _refuse(session: Session, recipient: Address, reply: Reply) -> Reply:

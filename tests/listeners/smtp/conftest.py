@@ -9,8 +9,12 @@ import pytest
 
 from blobs.committer import stop_process_committer
 from listeners.smtp.server import make_listener
+from operations import settings as operations_settings
+from operations.models import ListenerSettings
 from tests.listeners.running import PLAIN, SUBMISSION, TLS, RunningListener
 from tests.listeners.world import build_world
+
+HOSTS = {"plain": PLAIN.ip, "submission": SUBMISSION.ip, "tls": TLS.ip}
 
 
 class Talk:
@@ -71,10 +75,23 @@ def world(transactional_db):
 
 
 @pytest.fixture
-def smtp(world, tmp_path):
+def smtp(world, settings, tmp_path):
+    settings.MAILHOST_HOSTNAME = "mx.test"
     running = RunningListener(make_listener, tmp_path, [PLAIN, TLS, SUBMISSION])
     yield running
     running.stop()
+
+
+@pytest.fixture
+def limits(world):
+    """Changes the listeners' settings: `limits(message_size_mb=1)`."""
+
+    def change(**values):
+        ListenerSettings.objects.update_or_create(pk=1, defaults=values)
+        operations_settings.forget()
+        operations_settings.current()
+
+    return change
 
 
 @pytest.fixture
@@ -83,8 +100,7 @@ def talk(smtp):
     opened = []
 
     def connect(purpose="plain", *, greets=True):
-        host = "127.0.0.2" if purpose == "submission" else "127.0.0.1"
-        one = Talk(host, smtp.ports[purpose], is_tls=purpose == "tls", greets=greets)
+        one = Talk(HOSTS[purpose], smtp.ports[purpose], is_tls=purpose == "tls", greets=greets)
         opened.append(one)
         return one
 
