@@ -144,7 +144,6 @@ def test_a_second_server_on_the_same_data_is_refused(server):
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"data": "/proc/nowhere/data"}, "MAILHOST_DATA"),
         ({"port_offset": "high"}, "MAILHOST_PORT_OFFSET"),
         ({"database_url": "postgres://nobody:x@127.0.0.1:1/none"}, "database does not work"),
         ({"user": "no-such-user"}, "no user 'no-such-user'"),
@@ -159,6 +158,15 @@ def test_trouble_at_the_start_is_told_in_one_line(tmp_path, settings, complaint)
         server.start()
     assert server.process.returncode == 1
     assert complaint in str(refused.value) and "Traceback" not in str(refused.value)
+
+
+def test_a_data_folder_that_cannot_be_made_is_told_in_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    server = RunningServer(tmp_path / "file/data")
+    server.log_path = tmp_path / "log"
+    with pytest.raises(NotStarted, match="MAILHOST_DATA cannot be used: .*Not a directory"):
+        server.start()
+    assert "Traceback" not in server.log
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
