@@ -71,7 +71,8 @@ def hints(facts: Facts, listening: Sequence[Listening]) -> list[tuple[str, str]]
     if panels:
         found.append(("Panel", "  ".join(panels)))
     if facts.recipient is None:
-        found.append(("First domain", "./manage apply examples/example.yaml --allow-weak-passwords"))
+        example = "./manage apply examples/example.yaml --allow-weak-passwords"
+        found.append(("First domain", example))
     smtp = next((one for one in listening if one.service == "smtp"), None)
     if smtp is not None:
         recipient = facts.recipient or "alice@example.com"
