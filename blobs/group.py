@@ -70,13 +70,16 @@ class GroupWriter:
         self._open_writer = open_writer
         self._writer: SegmentWriter | None = None
         self._is_committing = False
+        self._did_break = False
+        self._connection: Any = None  # the database's own, with which the transaction began
 
     def write(self, entries: Sequence[Entry]) -> None:
         """Make all jobs durable, or as many as can be; every submitter is told. Never raises."""
+        self._did_break = False
         try:
             self._write_all(entries)
         except Exception as error:
-            if len(entries) == 1 or _concerns_all(error):
+            if len(entries) == 1 or self._did_break or _concerns_all(error):
                 self._fail(entries, error)
             else:
                 # One bad job must not fail its neighbours: each gets a transaction of its own.
@@ -135,6 +138,7 @@ class GroupWriter:
         self, entries: Sequence[Entry], jobs: Sequence[Job], records: Sequence[NewRecord]
     ) -> None:
         self._is_committing = False
+        self._connection = None
         by_class: dict[type[Job], list[Job]] = {}
         for job in jobs:
             by_class.setdefault(type(job), []).append(job)
@@ -142,6 +146,7 @@ class GroupWriter:
         with transaction.atomic():
             # The first hook: submitters are told before anything else that waits for the commit.
             transaction.on_commit(lambda: self._committed(entries, records), robust=True)
+            self._connection = connection.connection
             with connection.cursor() as cursor:
                 if records:
                     self._insert_records(cursor, records)
@@ -175,11 +180,8 @@ class GroupWriter:
 
     def _has_passed(self, error: Exception, records: Sequence[NewRecord]) -> bool:
         """Was the group committed although `error` came? Raises OutcomeUnknown if nobody knows."""
-        connection = connections[DEFAULT_DB_ALIAS]
-        is_connected = connection.connection is not None and connection.is_usable()
-        if not is_connected:
-            connection.close()
-        if is_connected or not self._is_committing:
+        self._did_break = self._has_broken()
+        if not self._did_break or not self._is_committing:
             return False
         try:
             passed = self._ask_for_outcome(records)
@@ -189,6 +191,16 @@ class GroupWriter:
         if passed is None:
             raise OutcomeUnknown("the connection broke during COMMIT") from error
         return passed
+
+    def _has_broken(self) -> bool:
+        """Is the connection no more that with which the transaction began?"""
+        connection = connections[DEFAULT_DB_ALIAS]
+        # On its way out of a transaction Django opens a new one for one that broke.
+        if connection.connection is self._connection and connection.is_usable():
+            return False
+        if connection.connection is self._connection:
+            connection.close()
+        return True
 
     def _ask_for_outcome(self, records: Sequence[NewRecord]) -> bool | None:
         """The connection broke during COMMIT: the rows tell what became of the group."""
@@ -206,10 +218,10 @@ class GroupWriter:
         return passed
 
     def _may_try_again(self, error: Exception) -> bool:
-        return is_contention(error) or connections[DEFAULT_DB_ALIAS].connection is None
+        return self._did_break or is_contention(error)
 
     def _fail(self, entries: Sequence[Entry], error: Exception) -> None:
-        fact = _fact(error)
+        fact = _fact(error, self._did_break)
         if not isinstance(error, StoreError):
             log.error("group of %d jobs failed", len(entries), exc_info=error)
         for entry in entries:
@@ -227,13 +239,14 @@ def _concerns_all(error: Exception) -> bool:
     return is_contention(error) or is_full(error) or isinstance(error, OutcomeUnknown)
 
 
-def _fact(error: Exception) -> Exception:
+def _fact(error: Exception, did_break: bool) -> Exception:
     """What the submitter is told: full and busy are temporary facts of the store."""
     if is_full(error):
         full = StoreFull()
         full.__cause__ = error
         return full
-    if is_contention(error) or isinstance(error, InterfaceError):
+    is_unknown = isinstance(error, OutcomeUnknown)
+    if (did_break and not is_unknown) or is_contention(error):
         failed = StoreFailed("the database is busy or away")
         failed.__cause__ = error
         return failed
