@@ -83,12 +83,15 @@ class Switchboard:
         with self._lock:
             self._callbacks.setdefault((topic, key), []).append(callback)
             self._count(topic, 1)
+        is_subscribed = True
 
         def unsubscribe() -> None:
+            nonlocal is_subscribed
             with self._lock:
-                callbacks = self._callbacks.get((topic, key), [])
-                if callback not in callbacks:
+                if not is_subscribed:
                     return
+                is_subscribed = False
+                callbacks = self._callbacks[topic, key]
                 callbacks.remove(callback)
                 if not callbacks:
                     del self._callbacks[topic, key]

@@ -41,7 +41,7 @@ class Notifier:
     def __init__(self, node: int) -> None:
         self._node = node
         self._lock = threading.Lock()
-        self._queue: queue.Queue[Sequence[Note]] = queue.Queue(_WAITING_BATCHES)
+        self._queue: queue.Queue[Sequence[Note] | None] = queue.Queue(_WAITING_BATCHES)
         self._thread: threading.Thread | None = None
         self._connection: psycopg.Connection[Any] | None = None
 
@@ -57,14 +57,25 @@ class Notifier:
         with contextlib.suppress(queue.Full):
             self._queue.put_nowait(notes)
 
+    def close(self) -> None:
+        """Send what waits, and end. Blocks."""
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+
     def _run(self) -> None:
-        while True:
-            notes = list(self._queue.get())
-            with contextlib.suppress(queue.Empty):
-                while True:
-                    notes += self._queue.get_nowait()
+        while (first := self._queue.get()) is not None:
+            notes = list(first)
+            while not self._queue.empty():
+                more = self._queue.get()
+                if more is None:
+                    self._queue.put(None)
+                    break
+                notes += more
             for frame in encode(notes, node=self._node, limit_bytes=_FRAME_BYTES):
                 self._notify(base64.b64encode(frame).decode("ascii"))
+        if self._connection is not None:
+            self._connection.close()
 
     def _notify(self, text: str) -> None:
         for _ in range(2):
