@@ -5,8 +5,10 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from mailboxes.changes import Marked
+from mailboxes.columns import Row
 from mailboxes.models import Flag
 
 if TYPE_CHECKING:
@@ -20,18 +22,6 @@ SYSTEM_FLAGS = (
     (Flag.DRAFT, "\\Draft"),
 )
 _TRIM_AT = 256  # entries of news that all sessions have been told
-
-
-class Row(NamedTuple):
-    """What the columns hold of a message."""
-
-    uid: int
-    flags: int
-    keywords: str  # separated by one space
-    modseq: int
-    size_bytes: int
-    received_at: int  # microseconds
-    message_id: int
 
 
 class FlagSets:
@@ -97,15 +87,16 @@ class OpenFolder:
     """
 
     __slots__ = (
-        "changed", "expunged", "flag_sets", "folder_id", "message_ids", "modseq", "modseqs",
-        "received_at", "recent_uid", "sessions", "sizes", "states", "uid_next", "uids", "uidvalidity",
-        "version",
+        "changed", "expunged", "flag_sets", "folder_id", "is_gone", "modseq",
+        "modseqs", "received_at", "recent_uid", "sessions", "sizes", "states", "uid_next", "uids",
+        "uidvalidity", "version",
     )  # fmt: skip
 
     def __init__(self, folder_id: int, *, uidvalidity: int, recent_uid: int = 0) -> None:
         self.folder_id = folder_id
         self.uidvalidity = uidvalidity
         self.recent_uid = recent_uid  # messages above were not yet shown to any session
+        self.is_gone = False  # deleted: sessions that look at it have to leave
         self.uid_next = 1
         self.modseq = 0  # up to here the columns are true
         self.version = 0
@@ -114,7 +105,6 @@ class OpenFolder:
         self.modseqs: array[int] = array("Q")
         self.sizes: array[int] = array("Q")
         self.received_at: array[int] = array("q")
-        self.message_ids: array[int] = array("q")
         self.flag_sets = FlagSets()
         self.changed = News()
         self.expunged = News()
@@ -159,11 +149,18 @@ class OpenFolder:
             if row.uid > last:
                 fresh.append(row)
             else:
-                self._change(row)
+                self._mark(row.uid, row.flags, row.keywords, row.modseq)
         if expunged:
             self._remove(set(expunged))
         if fresh:
             self._append(sorted(fresh))
+        self.modseq = max(self.modseq, modseq)
+        self._trim()
+
+    def mark(self, marked: Iterable[Marked], modseq: int) -> None:
+        """Take in flags that have changed."""
+        for uid, flags, keywords in marked:
+            self._mark(uid, flags, keywords, modseq)
         self.modseq = max(self.modseq, modseq)
         self._trim()
 
@@ -172,15 +169,15 @@ class OpenFolder:
         for session in tuple(self.sessions):
             session.tell()
 
-    def _change(self, row: Row) -> None:
-        index = self.index(row.uid)
-        if index is None or row.modseq <= self.modseqs[index]:
+    def _mark(self, uid: int, flags: int, keywords: str, modseq: int) -> None:
+        index = self.index(uid)
+        if index is None or modseq <= self.modseqs[index]:
             return
-        self.modseqs[index] = row.modseq
-        state = self.flag_sets.number(row.flags, row.keywords)
+        self.modseqs[index] = modseq
+        state = self.flag_sets.number(flags, keywords)
         if state != self.states[index]:
             self.states[index] = state
-            self.changed.add((row.uid,))
+            self.changed.add((uid,))
         self.version += 1
 
     def _append(self, rows: list[Row]) -> None:
@@ -190,7 +187,6 @@ class OpenFolder:
         self.modseqs.extend([row.modseq for row in rows])
         self.sizes.extend([row.size_bytes for row in rows])
         self.received_at.extend([row.received_at for row in rows])
-        self.message_ids.extend([row.message_id for row in rows])
         self.version += 1
 
     def _remove(self, uids: set[int]) -> None:
@@ -199,7 +195,7 @@ class OpenFolder:
             return
         self.expunged.add([self.uids[index] for index in indexes])
         self.uids = _without(self.uids, indexes)
-        for name in ("states", "modseqs", "sizes", "received_at", "message_ids"):
+        for name in ("states", "modseqs", "sizes", "received_at"):
             setattr(self, name, _without(getattr(self, name), indexes))
         self.version += 1
 

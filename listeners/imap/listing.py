@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import lru_cache
 
+from mailboxes.directory import FolderTree
 from mailboxes.models import SpecialUse
 from protocols.imap.commands import ListFolders, ListSubscribed, Return, Selection
 from protocols.imap.responses import Listed
@@ -23,18 +23,6 @@ SPECIAL_USES = {
 _FOR_WILDCARDS = {"*": ".*", "%": f"[^{DELIMITER}]*"}
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
-    """All folders of an account by name, with their special use, and the subscribed names."""
-
-    folders: Mapping[str, str]
-    subscriptions: frozenset[str]
-
-    def has_children(self, name: str) -> bool:
-        prefix = name + DELIMITER
-        return any(other.startswith(prefix) for other in self.folders)
-
-
 @lru_cache(maxsize=1024)
 def _matching(pattern: str) -> re.Pattern[str]:
     pieces = re.split(r"([*%])", pattern)
@@ -46,7 +34,7 @@ def _matching(pattern: str) -> re.Pattern[str]:
     )
 
 
-def listed(tree: Tree, command: ListFolders) -> list[Listed]:
+def listed(tree: FolderTree, command: ListFolders) -> list[Listed]:
     """The LIST responses, by name."""
     if command.patterns == ("",):
         # RFC 3501 §6.3.8: a question for the delimiter and the root of the reference.
@@ -66,7 +54,7 @@ def _inbox_first(response: Listed) -> tuple[bool, str]:
     return response.name != "INBOX", response.name
 
 
-def _candidates(tree: Tree, selection: frozenset[Selection]) -> Iterable[str]:
+def _candidates(tree: FolderTree, selection: frozenset[Selection]) -> Iterable[str]:
     """Names that may match: folders, their missing parents, and subscribed names."""
     names = dict.fromkeys(tree.folders)
     if Selection.SUBSCRIBED in selection:
@@ -84,13 +72,19 @@ def _parents(name: str) -> Iterable[str]:
         position = name.find(DELIMITER, position + 1)
 
 
-def _is_selected(tree: Tree, selection: frozenset[Selection], name: str) -> bool:
+def _is_selected(tree: FolderTree, selection: frozenset[Selection], name: str) -> bool:
     if Selection.SUBSCRIBED in selection and name not in tree.subscriptions:
         return False
-    return Selection.SPECIAL_USE not in selection or tree.folders.get(name, "") in SPECIAL_USES
+    return Selection.SPECIAL_USE not in selection or _use(tree, name) in SPECIAL_USES
 
 
-def _child_info(tree: Tree, selection: frozenset[Selection], name: str) -> tuple[str, ...]:
+def _use(tree: FolderTree, name: str) -> str | None:
+    """None: there is no such folder."""
+    entry = tree.folders.get(name)
+    return None if entry is None else entry.special_use
+
+
+def _child_info(tree: FolderTree, selection: frozenset[Selection], name: str) -> tuple[str, ...]:
     """RFC 5258 §4: with RECURSIVEMATCH a folder also shows that children of it are selected."""
     if Selection.RECURSIVEMATCH not in selection or Selection.SUBSCRIBED not in selection:
         return ()
@@ -100,14 +94,14 @@ def _child_info(tree: Tree, selection: frozenset[Selection], name: str) -> tuple
     return ()
 
 
-def _attributes(tree: Tree, command: ListFolders, name: str) -> list[str]:
+def _attributes(tree: FolderTree, command: ListFolders, name: str) -> list[str]:
     attributes = []
-    use = tree.folders.get(name)
+    use = _use(tree, name)
     if use is None:
         attributes += ["\\NonExistent"] if command.is_extended else ["\\Noselect"]
     asked = command.returns
     if not command.is_extended or Return.CHILDREN in asked:
-        attributes.append("\\HasChildren" if tree.has_children(name) else "\\HasNoChildren")
+        attributes.append("\\HasChildren" if name in tree.parents else "\\HasNoChildren")
     by_subscription = Selection.SUBSCRIBED in command.selection or Return.SUBSCRIBED in asked
     if by_subscription and name in tree.subscriptions:
         attributes.append("\\Subscribed")
@@ -116,7 +110,7 @@ def _attributes(tree: Tree, command: ListFolders, name: str) -> list[str]:
     return attributes
 
 
-def listed_by_subscription(tree: Tree, command: ListSubscribed) -> list[Listed]:
+def listed_by_subscription(tree: FolderTree, command: ListSubscribed) -> list[Listed]:
     """The LSUB responses. RFC 3501 §6.3.9."""
     pattern = _matching(command.reference + command.pattern)
     found: dict[str, Listed] = {}

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from clock.moments import from_micros
-from listeners.imap.sections import Kept
 from listeners.imap.selected import Picked, Selected
+from mailboxes.selectors import StoredMessage
 from protocols.imap.dates import encode_date_time
 from protocols.imap.fetch import Attribute, FetchItem, Section, Wanted
 
 END = b")\r\n"
 
 Column = Callable[[Selected, list[Picked]], Iterable[object]]
-KeptText = Callable[[Kept], bytes]
+FactsText = Callable[[StoredMessage], bytes]
 
 
 @lru_cache(maxsize=4096)
@@ -66,10 +66,10 @@ _FROM_COLUMNS: dict[FetchItem, tuple[bytes, Column]] = {
     Attribute.MODSEQ: (b"MODSEQ (%d)", _modseqs),
 }
 
-_FROM_FACTS: dict[FetchItem, KeptText] = {
-    Attribute.ENVELOPE: lambda kept: b"ENVELOPE " + kept.facts.envelope,
-    Attribute.BODY: lambda kept: b"BODY " + kept.facts.body,
-    Attribute.BODYSTRUCTURE: lambda kept: b"BODYSTRUCTURE " + kept.facts.bodystructure,
+_FROM_FACTS: dict[FetchItem, FactsText] = {
+    Attribute.ENVELOPE: lambda message: b"ENVELOPE " + message.facts.envelope,
+    Attribute.BODY: lambda message: b"BODY " + message.facts.body,
+    Attribute.BODYSTRUCTURE: lambda message: b"BODYSTRUCTURE " + message.facts.bodystructure,
 }
 
 
@@ -79,7 +79,7 @@ class Plan:
 
     template: bytes
     columns: tuple[Column, ...]
-    texts: tuple[KeptText, ...]  # of what is computed once at delivery
+    texts: tuple[FactsText, ...]  # of what is computed once at delivery
     sections: tuple[Section, ...]  # read from the body
 
     @property

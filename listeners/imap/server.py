@@ -27,6 +27,7 @@ from listeners.imap.commands import (
     store,
 )
 from listeners.tls import Certificates
+from mailboxes import directory
 from operations import settings
 from operations.settings import ListenerPolicy
 from protocols.imap import responses
@@ -44,7 +45,7 @@ _REFUSALS = {
 }
 
 
-class Imap:
+class Door:
     """What all IMAP sessions of a process share."""
 
     def __init__(self, hostname: str, certificates: Certificates, board: Switchboard) -> None:
@@ -52,6 +53,7 @@ class Imap:
         self.certificates = certificates
         self.folders = OpenFolders(board)
         self.sessions: set[Session] = set()
+        directory.follow(board)
         self._policy = settings.FACTORY
         self._loop: asyncio.AbstractEventLoop | None = None
         self.greet = login.greet
@@ -76,17 +78,18 @@ class Imap:
         for session in tuple(self.sessions):
             session.end_if_silent(now)
         self.loop.call_later(SWEEP_SECONDS, self._sweep)
+        self._look = self.loop.create_task(self.folders.look_at_all())
 
 
 def make_listener(context: Context) -> Listener:
     """The listener of one process."""
-    imap = Imap(conf.MAILHOST_HOSTNAME, context.certificates, context.board)
+    door = Door(conf.MAILHOST_HOSTNAME, context.certificates, context.board)
 
     def make_session(visit: Visit) -> Session:
-        return Session(imap, visit)
+        return Session(door, visit)
 
     def limits() -> SessionLimits:
-        policy = imap.policy
+        policy = door.policy
         return SessionLimits(
             policy.sessions_per_protocol, policy.sessions_per_address, policy.sessions_per_user
         )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from listeners.imap import refusals
-from listeners.imap.registry import CARRIERS, Answer
+from listeners.imap.carriers import CARRIERS, Answer
 from protocols.imap import responses
 from protocols.imap.commands import Fetch, Search, Sort, Store, Thread
 from protocols.imap.server import (
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from accounts.directory import AccountPolicy
     from listeners.base import Visit
     from listeners.imap.selected import Selected
-    from listeners.imap.server import Imap
+    from listeners.imap.server import Door
 
 STRANGER_SECONDS = 60.0
-AUTOLOGOUT_SECONDS = 30 * 60.0  # RFC 3501 §5.4: at least 30 minutes
+LEAST_AUTOLOGOUT_SECONDS = 30 * 60.0  # RFC 3501 §5.4
 READ_AHEAD_BYTES = 64 * 1024  # of a client that sends on while a command runs
 FLUSH_BYTES = 64 * 1024
 
@@ -57,12 +57,12 @@ class Session(asyncio.Protocol):
     __slots__ = (
         "_drained", "_is_closed", "_is_paused", "_leaves", "_line", "_output", "_output_bytes",
         "_task", "account", "active_at", "bad_commands", "capabilities", "enabled",
-        "failed_logins", "idle_tag", "imap", "intake", "reader", "selected", "tag", "transport",
+        "failed_logins", "door", "idle_tag", "intake", "reader", "selected", "tag", "transport",
         "visit",
     )  # fmt: skip
 
-    def __init__(self, imap: Imap, visit: Visit) -> None:
-        self.imap = imap
+    def __init__(self, door: Door, visit: Visit) -> None:
+        self.door = door
         self.visit = visit
         self.reader = CommandReader()
         self.transport: asyncio.Transport | None = None
@@ -75,7 +75,7 @@ class Session(asyncio.Protocol):
         self.capabilities: tuple[str, ...] = ()
         self.bad_commands = 0
         self.failed_logins = 0
-        self.active_at = imap.loop.time()
+        self.active_at = door.loop.time()
         self._output: list[bytes] = []
         self._output_bytes = 0
         self._task: asyncio.Task[None] | None = None
@@ -94,13 +94,13 @@ class Session(asyncio.Protocol):
     # --- what asyncio calls ---------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        self.imap.sessions.add(self)
-        self._run(None, self.imap.greet(self))
+        # uvloop's transports are not asyncio's by class, only by what they do.
+        self.transport = cast(asyncio.Transport, transport)
+        self.door.sessions.add(self)
+        self._run(None, self.door.greet(self))
 
     def data_received(self, data: bytes) -> None:
-        self.active_at = self.imap.loop.time()
+        self.active_at = self.door.loop.time()
         self.reader.feed(data)
         if self._task is None or self._line is not None:
             self._advance()
@@ -110,7 +110,7 @@ class Session(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self.transport = None
         self._is_closed = True
-        self.imap.sessions.discard(self)
+        self.door.sessions.discard(self)
         self.visit.end()
         if self._task is not None:
             self._task.cancel()
@@ -139,7 +139,9 @@ class Session(asyncio.Protocol):
 
     def end_if_silent(self, now: float) -> None:
         """Autologout; `now` is the loop's time. A command in progress is not interrupted."""
-        patience = STRANGER_SECONDS if self.account is None else AUTOLOGOUT_SECONDS
+        patience = STRANGER_SECONDS
+        if self.account is not None:
+            patience = max(self.door.policy.imap_idle_seconds, LEAST_AUTOLOGOUT_SECONDS)
         if now - self.active_at > patience and (self._task is None or self._line is not None):
             self.say_goodbye("Autologout; idle for too long")
 
@@ -163,7 +165,7 @@ class Session(asyncio.Protocol):
         """Wait until the client has read most of what it was sent."""
         self.flush()
         if self._is_paused and self.transport is not None:
-            self._drained = self.imap.loop.create_future()
+            self._drained = self.door.loop.create_future()
             await self._drained
             self._drained = None
         if self.transport is None:
@@ -172,9 +174,9 @@ class Session(asyncio.Protocol):
     async def next_line(self) -> bytes:
         """The client's next line, which is no command."""
         self.reader.expect_line()
-        line = self._line = self.imap.loop.create_future()
+        line = self._line = self.door.loop.create_future()
         self.flush()
-        self.imap.loop.call_soon(self._advance)
+        self.door.loop.call_soon(self._advance)
         return await line
 
     def log_in(self, account: AccountPolicy) -> None:
@@ -194,7 +196,7 @@ class Session(asyncio.Protocol):
         """Answer BAD; too many of them end the session (N-007)."""
         self.send(responses.bad(text).encode(tag))
         self.bad_commands += 1
-        if self.bad_commands >= self.imap.policy.bad_commands:
+        if self.bad_commands >= self.door.policy.bad_commands:
             self.say_goodbye("Too many bad commands")
 
     def say_goodbye(self, text: str, code: bytes = b"") -> None:
@@ -264,7 +266,7 @@ class Session(asyncio.Protocol):
             self._end(command, carried)
 
     def _run(self, command: Any, coroutine: Coroutine[Any, Any, Answer]) -> None:
-        self._task = self.imap.loop.create_task(self._complete(command, coroutine))
+        self._task = self.door.loop.create_task(self._complete(command, coroutine))
 
     async def _complete(self, command: Any, coroutine: Coroutine[Any, Any, Answer]) -> None:
         try:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from blobs.store import read_body
 from listeners import bridge
 from listeners.imap import bodies, marking
 from listeners.imap.bodies import Octets
 from listeners.imap.plan import END, Plan, plan
-from listeners.imap.registry import Answer, Carried, carries_out
+from listeners.imap.carriers import Answer, Carried, carries_out
 from listeners.imap.selected import Picked, Selected
 from listeners.imap.session import Session
 from mailboxes.models import Flag
@@ -60,8 +59,9 @@ def _answer_from_memory(
     """None: something has to be read first."""
     if how.needs_columns_only:
         return how.heads(selected, picked)
-    ids = selected.folder.message_ids
-    answers = bodies.answers_in_memory(session.imap.bodies, [ids[i] for _, i in picked], how)
+    folder = selected.folder
+    uids = [folder.uids[index] for _, index in picked]
+    answers = bodies.answers_in_memory(folder.folder_id, uids, how)
     if answers is None:
         return None
     heads = how.heads(selected, picked)
@@ -126,8 +126,8 @@ async def _send(session: Session, selected: Selected, how: Plan, picked: list[Pi
         session.send(b"".join(heads))
         await session.drained()
         return True
-    ids = [selected.folder.message_ids[index] for _, index in picked]
-    answers = await bridge.ask(bodies.answers, session.imap.bodies, ids, how)
+    uids = [selected.folder.uids[index] for _, index in picked]
+    answers = await bridge.ask(bodies.answers, selected.folder.folder_id, uids, how)
     for head, answer in zip(heads, answers, strict=True):
         if answer is not None:
             session.send(head)
@@ -143,5 +143,5 @@ async def _send_octets(session: Session, octets: Octets) -> None:
         session.send(octets)
         return
     for start, stop in octets.pieces():
-        session.send(await bridge.ask(read_body, octets.kept.location, start, stop))
+        session.send(await bridge.ask(octets.message.read_range, start, stop))
         await session.drained()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from listeners.imap.registry import carries_out
+from listeners.imap.carriers import carries_out
 from listeners.imap.session import Session
 from protocols.imap import commands
 

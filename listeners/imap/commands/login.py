@@ -6,7 +6,7 @@ from accounts.directory import AccountPolicy
 from listeners import login as logins
 from listeners.base import start_tls
 from listeners.imap import capabilities
-from listeners.imap.registry import carries_out
+from listeners.imap.carriers import carries_out
 from listeners.imap.session import Session
 from listeners.login import LoginRefused, TooManySessions
 from protocols import sasl
@@ -31,7 +31,7 @@ _LOGGED_IN = ok("Logged in", capabilities.LOGGED_IN_CODE)
 async def greet(session: Session) -> Status:
     """The first line; with the capabilities, which saves the client a command."""
     await learn_capabilities(session)
-    return ok(f"{session.imap.hostname} ready", capability_code(session.capabilities))
+    return ok(f"{session.door.hostname} ready", capability_code(session.capabilities))
 
 
 async def learn_capabilities(session: Session) -> None:
@@ -42,7 +42,7 @@ async def learn_capabilities(session: Session) -> None:
 
 
 def _may_start_tls(session: Session) -> bool:
-    return session.imap.certificates.is_available and not session.visit.is_encrypted
+    return session.door.certificates.is_available and not session.visit.is_encrypted
 
 
 @carries_out(commands.StartTls)
@@ -59,7 +59,7 @@ async def begin_tls(session: Session, command: commands.StartTls) -> Status | No
     session.send(ok("Begin TLS negotiation now").encode(session.tag))
     session.flush()
     try:
-        encrypted = await start_tls(transport, session, session.imap.certificates)
+        encrypted = await start_tls(transport, session, session.door.certificates)
     except OSError:
         transport.abort()
         return None
@@ -87,7 +87,7 @@ async def log_in(session: Session, command: commands.Login) -> Status | None:
 
 @carries_out(commands.Authenticate)
 async def authenticate(session: Session, command: commands.Authenticate) -> Status | None:
-    exchange = sasl.begin(command.mechanism, hostname=session.imap.hostname)
+    exchange = sasl.begin(command.mechanism, hostname=session.door.hostname)
     if exchange is None:
         return _UNKNOWN_MECHANISM
     is_clear = command.mechanism in sasl.CLEAR_TEXT

@@ -2,12 +2,15 @@
 
 import pytest
 
-from listeners.imap.listing import Tree, listed, listed_by_subscription
+from listeners.imap.listing import listed, listed_by_subscription
+from mailboxes.directory import FolderEntry, FolderTree
 from protocols.imap.server import LOGGED_IN_LIMITS, CommandReader
 
-TREE = Tree(
-    {"INBOX": "inbox", "Drafts": "drafts", "Work/2026/May": "", "Work/2026": "", "Fruit": ""},
+USES = {"INBOX": "inbox", "Drafts": "drafts", "Work/2026/May": "", "Work/2026": "", "Fruit": ""}
+TREE = FolderTree(
+    {name: FolderEntry(1, name, use) for name, use in USES.items()},
     frozenset({"INBOX", "Fruit", "Fruit/Banana", "Work/2026/May"}),
+    frozenset({"Work", "Work/2026"}),
 )
 
 

@@ -1,12 +1,13 @@
 """What a session is told of a folder that others change. RFC 3501 §5.2, §5.5, §7.4.1."""
 
-from listeners.imap.folder import OpenFolder, Row
+from listeners.imap.folder import OpenFolder
 from listeners.imap.selected import Selected
+from mailboxes.columns import Row
 from protocols.imap.sequence import SequenceSet
 
 
 def row(uid: int, modseq: int, flags: int = 0, keywords: str = "") -> Row:
-    return Row(uid, flags, keywords, modseq, 100, 0, uid * 10)
+    return Row(uid, flags, keywords, modseq, 100, 0)
 
 
 def folder_of(*uids: int) -> OpenFolder:
