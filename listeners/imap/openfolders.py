@@ -173,9 +173,7 @@ class OpenFolders:
         modseqs = await bridge.ask(columns.read_modseqs, ids) if ids else {}
         for folder_id in ids:
             folder = self._open.get(folder_id)
-            if folder is not None and modseqs.get(folder_id, -1) > folder.modseq:
-                self._look_again(folder_id)
-            elif folder is not None and folder_id not in modseqs:
+            if (folder is not None and modseqs.get(folder_id, -1) > folder.modseq) or (folder is not None and folder_id not in modseqs):
                 self._look_again(folder_id)
 
 

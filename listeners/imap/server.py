@@ -11,8 +11,6 @@ from domains.directory import Cold
 from listeners.base import Listener, Visit
 from listeners.context import Context
 from listeners.gate import Gate, Refusal, SessionLimits
-from listeners.imap.openfolders import OpenFolders
-from listeners.imap.session import Session
 from listeners.imap.commands import (
     append,
     basics,
@@ -26,6 +24,8 @@ from listeners.imap.commands import (
     select,
     store,
 )
+from listeners.imap.openfolders import OpenFolders
+from listeners.imap.session import Session
 from listeners.tls import Certificates
 from mailboxes import directory
 from operations import settings

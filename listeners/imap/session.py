@@ -55,9 +55,27 @@ class Session(asyncio.Protocol):
     """Reads one command at a time; what needs waiting runs as a task, the rest at once."""
 
     __slots__ = (
-        "_drained", "_is_closed", "_is_paused", "_leaves", "_line", "_output", "_output_bytes",
-        "_task", "account", "active_at", "bad_commands", "capabilities", "enabled",
-        "failed_logins", "door", "idle_tag", "intake", "reader", "selected", "tag", "transport",
+        "_drained",
+        "_is_closed",
+        "_is_paused",
+        "_leaves",
+        "_line",
+        "_output",
+        "_output_bytes",
+        "_task",
+        "account",
+        "active_at",
+        "bad_commands",
+        "capabilities",
+        "door",
+        "enabled",
+        "failed_logins",
+        "idle_tag",
+        "intake",
+        "reader",
+        "selected",
+        "tag",
+        "transport",
         "visit",
     )  # fmt: skip
 

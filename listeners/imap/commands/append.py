@@ -11,8 +11,8 @@ from listeners import bridge
 from listeners.imap import flags as imap_flags
 from listeners.imap.carriers import Answer, carries_out
 from listeners.imap.commands.copy import NO_TARGET
-from listeners.imap.session import CONTINUE, Session
 from listeners.imap.lookup import find_folder
+from listeners.imap.session import CONTINUE, Session
 from mailboxes import directory, quota
 from mailboxes.appending import Append
 from mailboxes.changes import Change, Kind

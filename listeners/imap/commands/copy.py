@@ -5,8 +5,8 @@ from __future__ import annotations
 from blobs.committer import process_committer
 from listeners.imap.carriers import Answer, Carried, carries_out
 from listeners.imap.commands.store import BAD_NUMBERS, READ_ONLY
-from listeners.imap.session import Session
 from listeners.imap.lookup import find_folder
+from listeners.imap.session import Session
 from mailboxes import directory
 from mailboxes.copying import Copied, Copy
 from protocols.imap import commands

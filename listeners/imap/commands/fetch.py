@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from listeners import bridge
 from listeners.imap import bodies, marking
 from listeners.imap.bodies import Octets
-from listeners.imap.plan import END, Plan, plan
 from listeners.imap.carriers import Answer, Carried, carries_out
+from listeners.imap.plan import END, Plan, plan
 from listeners.imap.selected import Picked, Selected
 from listeners.imap.session import Session
 from mailboxes.models import Flag

@@ -161,9 +161,7 @@ async def delete(session: Session, command: commands.Delete) -> Answer:
 
 @carries_out(commands.Rename)
 async def rename(session: Session, command: commands.Rename) -> Answer:
-    change = partial(
-        folders.rename, name=command.folder, new_name=command.new_name, now=utc_now()
-    )
+    change = partial(folders.rename, name=command.folder, new_name=command.new_name, now=utc_now())
     await _change(session, change)
     return _RENAMED
 
@@ -193,5 +191,3 @@ async def _change(session: Session, change: Callable[..., Any]) -> None:
 def _account_id(session: Session) -> int:
     assert session.account is not None
     return session.account.account_id
-
-
