@@ -310,14 +310,6 @@ class Intake:
         expires_at = schedule.expires_at(
             accepted_at=self._accepted_at, sender=self.sender, policy=retries
         )
-        notice_at = schedule.delay_notice_at(
-            accepted_at=self._accepted_at,
-            sender=self.sender,
-            wants_notice=any(
-                not recipient.notify or "DELAY" in recipient.notify for recipient in self.recipients
-            ),
-            policy=retries,
-        )
         return {
             "id": self.id, "origin": self.origin.value, "kind": self.kind.value,
             "sender": self.sender, "domain_id": self.domain_id, "message_id": self.message_id,
@@ -329,7 +321,7 @@ class Intake:
             "ret": parameters.ret, "envid": parameters.envid,
             "manual_priority": parameters.priority, "accepted_at": now,
             "expires_at": to_micros(expires_at),
-            "delay_notice_at": to_micros(notice_at) if notice_at else None,
+            "delay_notice_at": None,
             "decisions": msgspec.json.encode(self.decisions).decode(),
         }  # fmt: skip
 

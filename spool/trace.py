@@ -1,0 +1,93 @@
+"""What became of a message, found by whatever somebody knows of it (architecture: the trace)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from blobs.errors import BadId
+from blobs.ids import decode_id
+from protocols.address import Address, MalformedAddress
+from spool.models import (
+    DeliveryAttempt,
+    RefusedMail,
+    SpooledMessage,
+    SpooledRecipient,
+    TraceEntry,
+)
+
+MOST_FOUND = 20  # of one address: the latest; more would hide what is looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """All that is known of one message, in the order in which it happened."""
+
+    message: SpooledMessage
+    recipients: list[SpooledRecipient]
+    attempts: dict[int, list[DeliveryAttempt]]  # by recipient
+    entries: list[TraceEntry]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Messages that were accepted, and mail that was not, both latest first."""
+
+    messages: list[SpooledMessage]
+    refused: list[RefusedMail]
+
+
+def find(words: str) -> Found:
+    """By spool id, Message-ID with or without brackets, or an address of either side."""
+    words = words.strip()
+    by_id = _by_spool_id(words)
+    if by_id is not None:
+        return Found([by_id], [])
+    bare = words.strip("<>")
+    by_message_id = list(
+        SpooledMessage.objects.filter(message_id=bare).order_by("-id")[:MOST_FOUND]
+    )
+    if by_message_id or "@" not in bare:
+        return Found(by_message_id, [])
+    return _by_address(bare)
+
+
+def trace(message: SpooledMessage) -> Trace:
+    recipients = list(
+        message.recipients.select_related("account", "account__domain").order_by("id")
+    )
+    attempts: dict[int, list[DeliveryAttempt]] = {row.pk: [] for row in recipients}
+    for attempt in DeliveryAttempt.objects.filter(recipient__message=message).order_by("id"):
+        attempts[attempt.recipient_id].append(attempt)
+    entries = list(TraceEntry.objects.filter(message=message).order_by("id"))
+    return Trace(message, recipients, attempts, entries)
+
+
+def _by_spool_id(words: str) -> SpooledMessage | None:
+    try:
+        spool_id = int(words) if words.isdecimal() else decode_id(words)
+    except BadId:
+        return None
+    return SpooledMessage.objects.filter(pk=spool_id).first()
+
+
+def _by_address(words: str) -> Found:
+    spellings = {words}
+    try:
+        address = Address.parse(words)
+        spellings |= {address.encode(), address.key}
+    except MalformedAddress:
+        pass
+    ids = set(
+        SpooledRecipient.objects.filter(address__in=spellings)
+        .order_by("-id")
+        .values_list("message_id", flat=True)[:MOST_FOUND]
+    )
+    sent = SpooledMessage.objects.filter(sender__in=spellings).order_by("-id")
+    ids.update(sent.values_list("id", flat=True)[:MOST_FOUND])
+    messages = SpooledMessage.objects.filter(pk__in=ids).order_by("-id")[:MOST_FOUND]
+    refused = RefusedMail.objects.filter(
+        Q(recipient__in=spellings) | Q(sender__in=spellings)
+    ).order_by("-id")[:MOST_FOUND]
+    return Found(list(messages), list(refused))
