@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypedDict
 
 from accounts import authentication
 from accounts.directory import AccountPolicy
@@ -85,7 +86,7 @@ async def _resolve(visit: Visit, proof: Proof) -> AccountPolicy:
 async def _check(visit: Visit, proof: Proof) -> AccountPolicy:
     """Raises WrongCredentials."""
     place = _place(visit)
-    if proof_acts_for_another(proof):
+    if _acts_for_another(proof):
         raise WrongCredentials
     if isinstance(proof, PlainProof):
         known = authentication.check_cached(proof.login, proof.password, **place)
@@ -104,18 +105,26 @@ async def _check(visit: Visit, proof: Proof) -> AccountPolicy:
     )
 
 
-def proof_acts_for_another(proof: Proof) -> bool:
+def _acts_for_another(proof: Proof) -> bool:
     """Nobody may act for somebody else by SASL; naming oneself is harmless. RFC 4616 §2."""
     acting_for = getattr(proof, "acting_for", "")
     return bool(acting_for) and acting_for.lower() != proof.login.lower()
 
 
-def _place(visit: Visit) -> dict[str, object]:
+class _Place(TypedDict):
     """Where and by which service: decides who may log in, and goes to the log."""
-    endpoint = visit.endpoint
+
+    service: str
+    local_ip: str | None
+    client_address: str
+    only_domain: int | None
+
+
+def _place(visit: Visit) -> _Place:
+    pair = (visit.endpoint.ip, visit.endpoint.port)
     return {
         "service": visit.listener.name,
         "local_ip": visit.local_ip,
         "client_address": visit.client_ip,
-        "only_domain": visit.listener.sole_domain.get((endpoint.ip, endpoint.port)),
+        "only_domain": visit.listener.sole_domain.get(pair),
     }

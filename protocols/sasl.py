@@ -241,17 +241,19 @@ def encode_challenge(data: bytes) -> bytes:
 
 
 def decode_response(line: bytes) -> bytes:
-    """The bytes of a base64 response line. Raises Cancelled for `*`, Malformed for nonsense."""
+    """The bytes of a base64 response, with the command (RFC 4959 §3) or on a line of its own.
+
+    Raises Cancelled for `*`, Malformed for nonsense.
+    """
     if line == b"*":
         raise Cancelled("the client gave up")
+    if line == b"=":
+        # The empty response where it comes with the command (RFC 4954 §4); later in an exchange
+        # an empty line stands for it, yet some clients go on with "=": forgiven.
+        return b""
     if len(line) > MAX_RESPONSE_BYTES * 4 // 3 + 4:
         raise Malformed("the response is too long")
     return _base64(line)
-
-
-def decode_initial(argument: bytes) -> bytes:
-    """The initial response of a command, where `=` is the empty one. RFC 4954 §4, RFC 4959 §3."""
-    return b"" if argument == b"=" else decode_response(argument)
 
 
 def _base64(text: bytes) -> bytes:

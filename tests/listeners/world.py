@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from accounts import aliases, provisioning, services
+from accounts import authentication
 from accounts import directory as account_directory
 from accounts.models import User
-from accounts.provisioning import NewDomain
-from accounts.services import NewUser
 from domains import directory as domain_directory
 from domains import services as domain_services
 from domains.models import Domain
 from domains.singlerow import forget_all
 from operations import settings as operations_settings
 from spool import settings as spool_settings
-
-PASSWORD = "a long enough password"
+from tests.factories import make_alias, make_domain, make_domain_alias, make_user
 
 
 @dataclass
@@ -35,40 +32,20 @@ def forget_everything():
     operations_settings.forget()
     spool_settings.forget()
     forget_all()
-
-
-def open_domain(name, *, administrator="admin", options=None, **tabs):
-    return provisioning.open_domain(
-        new=NewDomain(
-            name=name,
-            administrator=NewUser(username=administrator),
-            options=options or {},
-            tabs=tabs,
-        ),
-        by=None,
-    )
+    authentication.forget_all()
 
 
 def build_world() -> World:
     forget_everything()
-    domain = open_domain("example.com", features={"catch_alls": True})
-    verifiers = services.new_verifiers(PASSWORD, "alice")
-    alice, bob, _ = services.add_users(
-        domain=domain,
-        users=[
-            NewUser(username="alice", verifiers=verifiers),
-            NewUser(username="bob", verifiers=verifiers),
-            NewUser(username="carol", verifiers=verifiers, values={"status": "disabled"}),
-        ],
-        by=None,
-    )
-    domain_services.add_alias(domain=domain, name="example.net", by=None)
-    aliases.add_alias(domain=domain, name="sales", targets=["alice", "bob"], by=None)
-    aliases.add_alias(
-        domain=domain, name="staff", targets=["alice"], values={"internal_only": True}, by=None
-    )
-    open_domain("lenient.test", technical={"require_smtp_authentication": False})
-    closed = open_domain("closed.test")
+    domain = make_domain("example.com", features={"catch_alls": True})
+    alice = make_user(domain, "alice")
+    bob = make_user(domain, "bob")
+    make_user(domain, "carol", status="disabled")
+    make_domain_alias(domain, "example.net")
+    make_alias(domain, "sales", "alice", "bob")
+    make_alias(domain, "staff", "alice", internal_only=True)
+    make_domain("lenient.test", technical={"require_smtp_authentication": False})
+    closed = make_domain("closed.test")
     domain_services.set_disabled(domain=closed, is_disabled=True, by=None)
     forget_everything()
     return World(domain, alice, bob)

@@ -31,7 +31,7 @@ async def auth(session: Session, auth: Auth) -> Reply:
         return sasl.decode_response(await session.connection.read_line())
 
     try:
-        initial = None if auth.initial is None else sasl.decode_initial(auth.initial)
+        initial = None if auth.initial is None else sasl.decode_response(auth.initial)
         account = await login.by_mechanism(session.visit, exchange, initial, converse)
     except sasl.Cancelled:
         return replies.AUTH_CANCELLED

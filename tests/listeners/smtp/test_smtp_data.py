@@ -23,6 +23,10 @@ def stored(blob_id):
     return read_body(locate([blob_id])[blob_id])
 
 
+def only_message():
+    return stored(Message.objects.get().blob_id)
+
+
 def begin(one, sender="stranger@elsewhere.test", recipient="alice@example.com"):
     one.hello()
     assert one.say(f"MAIL FROM:<{sender}>").startswith("250")
@@ -111,7 +115,7 @@ def test_a_large_message_arrives_whole_however_it_is_cut(talk, world):
         one.send(wire[start : start + 65_537])
     assert one.read().startswith("250")
     assert one.read() == "250 2.0.0 OK"
-    assert stored(Message.objects.get().blob_id).endswith(message)
+    assert only_message().endswith(message)
 
 
 def test_a_client_that_hangs_up_in_the_middle_leaves_nothing(talk, smtp):
