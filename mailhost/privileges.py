@@ -25,7 +25,7 @@ def drop(user: str, data: Path) -> None:
     except KeyError:
         raise SystemExit(f"MAILHOST_USER: this machine has no user {user!r}") from None
     if not data.exists():
-        data.mkdir(parents=True, mode=0o750)
+        data.mkdir(parents=True, mode=0o700)
         os.chown(data, entry.pw_uid, entry.pw_gid)
     os.environ.update(HOME=entry.pw_dir, USER=user, LOGNAME=user)
     keeps = "-all,+net_bind_service"
