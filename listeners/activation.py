@@ -9,16 +9,16 @@ import threading
 FIRST = 3  # sd_listen_fds(3): the descriptors follow standard error
 
 _lock = threading.Lock()
-_waiting: dict[tuple[str, int], int] | None = None
+_handed_over: dict[tuple[str, int], int] | None = None
 
 
 def take(ip: str, port: int) -> socket.socket | None:
-    """The stream socket that was handed over for this pair, if any; each is given once."""
-    global _waiting
+    """A descriptor of one's own for the socket handed over for this pair, if there is one."""
+    global _handed_over
     with _lock:
-        if _waiting is None:
-            _waiting = _handed_over()
-        descriptor = _waiting.pop((ip, port), None)
+        if _handed_over is None:
+            _handed_over = _find()
+        descriptor = _handed_over.get((ip, port))
     if descriptor is None:
         return None
     taken = socket.socket(fileno=os.dup(descriptor))
@@ -26,7 +26,7 @@ def take(ip: str, port: int) -> socket.socket | None:
     return taken
 
 
-def _handed_over() -> dict[tuple[str, int], int]:
+def _find() -> dict[tuple[str, int], int]:
     # LISTEN_PID names whom they are for; the supervisor passes them on without it.
     if os.environ.get("LISTEN_PID", str(os.getpid())) != str(os.getpid()):
         return {}

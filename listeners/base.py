@@ -12,6 +12,7 @@ from typing import Protocol, cast
 import structlog
 
 from blobs.ids import new_id
+from listeners import activation
 from listeners.gate import Gate, Refusal, plain_address
 from listeners.tls import Certificates
 
@@ -286,7 +287,13 @@ async def start_tls(
 
 
 def open_socket(endpoint: Endpoint, *, shares_port: bool = False) -> socket.socket:
-    """A bound socket that listens; `::` takes IPv4 clients as well. Raises OSError."""
+    """A bound socket that listens; `::` takes IPv4 clients as well. Raises OSError.
+
+    Where systemd has opened this pair already, that socket is used.
+    """
+    inherited = activation.take(endpoint.ip, endpoint.port)
+    if inherited is not None:
+        return inherited
     family = socket.AF_INET6 if ":" in endpoint.ip else socket.AF_INET
     opened = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:

@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+from listeners import activation
 from listeners.readiness import Listening, tell_ready
 from mailhost import privileges
 
@@ -24,6 +25,9 @@ def end(*_: object) -> None:
 
 
 say("started")
+if kind == "heir":
+    inherited = activation.take("127.0.0.1", port)
+    say("inherited" if inherited is not None else "nothing to inherit")
 if kind == "broken":
     sys.exit("it cannot start")
 signal.signal(signal.SIGTERM, signal.SIG_IGN if kind == "deaf" else end)

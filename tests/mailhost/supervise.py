@@ -1,5 +1,6 @@
 """Runs a supervisor over fake parts: `supervise.py RECORD KIND...`; prints what it announces."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -10,8 +11,9 @@ logs.configure({"level": "debug", "format": "logfmt"})
 supervisor.GRACE_SECONDS = 0.3
 record, *kinds = sys.argv[1:]
 fake = str(Path(__file__).with_name("fake_part.py"))
+first_port = int(os.environ.get("FIRST_PORT", "8000"))
 parts = [
-    Part(f"{kind}{number}", (sys.executable, fake, kind, str(8000 + number), record))
+    Part(f"{kind}{number}", (sys.executable, fake, kind, str(first_port + number), record))
     for number, kind in enumerate(kinds)
 ]
 sys.exit(

@@ -125,5 +125,32 @@ def test_parts_drain_when_the_supervisor_is_killed(run):
     server.wait_until(lambda: len(server.events("drained")) == 2)
 
 
+@pytest.mark.spec("N-001")
+def test_sockets_of_systemd_reach_the_parts(tmp_path):
+    record = tmp_path / "record"
+    program = (
+        "import os, socket, sys\n"
+        "opened = socket.create_server(('127.0.0.1', 0))\n"
+        "os.dup2(opened.fileno(), 3)\n"
+        "os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()),\n"
+        "                  FIRST_PORT=str(opened.getsockname()[1]))\n"
+        "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])\n"
+    )
+    script = Path(__file__).with_name("supervise.py")
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, script, record, "heir"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert process.stdout.readline().startswith(b"ready ")
+        assert "\ninherited " in record.read_text()
+    finally:
+        process.terminate()
+        assert process.wait(20) == DRAINED
+        process.stdout.close()
+
+
 def test_pauses_double_up_to_half_a_minute():
     assert [pause_seconds(n) for n in (1, 2, 3, 6, 7, 8, 10_000)] == [0.5, 1, 2, 16, 30, 30, 30]
