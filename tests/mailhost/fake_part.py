@@ -31,7 +31,7 @@ if kind == "heir":
 if kind == "broken":
     sys.exit("it cannot start")
 signal.signal(signal.SIGTERM, signal.SIG_IGN if kind == "deaf" else end)
-tell_ready([Listening("smtp", "127.0.0.1", port)])
 say("ready")
+tell_ready([Listening("smtp", "127.0.0.1", port)])
 while True:
     time.sleep(60)

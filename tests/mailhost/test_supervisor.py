@@ -132,6 +132,7 @@ def test_sockets_of_systemd_reach_the_parts(tmp_path):
         "import os, socket, sys\n"
         "opened = socket.create_server(('127.0.0.1', 0))\n"
         "os.dup2(opened.fileno(), 3)\n"
+        "os.set_inheritable(3, True)\n"
         "os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()),\n"
         "                  FIRST_PORT=str(opened.getsockname()[1]))\n"
         "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])\n"
