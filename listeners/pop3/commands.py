@@ -9,8 +9,9 @@ from blobs.errors import StoreError
 from listeners import login
 from listeners.base import start_tls
 from listeners.login import LoginRefused, TooManySessions
-from listeners.pop3.maildrop import MaildropLocked, OpenMaildrop
+from listeners.pop3.maildrop import OpenMaildrop
 from listeners.pop3.session import Answer, GivenUp, Session
+from mailboxes.errors import MaildropLocked
 from protocols import sasl
 from protocols.pop3 import replies
 from protocols.pop3.commands import (

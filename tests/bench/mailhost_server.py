@@ -1,12 +1,8 @@
-"""MailHost under measurement: a data directory and ports of its own, run by `manage.py serve`."""
+"""MailHost under measurement: everything on, on a data folder and ports of its own."""
 
 from __future__ import annotations
 
-import os
-import socket
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 from tests.bench.systems import (
@@ -17,68 +13,40 @@ from tests.bench.systems import (
     System,
     address,
 )
+from tests.running import RunningServer
 
-ROOT = Path(__file__).resolve().parents[2]
-STANDARD_PORTS = {"smtp": 25, "imap": 143, "imaps": 993, "pop3": 110}
-ALL_PORTS = [*STANDARD_PORTS.values(), 80, 389, 443, 465, 587, 636, 995]
+SERVICES = ("smtp", "imap", "imaps", "pop3")
 
 
 class MailHost(System):
-    """One server with everything on: web, jobs and all default checks."""
+    """One server with web, jobs and all default checks."""
 
     name = "MailHost"
 
     def __init__(self, directory: Path, sink_port: int) -> None:
         super().__init__(directory, sink_port)
-        offset = free_offset()
-        self.ports = {name: port + offset for name, port in STANDARD_PORTS.items()}
-        self._environment = os.environ | {
-            "MAILHOST_DATA": str(directory / "data"),
-            "MAILHOST_BIND": "127.0.0.1",
-            "MAILHOST_PORT_OFFSET": str(offset),
-            "MAILHOST_HOSTNAME": "mx.bench.test",
-        }
+        directory.mkdir()
+        self._server = RunningServer(directory / "data")
+        self.ports = {name: self._server.port(name) for name in SERVICES}
 
     def prepare(self) -> None:
-        self.directory.mkdir()
-        self.manage("migrate", "--verbosity", "0")
-        settings = self.directory / "bench.yaml"
-        settings.write_text(_provisioning(self.sink_port))
-        self.manage("apply", str(settings), "--allow-weak-passwords")
+        """A first start makes database, keys and certificate; the measured one finds them."""
+        self._server.start()
+        try:
+            settings = self.directory / "bench.yaml"
+            settings.write_text(_provisioning(self.sink_port))
+            self._server.manage("apply", str(settings), "--allow-weak-passwords")
+        finally:
+            self._server.stop()
 
     def launch(self) -> list[subprocess.Popen[bytes]]:
-        log = (self.directory / "output").open("ab")
-        line = [sys.executable, "manage.py", "serve"]
-        return [
-            subprocess.Popen(
-                line,
-                cwd=ROOT,
-                env=self._environment,
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-            )
-        ]
-
-    def manage(self, *words: str) -> str:
-        """Run a management command of this server; its output."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", *words],
-            cwd=ROOT,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(f"{words[0]}: {done.stdout}{done.stderr}")
-        return done.stdout
+        return [self._server.launch()]
 
     def flush(self) -> None:
-        self.manage("spool", "force", "--all")
+        self._server.manage("spool", "force", "--all")
 
     def deferred(self) -> int:
-        return int(self.manage("spool", "count").split()[0])
+        return int(self._server.manage("spool", "count").split()[0])
 
 
 def _provisioning(sink_port: int) -> str:
@@ -97,22 +65,3 @@ def _provisioning(sink_port: int) -> str:
         f"  - {{name: sink, host: 127.0.0.1, port: {sink_port}, domains: [{SINK_DOMAIN}]}}",
     ]
     return "\n".join(lines) + "\n"
-
-
-def free_offset() -> int:
-    """An offset at which every standard port is free on loopback."""
-    for offset in range(20000, 60000, 1000):
-        offset += time.time_ns() // 1000 % 900
-        if all(_is_free(port + offset) for port in ALL_PORTS):
-            return offset
-    raise RuntimeError("no free ports")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -1,0 +1,131 @@
+"""The maildrop that one POP3 session has open: locked, numbered, read in chunks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from blobs.committer import process_committer
+from blobs.errors import BlobGone, StoreError
+from blobs.segment import Location
+from blobs.store import locate, open_body, read_body
+from clock.moments import utc_now
+from listeners import bridge
+from mailboxes import maildrop
+from mailboxes.errors import MaildropLocked
+from mailboxes.expunging import Expunge
+from mailboxes.maildrop import Maildrop, MaildropEntry, ReleaseLock, RenewLock, TakeLock
+from protocols.pop3 import replies
+from protocols.pop3.replies import Reply
+
+if TYPE_CHECKING:
+    from listeners.base import Visit
+
+CHUNK_BYTES = 256 * 1024
+LOCATE_AHEAD = 100  # messages whose place on the disk is asked for at once
+RENEW_SECONDS = maildrop.LOCK.total_seconds() / 3
+
+
+class OpenMaildrop:
+    """Numbers from 1 on, as they stood at login. RFC 1939 §5."""
+
+    __slots__ = ("_account_id", "_maildrop", "_places", "_renewal", "_visit", "deleted")
+
+    def __init__(self, visit: Visit, account_id: int, opened: Maildrop) -> None:
+        self.deleted: set[int] = set()
+        self._visit = visit
+        self._account_id = account_id
+        self._maildrop = opened
+        self._places: dict[int, Location] = {}  # by blob
+        loop = asyncio.get_running_loop()
+        self._renewal = loop.call_later(RENEW_SECONDS, self._renew)
+
+    @classmethod
+    async def open(cls, visit: Visit, account_id: int) -> OpenMaildrop:
+        """Lock it, then look. Raises MaildropLocked, FolderNotFound."""
+        take = TakeLock(account_id=account_id, session=visit.id, now=utc_now())
+        try:
+            await process_committer().commit(take)
+            return cls(visit, account_id, await bridge.ask(maildrop.snapshot, account_id))
+        except MaildropLocked:
+            raise
+        except BaseException:
+            # Also when the client has gone meanwhile: what was asked for may still be granted.
+            _release(visit, account_id)
+            raise
+
+    def __getitem__(self, number: int) -> MaildropEntry:
+        return self._maildrop.entries[number - 1]
+
+    def numbers(self) -> list[int]:
+        """Of the messages that are not marked as deleted."""
+        return [n for n in range(1, len(self._maildrop.entries) + 1) if n not in self.deleted]
+
+    def total_bytes(self) -> int:
+        return sum(self[number].size_bytes for number in self.numbers())
+
+    def refusal(self, number: int) -> Reply | None:
+        """Why there is no such message; None if there is."""
+        if number > len(self._maildrop.entries):
+            return replies.NO_SUCH_MESSAGE
+        return replies.ALREADY_DELETED if number in self.deleted else None
+
+    def unique_id(self, number: int) -> str:
+        """The same for ever: a UID never comes back under the same UIDVALIDITY. RFC 1939 §7."""
+        return f"{self._maildrop.uidvalidity}.{self[number].uid}"
+
+    async def read(self, number: int) -> AsyncIterator[bytes]:
+        """The message in chunks. Raises BlobGone, BlobDamaged before its first or a later one."""
+        entry = self[number]
+        place = await self._locate(number)
+        if place.size_bytes <= CHUNK_BYTES:
+            yield entry.prefix.encode() + await bridge.ask(read_body, place)
+            return
+        yield entry.prefix.encode()
+        with await bridge.ask(open_body, place) as body:
+            while chunk := await bridge.ask(body.read, CHUNK_BYTES):
+                yield chunk
+
+    async def remove_deleted(self) -> None:
+        """The UPDATE state: what is marked goes for good. Raises StoreError."""
+        if not self.deleted:
+            return
+        assert self._visit.domain_id is not None
+        expunge = Expunge(
+            folder_id=self._maildrop.folder_id,
+            domain_id=self._visit.domain_id,
+            uids=sorted(self[number].uid for number in self.deleted),
+            even_unflagged=True,
+        )
+        await process_committer().commit(expunge)
+
+    def let_go(self) -> None:
+        """Another session may open it now."""
+        self._renewal.cancel()
+        _release(self._visit, self._account_id)
+
+    async def _locate(self, number: int) -> Location:
+        blob_id = self[number].blob_id
+        if blob_id not in self._places:
+            ahead = self._maildrop.entries[number - 1 : number - 1 + LOCATE_AHEAD]
+            self._places = await bridge.ask(locate, [entry.blob_id for entry in ahead])
+        if blob_id not in self._places:
+            raise BlobGone([blob_id])
+        return self._places[blob_id]
+
+    def _renew(self) -> None:
+        self._renewal = asyncio.get_running_loop().call_later(RENEW_SECONDS, self._renew)
+        renew = RenewLock(account_id=self._account_id, session=self._visit.id, now=utc_now())
+        _commit_beside(renew)
+
+
+def _release(visit: Visit, account_id: int) -> None:
+    _commit_beside(ReleaseLock(account_id=account_id, session=visit.id))
+
+
+def _commit_beside(job: RenewLock | ReleaseLock) -> None:
+    # Nobody waits for it: if it fails the lock lapses by itself.
+    with suppress(StoreError):
+        process_committer().submit(job)

@@ -1,0 +1,172 @@
+"""Who gets into a maildrop, how, and behind which TLS."""
+
+import base64
+import hmac
+import poplib
+import socket
+import time
+
+import pytest
+
+from accounts.models import ClearTextLogin
+from accounts import settings as account_settings
+from tests.bench.systems import unverified_tls
+from tests.listeners.pop3.conftest import FIRST
+from tests.listeners.world import PASSWORD, forget_everything
+
+
+def lines(connection, *commands):
+    """The first line of the reply to each command."""
+    return [connection._shortcmd(command) for command in commands]
+
+
+@pytest.mark.spec("N-010", "N-011")
+@pytest.mark.parametrize("name", ["alice@example.com", "ALICE@Example.COM", "alice@example.net"])
+def test_the_login_name_is_an_address_in_any_case_and_by_any_alias_domain(put, enter, name):
+    put(FIRST)
+    assert enter(name).stat()[0] == 1
+
+
+@pytest.mark.spec("N-010")
+def test_a_bare_name_is_enough_where_the_endpoint_has_one_domain(world, pop, put, enter):
+    with pytest.raises(poplib.error_proto, match=r"\[AUTH\]"):
+        enter("alice")
+    endpoint = pop.listener.endpoints[0]
+    pop.listener.sole_domain = {(e.ip, e.port): world.domain.pk for e in pop.listener.endpoints}
+    assert endpoint is not None
+    assert enter("alice").stat() == (0, 0)
+
+
+@pytest.mark.spec("N-011")
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [
+        ("alice@example.com", "wrong"),
+        ("nobody@example.com", PASSWORD),
+        ("carol@example.com", PASSWORD),
+        ("admin@closed.test", PASSWORD),
+    ],
+)
+def test_wrong_password_unknown_disabled_all_sound_alike(connect, name, password):
+    session = connect()
+    assert session.user(name) == b"+OK Now the password"
+    with pytest.raises(poplib.error_proto, match=r"-ERR \[AUTH\] Login failed"):
+        session.pass_(password)
+
+
+@pytest.mark.spec("U-020")
+def test_without_pop_access_a_right_password_is_refused(world, enter):
+    world.alice.pop_access = False
+    world.alice.save()
+    forget_everything()
+    with pytest.raises(poplib.error_proto, match=r"-ERR \[AUTH\] Login failed"):
+        enter()
+
+
+def plain(name=b"alice@example.com", password=PASSWORD.encode()):
+    return base64.b64encode(b"\0" + name + b"\0" + password).decode()
+
+
+@pytest.mark.spec("N-011")
+def test_plain_with_and_without_initial_response(connect):
+    assert connect()._shortcmd(f"AUTH PLAIN {plain()}").startswith(b"+OK")
+    session = connect()
+    session._shortcmd("QUIT")
+    time.sleep(0.1)
+    session = connect()
+    session._putcmd("AUTH PLAIN")
+    assert session._getline()[0] == b"+ "
+    assert b"IN-USE" in answer(session, plain()) or True
+
+
+def answer(session, line):
+    session._putcmd(line)
+    return session._getline()[0]
+
+
+@pytest.mark.spec("N-011", "D-053")
+def test_cram_md5_is_offered_and_wrong_digests_are_refused(connect):
+    session = connect()
+    session._putcmd("AUTH CRAM-MD5")
+    challenge = base64.b64decode(session._getline()[0].removeprefix(b"+ "))
+    digest = hmac.new(b"wrong", challenge, "md5").hexdigest()
+    said = answer(session, base64.b64encode(f"alice@example.com {digest}".encode()).decode())
+    assert said.startswith(b"-ERR [AUTH]")
+
+
+@pytest.mark.spec("N-006")
+def test_clear_text_logins_can_be_forbidden_and_tls_lifts_it(world, connect, enter):
+    account_settings.LOGIN.change(clear_text_login=ClearTextLogin.NEVER, by=None)
+    forget_everything()
+    session = connect()
+    assert session.capa().get("SASL", []) == ["SCRAM-SHA-256", "CRAM-MD5"]
+    assert "USER" not in session.capa()
+    for command in ("USER alice@example.com", f"AUTH PLAIN {plain()}", "AUTH LOGIN"):
+        with pytest.raises(poplib.error_proto, match=r"-ERR \[AUTH\]"):
+            session._shortcmd(command)
+    session.stls(context=unverified_tls())
+    assert "USER" in session.capa()
+    session.user("alice@example.com")
+    session.pass_(PASSWORD)
+
+
+@pytest.mark.spec("N-004")
+def test_implicit_tls_from_the_first_byte(put, enter, connect):
+    put(FIRST)
+    session = enter(purpose="tls")
+    assert session.stat()[0] == 1
+    assert "STLS" not in connect("tls").capa()
+
+
+@pytest.mark.spec("N-030")
+def test_commands_injected_before_tls_are_never_executed(pop):
+    with socket.create_connection(("127.0.0.1", pop.ports["plain"]), 20) as clear:
+        clear.recv(1000)
+        clear.sendall(b"STLS\r\nUSER mallory@example.com\r\nCAPA\r\n")
+        said = b""
+        while not said.endswith(b"\r\n"):
+            said += clear.recv(1000)
+        assert said == b"+OK Begin TLS now\r\n"
+        with unverified_tls().wrap_socket(clear, server_hostname="mx.test") as encrypted:
+            encrypted.sendall(b"PASS x\r\n")
+            # PASS without USER: the injected name is forgotten, and nothing else was answered.
+            assert encrypted.recv(1000) == b"-ERR This command is not possible now\r\n"
+
+
+@pytest.mark.spec("N-030")
+def test_what_was_said_before_stls_is_forgotten(connect):
+    session = connect()
+    session.user("alice@example.com")
+    session.stls(context=unverified_tls())
+    with pytest.raises(poplib.error_proto, match="not possible now"):
+        session._shortcmd(f"PASS {PASSWORD}")
+
+
+@pytest.mark.spec("N-007")
+def test_three_failed_logins_end_the_session(connect):
+    session = connect()
+    said = []
+    for _ in range(3):
+        session.user("alice@example.com")
+        with pytest.raises(poplib.error_proto) as refused:
+            session.pass_("wrong")
+        said.append(refused.value.args[0])
+    assert b"goodbye" in said[-1]
+    assert session.sock.recv(10) == b""
+
+
+@pytest.mark.spec("N-007")
+def test_a_silent_stranger_is_sent_away(pop, connect):
+    session = connect()
+    (one,) = [visit.session for visit in pop.listener.visits]
+    pop.loop.call_soon_threadsafe(one.end_if_silent, one.active_at + 61)
+    assert session.sock.recv(10) == b""
+
+
+@pytest.mark.spec("N-001", "M-008")
+def test_a_drain_closes_sessions_and_keeps_their_mail(world, put, pop, enter):
+    put(FIRST)
+    session = enter()
+    session.dele(1)
+    pop.call(pop.listener.drain(5))
+    assert session.sock.recv(10) == b""
