@@ -76,11 +76,9 @@ async def quit_(session: Session, command: Quit) -> Answer:
     if maildrop is None:
         return replies.GOODBYE
     try:
-        await maildrop.remove_deleted()
+        await maildrop.update()
     except StoreError:
         return replies.NOT_ALL_REMOVED
-    finally:
-        maildrop.let_go()
     return replies.GOODBYE
 
 

@@ -47,13 +47,13 @@ class OpenMaildrop:
         """Lock it, then look. Raises MaildropLocked, FolderNotFound."""
         take = TakeLock(account_id=account_id, session=visit.id, now=utc_now())
         try:
-            await process_committer().commit(take)
-            return cls(visit, account_id, await bridge.ask(maildrop.snapshot, account_id))
+            folder_id = await process_committer().commit(take)
+            return cls(visit, account_id, await bridge.ask(maildrop.snapshot, folder_id))
         except MaildropLocked:
             raise
         except BaseException:
             # Also when the client has gone meanwhile: what was asked for may still be granted.
-            _release(visit, account_id)
+            _commit_beside(_release(visit, account_id))
             raise
 
     def __getitem__(self, number: int) -> MaildropEntry:
@@ -88,23 +88,36 @@ class OpenMaildrop:
             while chunk := await bridge.ask(body.read, CHUNK_BYTES):
                 yield chunk
 
-    async def remove_deleted(self) -> None:
-        """The UPDATE state: what is marked goes for good. Raises StoreError."""
-        if not self.deleted:
-            return
+    async def update(self) -> None:
+        """The UPDATE state: what is marked goes for good, and the lock with it. Raises StoreError.
+
+        Both are asked for at once, so one sync serves them.
+        """
+        self._renewal.cancel()
+        jobs: list[Expunge | ReleaseLock] = [_release(self._visit, self._account_id)]
+        if self.deleted:
+            jobs.insert(0, self._expunge())
+        committer = process_committer()
+        outcomes = await asyncio.gather(
+            *(committer.commit(job) for job in jobs), return_exceptions=True
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    def let_go(self) -> None:
+        """The connection is lost: nothing is removed, another session may open it. §6."""
+        self._renewal.cancel()
+        _commit_beside(_release(self._visit, self._account_id))
+
+    def _expunge(self) -> Expunge:
         assert self._visit.domain_id is not None
-        expunge = Expunge(
+        return Expunge(
             folder_id=self._maildrop.folder_id,
             domain_id=self._visit.domain_id,
             uids=sorted(self[number].uid for number in self.deleted),
             even_unflagged=True,
         )
-        await process_committer().commit(expunge)
-
-    def let_go(self) -> None:
-        """Another session may open it now."""
-        self._renewal.cancel()
-        _release(self._visit, self._account_id)
 
     async def _locate(self, number: int) -> Location:
         blob_id = self[number].blob_id
@@ -121,8 +134,8 @@ class OpenMaildrop:
         _commit_beside(renew)
 
 
-def _release(visit: Visit, account_id: int) -> None:
-    _commit_beside(ReleaseLock(account_id=account_id, session=visit.id))
+def _release(visit: Visit, account_id: int) -> ReleaseLock:
+    return ReleaseLock(account_id=account_id, session=visit.id)
 
 
 def _commit_beside(job: RenewLock | ReleaseLock) -> None:

@@ -11,8 +11,9 @@ from clock.moments import to_micros, utc_now
 from listeners.pop3.server import make_listener
 from mailboxes.appending import Append
 from tests.bench.systems import unverified_tls
+from tests.factories import PASSWORD
 from tests.listeners.running import PLAIN, TLS, RunningListener
-from tests.listeners.world import PASSWORD, build_world
+from tests.listeners.world import build_world
 
 FIRST = b"Subject: first\r\n\r\none\r\n.two\r\n..three\r\n.\r\n"
 SECOND = b"Subject: second\r\n\r\n" + b"0123456789\r\n" * 10

@@ -4,7 +4,11 @@ import poplib
 
 import pytest
 
+from blobs.committer import process_committer
+from blobs.models import Blob
+from clock.moments import utc_now
 from mailboxes import folders
+from mailboxes.expunging import Expunge
 from mailboxes.models import Folder, MaildropLock, Message, SpecialUse
 from tests.listeners.pop3.conftest import FIRST, SECOND, THIRD
 
@@ -107,8 +111,8 @@ def test_what_arrives_during_a_session_is_seen_by_the_next_one(put, enter):
 
 
 def test_only_the_inbox_is_there(world, put, enter):
-    other = folders.create(account_id=world.alice.pk, name="Other")
-    put(FIRST, folder_id=other.pk)
+    folders.create(account_id=world.alice.pk, name="Other", now=utc_now())
+    put(FIRST, folder_id=Folder.objects.get(account=world.alice, name="Other").pk)
     put(SECOND)
     assert enter().stat() == (1, len(SECOND))
 
@@ -124,10 +128,6 @@ def test_a_message_expunged_elsewhere_meanwhile_is_refused(world, put, enter):
 
 
 def expunge_all(user):
-    from blobs.committer import process_committer
-    from blobs.models import Blob
-    from mailboxes.expunging import Expunge
-
     inbox = Folder.objects.get(account=user, special_use=SpecialUse.INBOX)
     uids = list(Message.objects.filter(folder=inbox).values_list("uid", flat=True))
     process_committer().commit_now(
