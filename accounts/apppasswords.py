@@ -9,11 +9,12 @@ from django.db import transaction
 
 from accounts import passwords, rows
 from accounts.models import AppPassword, User
-from accounts.passwords import Verifiers
+from accounts.settings import LOGIN
 from clock.moments import utc_now
 from domains.errors import Problem, ValuesRefused
 from domains.values import replace
 from events.audit import Actor
+from protocols import hmac_md5
 
 SCOPES = ("smtp", "imap", "pop", "ldap", "dav")
 
@@ -23,18 +24,26 @@ def add(
 ) -> tuple[AppPassword, str]:
     """A password made here and told once. No `scopes`: all services. Raises ValuesRefused."""
     password = secrets.token_urlsafe(18)
-    verifiers = passwords.derive(password)
-    return store(user=user, name=name, verifiers=verifiers, by=by, scopes=scopes), password
+    encoded = passwords.hash_app_password(password)
+    state = hmac_md5.derive_state(password.encode()) if LOGIN.read().cram_md5 else b""
+    row = store(user=user, name=name, encoded=encoded, cram_md5_state=state, by=by, scopes=scopes)
+    return row, password
 
 
 @transaction.atomic
 def store(
-    *, user: User, name: str, verifiers: Verifiers, by: Actor | None, scopes: Sequence[str] = ()
+    *,
+    user: User,
+    name: str,
+    encoded: str,
+    by: Actor | None,
+    cram_md5_state: bytes = b"",
+    scopes: Sequence[str] = (),
 ) -> AppPassword:
-    """The same with verifiers that exist already. Raises ValuesRefused."""
+    """One whose hash exists already. Raises ValuesRefused."""
     user = rows.lock(user)
-    row = AppPassword(user=user, password=verifiers.password, created_at=utc_now())
-    row.cram_md5_state = passwords.seal_cram_md5(verifiers.cram_md5_state)
+    row = AppPassword(user=user, password=encoded, created_at=utc_now())
+    row.cram_md5_state = passwords.seal_cram_md5(cram_md5_state)
     replace(row, {"name": name, "scopes": list(scopes)}, fields=("name", "scopes"))
     if unknown := set(scopes) - set(SCOPES):
         raise ValuesRefused((Problem("scopes", f"there is no service {min(unknown)}"),))

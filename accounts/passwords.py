@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from secrets import token_hex
 from typing import Any
 
 import argon2
-from argon2.exceptions import InvalidHashError
+from argon2.exceptions import Argon2Error, InvalidHashError
 from django.contrib.auth.hashers import Argon2PasswordHasher, make_password
 from django.contrib.auth.password_validation import CommonPasswordValidator
 from django.core.exceptions import ValidationError
@@ -22,6 +26,9 @@ from protocols.saslprep import Prohibited, saslprep
 from protocols.scram import ScramKeys
 
 CRAM_MD5_PURPOSE = "cram-md5 state"
+
+APP_PASSWORD_KIND = "sha256"  # noqa: S105 - the name of a hash
+_APP_HASH = re.compile(r"sha256\$[0-9a-f]{16}\$[0-9a-f]{64}")
 
 # A hash that was made elsewhere may ask for more, but not for so much that a login hurts.
 MOST_MEMORY_KB = 1024 * 1024
@@ -62,14 +69,65 @@ def no_password() -> Verifiers:
     return Verifiers(make_password(None))
 
 
-def derive(password: str) -> Verifiers:
-    """Slow on purpose: not to be called within a transaction. Raises PasswordRefused."""
+def derive(password: str, *, encoded: str | None = None) -> Verifiers:
+    """Slow on purpose: not to be called within a transaction. Raises PasswordRefused.
+
+    `encoded`: the Argon2 hash of the same password, where there is one already.
+    """
     try:
         keys = scram.derive_keys(password)
+        prepared = saslprep(password)
     except Prohibited:
         raise PasswordRefused(("has characters that no password may have",)) from None
     state = hmac_md5.derive_state(password.encode()) if LOGIN.read().cram_md5 else b""
-    return Verifiers(make_password(password), keys, state)
+    return Verifiers(encoded or make_password(prepared), keys, state)
+
+
+def verify(password: str, encoded: str) -> bool:
+    """Whether the slow hash is that of the password; about 20 ms.
+
+    Programs compose characters in different ways; hashes from elsewhere were made of what was
+    typed (RFC 4616 §2, RFC 4013).
+    """
+    try:
+        prepared = saslprep(password)
+    except Prohibited:
+        prepared = password
+    candidates = dict.fromkeys((prepared, password))
+    return any(_verify(candidate, encoded) for candidate in candidates)
+
+
+def _verify(password: str, encoded: str) -> bool:
+    try:
+        octets = password.encode("utf-8", "surrogatepass")
+        return argon2.PasswordHasher().verify(encoded.removeprefix("argon2"), octets)
+    except (Argon2Error, InvalidHashError):
+        return False
+
+
+def hash_app_password(password: str) -> str:
+    """Made of 144 random bits, it needs no slow hash: nobody can try them all."""
+    salt = token_hex(8)
+    return f"{APP_PASSWORD_KIND}${salt}${_app_digest(salt, password)}"
+
+
+def fits_app_password(encoded: str, password: str) -> bool:
+    kind, _, rest = encoded.partition("$")
+    salt, _, digest = rest.partition("$")
+    is_right = hmac.compare_digest(_app_digest(salt, password), digest)
+    return is_right and kind == APP_PASSWORD_KIND
+
+
+def read_app_hash(text: str) -> str:
+    """What `hash_app_password` made. Raises HashNotUnderstood."""
+    if not _APP_HASH.fullmatch(text):
+        raise HashNotUnderstood("an app password's has the form sha256$salt$digest")
+    return text
+
+
+def _app_digest(salt: str, password: str) -> str:
+    octets = password.encode("utf-8", "surrogatepass")
+    return hashlib.sha256(salt.encode() + octets).hexdigest()
 
 
 def from_hash(text: str) -> Verifiers:
@@ -127,7 +185,7 @@ def fits(user: User, password: str) -> bool:
     """
     keys = scram_keys(user)
     if keys is None:
-        return user.check_password(password)
+        return user.has_usable_password() and verify(password, user.password)
     try:
         return scram.derive_keys(password, salt=keys.salt, iterations=keys.iterations) == keys
     except Prohibited:

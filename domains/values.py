@@ -103,7 +103,9 @@ def _check_address(field: models.GenericIPAddressField[Any, Any], value: Any) ->
 
 
 def _check_text(field: models.CharField[Any, Any], value: Any) -> str:
-    text: str = _expect(value, str, "must be a text")
+    if not isinstance(value, str):
+        raise ValidationError("must be a text")
+    text = str(value)  # a member of an enumeration becomes its value
     if field.choices:
         names = [str(choice) for choice, _ in field.flatchoices]
         if text not in names:

@@ -16,7 +16,8 @@ Values = Mapping[str, Any]
 class AppPasswordEntry:
     place: Place
     name: str
-    verifiers: Verifiers
+    encoded: str
+    cram_md5_state: bytes = b""
     scopes: tuple[str, ...] = ()
 
 

@@ -13,7 +13,7 @@ from accounts import apppasswords, services
 from accounts.aliases import ALIAS_FIELDS
 from accounts.errors import HashNotUnderstood
 from accounts.models import Plan, User, UserAlias
-from accounts.passwords import Verifiers, from_hash
+from accounts.passwords import Verifiers, from_hash, read_app_hash
 from domains.errors import NameMalformed
 from domains.localparts import LocalPartMalformed, read_local_part
 from domains.models import TABS, Domain
@@ -201,14 +201,22 @@ class _Reader:
     def app_password(self, node: yaml.Node) -> AppPasswordEntry | None:
         keys = ("name", "password_hash", "cram_md5_state", "scopes")
         found = self.nodes.mapping(node, keys, needed=["name", "password_hash"])
-        name, verifiers = self.optional_text(found.get("name")), self.verifiers(found)
+        name, hashed = self.optional_text(found.get("name")), found.get("password_hash")
+        encoded = self.parsed(hashed, read_app_hash) if hashed else None
+        state = found.get("cram_md5_state")
         scopes = tuple(self.nodes.texts(found["scopes"])) if "scopes" in found else ()
         for scope in scopes:
             if scope not in apppasswords.SCOPES:
-                self.nodes.refuse(node, f"there is no service {scope}")
-        if name is None or verifiers is None:
+                self.nodes.refuse(found["scopes"], f"there is no service {scope}")
+        if name is None or encoded is None:
             return None
-        return AppPasswordEntry(place=place_of(node), name=name, verifiers=verifiers, scopes=scopes)
+        return AppPasswordEntry(
+            place=place_of(node),
+            name=name,
+            encoded=encoded,
+            cram_md5_state=(self.parsed(state, _read_base64) if state else None) or b"",
+            scopes=scopes,
+        )
 
     def verifiers(self, found: dict[str, yaml.Node]) -> Verifiers | None:
         node = found.get("password_hash")
@@ -218,13 +226,8 @@ class _Reader:
                     reason = "stands beside a password_hash, and neither beside a password"
                     self.nodes.refuse(found[key], f"{key} {reason}")
             return None
-        text = self.nodes.text(node)
-        if text is None:
-            return None
-        try:
-            hashed = from_hash(text)
-        except HashNotUnderstood as error:
-            self.nodes.refuse(node, error.reason)
+        hashed = self.parsed(node, from_hash)
+        if hashed is None:
             return None
         scram, state = found.get("scram_sha_256"), found.get("cram_md5_state")
         return Verifiers(
@@ -234,11 +237,11 @@ class _Reader:
         )
 
     def parsed(self, node: yaml.Node, parse: Callable[[str], T]) -> T | None:
-        """What `parse` makes of a text; its ValueError becomes a problem."""
+        """What `parse` makes of a text; what it raises becomes a problem."""
         text = self.nodes.text(node)
         try:
             return parse(text) if text is not None else None
-        except ValueError as error:
+        except (ValueError, HashNotUnderstood) as error:
             self.nodes.refuse(node, str(error))
             return None
 

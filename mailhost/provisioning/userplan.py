@@ -105,14 +105,15 @@ def _run_store(
     apppasswords.store(
         user=_user(plan, username),
         name=wanted.name,
-        verifiers=wanted.verifiers,
+        encoded=wanted.encoded,
+        cram_md5_state=wanted.cram_md5_state,
         by=plan.by,
         scopes=wanted.scopes,
     )
 
 
 def _is_same(row: AppPassword, wanted: AppPasswordEntry) -> bool:
-    return row.password == wanted.verifiers.password and row.scopes == list(wanted.scopes)
+    return row.password == wanted.encoded and row.scopes == list(wanted.scopes)
 
 
 def _change(plan: DomainPlan, entry: UserEntry, user: User) -> None:
