@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
@@ -28,4 +29,9 @@ def ensure_spool_area() -> Area:
 
 def new_body(content: bytes = b"") -> Body:
     """A body that spills beside the spool's segments. Asks no database."""
-    return Body(Path(settings.MAILHOST_DATA) / SPOOL, content)
+    return Body(_spool_directory(settings.MAILHOST_DATA), content)
+
+
+@lru_cache(maxsize=1)
+def _spool_directory(data: Path) -> Path:
+    return data / SPOOL  # joining paths costs as much as all the rest of a small body
