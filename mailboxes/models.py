@@ -73,8 +73,14 @@ class Message(models.Model):
     modseq = models.PositiveBigIntegerField()
     flags = models.PositiveSmallIntegerField(default=0, help_text="Bits of `Flag`.")
     keywords = models.TextField(default="", blank=True, help_text="Separated by one space.")
+    # A constraint would cost a scan of all messages for each blob that is swept; the blob's
+    # count of references guards it.
     blob = models.ForeignKey(
-        "blobs.Blob", on_delete=models.PROTECT, db_index=False, related_name="+"
+        "blobs.Blob",
+        on_delete=models.PROTECT,
+        db_index=False,
+        db_constraint=False,
+        related_name="+",
     )
     prefix = models.TextField(
         default="",

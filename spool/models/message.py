@@ -38,8 +38,14 @@ class SpooledMessage(models.Model):
     """
 
     id = models.BigIntegerField(primary_key=True)
+    # Without a constraint, as mailboxes.Message.blob and for the same reason.
     blob = models.ForeignKey(
-        "blobs.Blob", null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
+        "blobs.Blob",
+        null=True,
+        on_delete=models.PROTECT,
+        db_index=False,
+        db_constraint=False,
+        related_name="+",
     )
     origin = models.CharField(max_length=10, choices=Origin.choices)
     kind = models.CharField(max_length=13, choices=Kind.choices, default=Kind.STANDARD)
