@@ -21,7 +21,8 @@ def tree_in_memory(account_id: int) -> FolderTree | None:
 
 async def folder_tree(account_id: int) -> FolderTree:
     """The account's folders; those that every account has are made at the first look."""
-    return tree_in_memory(account_id) or await bridge.ask(_tree, account_id)
+    tree = tree_in_memory(account_id)
+    return await bridge.ask(_tree, account_id) if tree is None else tree
 
 
 def _tree(account_id: int) -> FolderTree:

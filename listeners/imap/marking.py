@@ -39,8 +39,7 @@ async def mark(
     )
     stored: FlagsStored = await process_committer().commit(job)
     if stored.change is not None:
-        for uid, _, _ in stored.change.marked:
-            selected.knows(uid, stored.change.modseq)
+        selected.view.silence(stored.change)
         directory.forget_folder(folder_id)
         await session.door.folders.follow(folder_id, stored.change)
     return stored

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from clock.moments import from_micros
+from listeners.imap.details import Details
 from listeners.imap.selected import Picked, Selected
 from mailboxes.selectors import StoredMessage
 from protocols.imap.dates import encode_date_time
@@ -14,7 +15,7 @@ from protocols.imap.fetch import Attribute, FetchItem, Section, Wanted
 
 END = b")\r\n"
 
-Column = Callable[[Selected, list[Picked]], Iterable[object]]
+Column = Callable[[Selected, list[Picked], Details], Iterable[object]]
 FactsText = Callable[[StoredMessage], bytes]
 
 
@@ -23,38 +24,29 @@ def _date_text(received_at: int) -> bytes:
     return encode_date_time(from_micros(received_at))
 
 
-def _numbers(selected: Selected, picked: list[Picked]) -> Iterable[object]:
+def _numbers(selected: Selected, picked: list[Picked], details: Details) -> Iterable[object]:
     return [number for number, _ in picked]
 
 
-def _uids(selected: Selected, picked: list[Picked]) -> Iterable[object]:
-    uids = selected.folder.uids
-    return [uids[index] for _, index in picked]
+def _uids(selected: Selected, picked: list[Picked], details: Details) -> Iterable[object]:
+    return selected.uids_of(picked)
 
 
-def _flags(selected: Selected, picked: list[Picked]) -> Iterable[object]:
-    folder = selected.folder
-    states = folder.states
-    if selected.has_recent:
-        uids = folder.uids
-        return [selected.flags_text(uids[index], states[index]) for _, index in picked]
-    texts = folder.flag_sets.texts
-    return [texts[states[index]] for _, index in picked]
+def _flags(selected: Selected, picked: list[Picked], details: Details) -> Iterable[object]:
+    return selected.flags_texts(picked)
 
 
-def _sizes(selected: Selected, picked: list[Picked]) -> Iterable[object]:
-    sizes = selected.folder.sizes
-    return [sizes[index] for _, index in picked]
+def _sizes(selected: Selected, picked: list[Picked], details: Details) -> Iterable[object]:
+    return details.sizes_of(selected.uids_of(picked))
 
 
-def _dates(selected: Selected, picked: list[Picked]) -> Iterable[object]:
-    received_at = selected.folder.received_at
-    return [_date_text(received_at[index]) for _, index in picked]
+def _dates(selected: Selected, picked: list[Picked], details: Details) -> Iterable[object]:
+    return map(_date_text, details.dates_of(selected.uids_of(picked)))
 
 
-def _modseqs(selected: Selected, picked: list[Picked]) -> Iterable[object]:
+def _modseqs(selected: Selected, picked: list[Picked], details: Details) -> Iterable[object]:
     modseqs = selected.folder.modseqs
-    return [modseqs[index] for _, index in picked]
+    return [modseqs[place] for _, place in picked]
 
 
 # What the columns answer: a piece of the line, and what fills its one place.
@@ -81,17 +73,18 @@ class Plan:
     columns: tuple[Column, ...]
     texts: tuple[FactsText, ...]  # of what is computed once at delivery
     sections: tuple[Section, ...]  # read from the body
+    needs_details: bool
 
     @property
     def needs_columns_only(self) -> bool:
         return not self.texts and not self.sections
 
-    def heads(self, selected: Selected, picked: list[Picked]) -> list[bytes]:
+    def heads(self, selected: Selected, picked: list[Picked], details: Details) -> list[bytes]:
         """The response of each message up to the items that do not come from columns.
 
         Where there are none, these are whole responses; END is to follow otherwise.
         """
-        columns = [column(selected, picked) for column in self.columns]
+        columns = [column(selected, picked, details) for column in self.columns]
         template = self.template
         return [template % row for row in zip(*columns, strict=True)]
 
@@ -114,4 +107,5 @@ def plan(wanted: Wanted, with_uid: bool) -> Plan:
     elif pieces:
         template += b" "
     columns = (_numbers, *(column for _, column in from_columns))
-    return Plan(template, columns, texts, sections)
+    needs_details = Attribute.SIZE in items or Attribute.INTERNALDATE in items
+    return Plan(template, columns, texts, sections, needs_details)

@@ -1,188 +1,138 @@
-"""The selected folder as one session sees it: numbers, and what it has not been told yet."""
+"""The selected folder of one session: which messages a command means, and what to tell."""
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from listeners.imap.folder import OpenFolder
+from listeners.imap import flags
+from mailboxes.models import Flag
+from mailboxes.selected import SelectedFolder, View
 from protocols.imap.sequence import SequenceSet
+
+# By the low byte of a message's flags.
+_UNSEEN = bytes(not value & Flag.SEEN for value in range(256))
+_DELETED = bytes(bool(value & Flag.DELETED) for value in range(256))
 
 
 class Picked(NamedTuple):
-    """A message: its number in this session, and where it stands in the folder's columns."""
+    """A message: its number in this session, and its place in the folder's arrays."""
 
     number: int
-    index: int
+    place: int
 
 
 class Selected:
-    """Numbers change only when the client is told: `report` is the one place where they do."""
+    """A view of a folder that belongs to one session, and the \\Recent messages that it got."""
 
-    __slots__ = (
-        "_claims", "_told", "_version", "changed_at", "expunged_at", "folder", "is_read_only",
-        "name", "on_news", "uids",
-    )  # fmt: skip
+    __slots__ = ("_claims", "folder", "is_read_only", "view")
 
     def __init__(
-        self, folder: OpenFolder, name: str, *, is_read_only: bool, on_news: Callable[[], None]
+        self, folder: SelectedFolder, *, is_read_only: bool, on_change: Callable[[], None]
     ) -> None:
         self.folder = folder
-        self.name = name
         self.is_read_only = is_read_only
-        self.on_news = on_news
-        self.uids = folder.uids
-        self.changed_at = folder.changed.end
-        self.expunged_at = folder.expunged.end
-        self._version = folder.version
+        self.view: View = folder.view(on_change)
         self._claims: list[tuple[int, int]] = []  # ranges of UIDs that are \Recent here
-        self._told: dict[int, int] = {}  # UID to the modseq whose flags this session knows already
-        folder.sessions.add(self)
         self._claim_recent()
 
     def close(self) -> None:
-        self.folder.sessions.discard(self)
+        self.view.close()
 
-    @property
-    def has_news(self) -> bool:
-        return self._version != self.folder.version
-
-    def tell(self) -> None:
-        if self.has_news:
-            self.on_news()
-
-    # --- numbers --------------------------------------------------------------------------
+    # --- which messages -------------------------------------------------------------------
 
     def pick(self, messages: SequenceSet, *, by_uid: bool) -> list[Picked] | None:
-        """The messages of a set, ascending; those that are gone but not yet reported are left out.
+        """The messages of a set, ascending; those gone that were not yet told are left out.
 
         None: a message number is not one (BAD), which UIDs never are (RFC 3501 §6.4.8).
         """
-        count = len(self.uids)
+        view = self.view
+        count, uids = view.count, view.uids
         if by_uid:
-            spans = self._spans_of_uids(messages)
+            spans = [
+                (bisect_left(uids, low, 0, count) + 1, bisect_right(uids, high, 0, count))
+                for low, high in messages.resolve(uids[count - 1] if count else 0)
+            ]
         else:
             spans = messages.resolve(count)
             if spans and spans[-1][1] > count:
                 return None
-        if self.uids is self.folder.uids:
+        if uids is self.folder.uids:
             return [Picked(n, n - 1) for low, high in spans for n in range(low, high + 1)]
-        return [
-            Picked(number, index)
-            for low, high in spans
-            for number in range(low, high + 1)
-            if (index := self.folder.index(self.uids[number - 1])) is not None
-        ]
+        return self.find([uid for low, high in spans for uid in uids[low - 1 : high]])
 
-    def _spans_of_uids(self, messages: SequenceSet) -> list[tuple[int, int]]:
-        uids = self.uids
-        spans = []
-        for low, high in messages.resolve(uids[-1] if uids else 0):
-            first, last = bisect_left(uids, low) + 1, bisect_right(uids, high)
-            if first <= last:
-                spans.append((first, last))
-        return spans
-
-    def find(self, uids: list[int]) -> list[Picked]:
+    def find(self, uids: Iterable[int]) -> list[Picked]:
         """Those of the messages that are still there, and where they stand now."""
-        found = []
-        for uid in uids:
-            number, index = self.number(uid), self.folder.index(uid)
-            if number is not None and index is not None:
-                found.append(Picked(number, index))
-        return found
+        number, index = self.view.number, self.folder.index
+        places = [(number(uid), index(uid)) for uid in uids]
+        return [Picked(n, place) for n, place in places if n is not None and place is not None]
 
-    def number(self, uid: int) -> int | None:
-        found = bisect_left(self.uids, uid)
-        if found < len(self.uids) and self.uids[found] == uid:
-            return found + 1
-        return None
+    def uids_of(self, picked: list[Picked]) -> list[int]:
+        uids = self.folder.uids
+        return [uids[place] for _, place in picked]
 
-    # --- \Recent --------------------------------------------------------------------------
+    def first_unseen(self) -> int | None:
+        """The number of the first message without \\Seen."""
+        return self._marks(_UNSEEN).find(1) + 1 or None
+
+    def has_deleted(self) -> bool:
+        return 1 in self._marks(_DELETED)
+
+    def _marks(self, table: bytes) -> bytes:
+        # The low byte of each 16-bit entry: every system flag is in it.
+        return self.folder.flags.tobytes()[::2].translate(table)
+
+    # --- flags ----------------------------------------------------------------------------
+
+    def flags_texts(self, picked: list[Picked]) -> list[bytes]:
+        """`FLAGS (...)` of each message."""
+        folder = self.folder
+        bits, keywords = folder.flags, folder.keywords
+        if not keywords and not self._claims:
+            plain = flags.PLAIN_TEXTS
+            return [plain[bits[place]] for _, place in picked]
+        uids = folder.uids
+        return [
+            flags.text(bits[place], keywords.get(uids[place], ""), self.is_recent(uids[place]))
+            for _, place in picked
+        ]
 
     @property
     def recent_count(self) -> int:
+        view = self.view
         return sum(
-            bisect_right(self.uids, high) - bisect_left(self.uids, low)
+            bisect_right(view.uids, high, 0, view.count)
+            - bisect_left(view.uids, low, 0, view.count)
             for low, high in self._claims
         )
 
     def is_recent(self, uid: int) -> bool:
         return any(low <= uid <= high for low, high in self._claims)
 
-    @property
-    def has_recent(self) -> bool:
-        return bool(self._claims)
-
-    def _claim_recent(self) -> bool:
+    def _claim_recent(self) -> None:
         """The first session that is told of a message gets it as \\Recent. RFC 3501 §2.3.2."""
-        last = self.uids[-1] if self.uids else 0
-        low = self.folder.recent_uid + 1
-        if low > last:
-            return False
-        self._claims.append((low, last))
-        if not self.is_read_only:
-            self.folder.recent_uid = last
-        return True
-
-    def flags_text(self, uid: int, state: int) -> bytes:
-        sets = self.folder.flag_sets
-        if self._claims and self.is_recent(uid):
-            return sets.recent_texts[state]
-        return sets.texts[state]
+        view, folder = self.view, self.folder
+        last = view.uids[view.count - 1] if view.count else 0
+        if folder.recent_uid < last:
+            self._claims.append((folder.recent_uid + 1, last))
+            if not self.is_read_only:
+                folder.recent_uid = last
 
     # --- news -----------------------------------------------------------------------------
 
-    def knows(self, uid: int, modseq: int) -> None:
-        """The client was told the flags of `uid`, or wants not to be (STORE .SILENT)."""
-        self._told[uid] = modseq
+    @property
+    def has_news(self) -> bool:
+        return self.view.has_news
 
-    def report(self, *, may_expunge: bool) -> Iterator[bytes]:
+    def report(self, *, may_expunge: bool) -> bytes:
         """The untagged responses that bring the client up to date. RFC 3501 §7.3, §7.4.1."""
-        if may_expunge:
-            yield from self._report_expunged()
-        yield from self._report_new()
-        yield from self._report_changed()
-        if self.expunged_at == self.folder.expunged.end:
-            self._version = self.folder.version
-
-    def _report_expunged(self) -> Iterator[bytes]:
-        gone = self.folder.expunged.since(self.expunged_at)
-        self.expunged_at = self.folder.expunged.end
-        numbers = sorted(filter(None, map(self.number, set(gone))), reverse=True)
-        if not numbers:
-            return
-        left: array[int] = array("I")
-        start = 0
-        for number in reversed(numbers):
-            left += self.uids[start : number - 1]
-            start = number
-        self.uids = left + self.uids[start:]
-        # The highest first: then no number changes before it is named.
-        for number in numbers:
-            yield b"* %d EXPUNGE\r\n" % number
-
-    def _report_new(self) -> Iterator[bytes]:
-        last = self.uids[-1] if self.uids else 0
-        fresh = self.folder.uids[bisect_right(self.folder.uids, last) :]
-        if fresh:
-            self.uids = self.uids + fresh
+        news = self.view.take_news(may_expunge=may_expunge)
+        lines = [b"* %d EXPUNGE\r\n" % number for number in news.expunged]
+        if news.exists is not None:
             self._claim_recent()
-            yield b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(self.uids), self.recent_count)
-        if self.expunged_at == self.folder.expunged.end:
-            self.uids = self.folder.uids  # one array for all that know the same
-
-    def _report_changed(self) -> Iterator[bytes]:
-        changed = self.folder.changed.since(self.changed_at)
-        self.changed_at = self.folder.changed.end
-        for uid in dict.fromkeys(changed):
-            number, index = self.number(uid), self.folder.index(uid)
-            if number is None or index is None:
-                continue
-            if self._told.get(uid) == self.folder.modseqs[index]:
-                continue
-            flags = self.flags_text(uid, self.folder.states[index])
-            yield b"* %d FETCH (UID %d %b)\r\n" % (number, uid, flags)
-        self._told.clear()
+            lines.append(b"* %d EXISTS\r\n* %d RECENT\r\n" % (news.exists, self.recent_count))
+        for number, row in news.changed:
+            text = flags.text(row.flags, row.keywords, self.is_recent(row.uid))
+            lines.append(b"* %d FETCH (UID %d %b)\r\n" % (number, row.uid, text))
+        return b"".join(lines)

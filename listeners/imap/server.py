@@ -24,6 +24,7 @@ from listeners.imap.commands import (
     select,
     store,
 )
+from listeners.imap.details import AllDetails
 from listeners.imap.openfolders import OpenFolders
 from listeners.imap.session import Session
 from listeners.tls import Certificates
@@ -52,6 +53,7 @@ class Door:
         self.hostname = hostname
         self.certificates = certificates
         self.folders = OpenFolders(board)
+        self.details = AllDetails()
         self.sessions: set[Session] = set()
         directory.follow(board)
         self._policy = settings.FACTORY

@@ -192,7 +192,8 @@ class Session(asyncio.Protocol):
     async def next_line(self) -> bytes:
         """The client's next line, which is no command."""
         self.reader.expect_line()
-        line = self._line = self.door.loop.create_future()
+        line: asyncio.Future[bytes] = self.door.loop.create_future()
+        self._line = line
         self.flush()
         self.door.loop.call_soon(self._advance)
         return await line
@@ -230,7 +231,9 @@ class Session(asyncio.Protocol):
 
     def folder_changed(self) -> None:
         """The selected folder has news: told at once if the client idles, else when it may be."""
-        if self.idle_tag is not None and self._task is None:
+        if self.selected is not None and self.selected.folder.is_gone:
+            self.say_goodbye("The selected folder was deleted")
+        elif self.idle_tag is not None and self._task is None:
             self._report(may_expunge=True)
             self.flush()
 
@@ -310,8 +313,7 @@ class Session(asyncio.Protocol):
     def _report(self, *, may_expunge: bool) -> None:
         selected = self.selected
         if selected is not None and selected.has_news:
-            for response in selected.report(may_expunge=may_expunge):
-                self.send(response)
+            self.send(selected.report(may_expunge=may_expunge))
 
     def _take_offer(self, offered: AppendOffered) -> None:
         if offered.verb.states & self.state:

@@ -53,7 +53,9 @@ async def largest(session: Session) -> int | None:
     """Bytes of the largest message that may come; None: no limit."""
     assert session.account is not None
     domain = await bridge.ask_warm(domains.policy, session.account.domain_id)
-    limits = (session.door.policy.message_bytes, domain and domain.limits.max_message_bytes)
+    limits = [session.door.policy.message_bytes]
+    if domain is not None:
+        limits.append(domain.limits.max_message_bytes)
     return min((limit for limit in limits if limit is not None), default=None)
 
 

@@ -36,7 +36,7 @@ def _begin(session: Session, command: commands.Copy | commands.Move, *, is_move:
     picked = selected.pick(command.messages, by_uid=command.by_uid)
     if picked is None:
         return BAD_NUMBERS
-    uids = [selected.folder.uids[index] for _, index in picked]
+    uids = selected.uids_of(picked)
     return _bring(session, uids, command.folder, is_move=is_move)
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from listeners import bridge
-from listeners.imap import bodies, marking
+from listeners.imap import bodies
 from listeners.imap.bodies import Octets
 from listeners.imap.carriers import Answer, Carried, carries_out
+from listeners.imap.details import Details
+from listeners.imap.marking import mark
+from listeners.imap.measured import known_details, learn_details
 from listeners.imap.plan import END, Plan, plan
 from listeners.imap.selected import Picked, Selected
 from listeners.imap.session import Session
@@ -18,9 +21,9 @@ from protocols.imap.fetch import DecodedSize, Section, Wanted
 from protocols.imap.responses import bad, no, ok
 
 AT_ONCE = 500  # messages answered without letting other sessions in between
-READ_AT_ONCE = 64  # messages whose bodies are read in one turn of a thread
-READ_AT_ONCE_BYTES = 2 * 1024 * 1024
+READ_AT_ONCE = 32  # the same, where their bodies have to be read; 16 MiB at most
 
+_NO_DETAILS = Details()
 _DONE = ok("FETCH completed")
 _BAD_NUMBERS = bad("Message number is out of range")
 _NO_BINARY = bad("BINARY is not offered")
@@ -39,9 +42,9 @@ def fetch(session: Session, command: commands.Fetch) -> Carried:
         return _BAD_NUMBERS
     if wanted.changed_since is not None:
         modseqs = selected.folder.modseqs
-        picked = [pick for pick in picked if modseqs[pick.index] > wanted.changed_since]
+        picked = [pick for pick in picked if modseqs[pick.place] > wanted.changed_since]
     how = plan(wanted, command.by_uid)
-    if len(picked) <= AT_ONCE and not _has_to_mark(session, wanted, picked):
+    if len(picked) <= AT_ONCE and not _has_to_mark(selected, wanted, picked):
         lines = _answer_from_memory(session, selected, how, picked)
         if lines is not None:
             session.send(b"".join(lines))
@@ -57,76 +60,68 @@ def _answer_from_memory(
     session: Session, selected: Selected, how: Plan, picked: list[Picked]
 ) -> list[bytes] | None:
     """None: something has to be read first."""
+    details = _NO_DETAILS
+    if how.needs_details and picked:
+        known = known_details(session, selected)
+        if known is None:
+            return None
+        details = known
     if how.needs_columns_only:
-        return how.heads(selected, picked)
-    folder = selected.folder
-    uids = [folder.uids[index] for _, index in picked]
-    answers = bodies.answers_in_memory(folder.folder_id, uids, how)
+        return how.heads(selected, picked, details)
+    folder_id = selected.folder.folder_id
+    answers = bodies.answers_in_memory(folder_id, selected.uids_of(picked), how)
     if answers is None:
         return None
-    heads = how.heads(selected, picked)
+    heads = how.heads(selected, picked, details)
     return [head + answer + END for head, answer in zip(heads, answers, strict=True)]
 
 
 async def _fetch_with_waiting(
     session: Session, selected: Selected, command: commands.Fetch, how: Plan, picked: list[Picked]
 ) -> Answer:
-    uids = [selected.folder.uids[index] for _, index in picked]
-    if _has_to_mark(session, command.wanted, picked):
-        await _mark_seen(session, selected, uids)
+    uids = selected.uids_of(picked)
+    details = await learn_details(session, selected) if how.needs_details else _NO_DETAILS
+    if _has_to_mark(selected, command.wanted, picked):
+        unseen = [uid for uid, pick in zip(uids, picked, strict=True) if _is_unseen(selected, pick)]
+        await mark(session, selected, unseen, StoreAction.ADD, ("\\Seen",))
         how = plan(command.wanted.with_flags(), command.by_uid)
     are_all_there = True
-    for some in _batches(selected, uids, how):
-        # After each wait the columns may be others.
+    for some in _batches(uids, how):
+        # After each wait the arrays may be others.
         still_there = selected.find(some)
         are_all_there &= len(still_there) == len(some)
-        are_all_there &= await _send(session, selected, how, still_there)
+        are_all_there &= await _send(session, selected, how, still_there, details)
     return _DONE if are_all_there else _SOME_GONE
 
 
-def _has_to_mark(session: Session, wanted: Wanted, picked: list[Picked]) -> bool:
+def _has_to_mark(selected: Selected, wanted: Wanted, picked: list[Picked]) -> bool:
     """BODY[...] without PEEK sets \\Seen. RFC 3501 §6.4.5."""
-    selected = session.selected
-    if selected is None or selected.is_read_only or not wanted.sets_seen:
+    if selected.is_read_only or not wanted.sets_seen:
         return False
-    return any(not selected.folder.bits(index) & Flag.SEEN for _, index in picked)
+    return any(_is_unseen(selected, pick) for pick in picked)
 
 
-async def _mark_seen(session: Session, selected: Selected, uids: list[int]) -> None:
-    folder = selected.folder
-    unseen = [
-        uid
-        for uid, i in zip(uids, map(folder.index, uids), strict=True)
-        if i is not None and not folder.bits(i) & Flag.SEEN
-    ]
-    await marking.mark(session, selected, unseen, StoreAction.ADD, ("\\Seen",))
+def _is_unseen(selected: Selected, pick: Picked) -> bool:
+    return not selected.folder.flags[pick.place] & Flag.SEEN
 
 
-def _batches(selected: Selected, uids: list[int], how: Plan) -> Iterator[list[int]]:
+def _batches(uids: list[int], how: Plan) -> Iterator[list[int]]:
     """UIDs in runs that one turn may take."""
-    at_once = AT_ONCE if how.needs_columns_only else READ_AT_ONCE
-    some: list[int] = []
-    size_bytes = 0
-    for uid in uids:
-        some.append(uid)
-        index = selected.folder.index(uid) if how.sections else None
-        if index is not None:
-            size_bytes += selected.folder.sizes[index]
-        if len(some) >= at_once or size_bytes >= READ_AT_ONCE_BYTES:
-            yield some
-            some, size_bytes = [], 0
-    if some:
-        yield some
+    at_once = READ_AT_ONCE if how.sections else AT_ONCE
+    for start in range(0, len(uids), at_once):
+        yield uids[start : start + at_once]
 
 
-async def _send(session: Session, selected: Selected, how: Plan, picked: list[Picked]) -> bool:
+async def _send(
+    session: Session, selected: Selected, how: Plan, picked: list[Picked], details: Details
+) -> bool:
     """Answer for these messages; False: some have gone meanwhile."""
-    heads = how.heads(selected, picked)
+    heads = how.heads(selected, picked, details)
     if how.needs_columns_only:
         session.send(b"".join(heads))
         await session.drained()
         return True
-    uids = [selected.folder.uids[index] for _, index in picked]
+    uids = selected.uids_of(picked)
     answers = await bridge.ask(bodies.answers, selected.folder.folder_id, uids, how)
     for head, answer in zip(heads, answers, strict=True):
         if answer is not None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from listeners import bridge
 from listeners.imap import flags as imap_flags
 from listeners.imap.carriers import Answer, Carried, carries_out
 from listeners.imap.commands.store import remove
-from listeners.imap.folder import OpenFolder
 from listeners.imap.lookup import find_folder, tree_in_memory
 from listeners.imap.selected import Selected
 from listeners.imap.session import Session
-from mailboxes import columns, folders
-from mailboxes.models import Flag
+from mailboxes import folders
+from mailboxes.selected import SelectedFolder
 from protocols.imap import commands
 from protocols.imap.responses import Flags, no, ok, permanent_flags_code
 
@@ -43,21 +41,16 @@ async def _select_with_waiting(session: Session, command: commands.Select) -> An
     folder = None if entry is None else await session.door.folders.open(entry.folder_id)
     if folder is None:
         return NO_FOLDER
-    last_recent = folder.recent_uid
-    answer = _enter(session, command, folder)
-    if folder.recent_uid != last_recent:
-        await bridge.ask(columns.claim_recent, folder.folder_id, folder.recent_uid)
-    return answer
+    return _enter(session, command, folder)
 
 
-def _enter(session: Session, command: commands.Select, folder: OpenFolder) -> Answer:
+def _enter(session: Session, command: commands.Select, folder: SelectedFolder) -> Answer:
     selected = session.selected = Selected(
         folder,
-        command.folder,
         is_read_only=command.is_read_only,
-        on_news=session.folder_changed,
+        on_change=session.folder_changed,
     )
-    names = imap_flags.with_keywords(folder.keywords())
+    names = imap_flags.all_flags(folder.keywords.values())
     # RFC 3501 §7.1: \\* says that a client may make keywords of its own.
     permanent = [] if command.is_read_only else [*names, "\\*"]
     lines = [
@@ -67,7 +60,7 @@ def _enter(session: Session, command: commands.Select, folder: OpenFolder) -> An
         b"* OK [UIDVALIDITY %d] UIDs are valid\r\n" % folder.uidvalidity,
         b"* OK [UIDNEXT %d] Predicted next UID\r\n" % folder.uid_next,
     ]
-    unseen = folder.first_unseen()
+    unseen = selected.first_unseen()
     if unseen is not None:
         lines.append(b"* OK [UNSEEN %d] First unseen message\r\n" % unseen)
     session.send(b"".join(lines))
@@ -78,7 +71,7 @@ def _enter(session: Session, command: commands.Select, folder: OpenFolder) -> An
 def close(session: Session, command: commands.Close) -> Carried:
     selected = session.selected
     assert selected is not None
-    if selected.is_read_only or not selected.folder.count_of_flag(Flag.DELETED):
+    if selected.is_read_only or not selected.has_deleted():
         session.leave_folder()
         return _CLOSED
     return _expunge_and_close(session, selected)

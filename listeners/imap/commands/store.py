@@ -9,7 +9,6 @@ from listeners.imap.selected import Picked, Selected
 from listeners.imap.session import Session
 from mailboxes import directory
 from mailboxes.expunging import Expunge
-from mailboxes.models import Flag
 from protocols.imap import commands
 from protocols.imap.responses import bad, no, ok
 from protocols.imap.sequence import encode_numbers
@@ -36,7 +35,7 @@ def store(session: Session, command: commands.Store) -> Carried:
 async def _store(
     session: Session, selected: Selected, command: commands.Store, picked: list[Picked]
 ) -> Answer:
-    uids = [selected.folder.uids[index] for _, index in picked]
+    uids = selected.uids_of(picked)
     stored = await mark(
         session,
         selected,
@@ -54,16 +53,14 @@ async def _store(
 
 def _flags_of(selected: Selected, uids: list[int], by_uid: bool) -> bytes:
     """The FETCH responses that show what became of the flags."""
-    folder = selected.folder
-    lines = []
-    for number, index in selected.find(uids):
-        uid = folder.uids[index]
-        flags = selected.flags_text(uid, folder.states[index])
-        if by_uid:
-            lines.append(b"* %d FETCH (UID %d %b)\r\n" % (number, uid, flags))
-        else:
-            lines.append(b"* %d FETCH (%b)\r\n" % (number, flags))
-    return b"".join(lines)
+    picked = selected.find(uids)
+    texts = selected.flags_texts(picked)
+    if not by_uid:
+        rows = zip((n for n, _ in picked), texts, strict=True)
+        return b"".join([b"* %d FETCH (%b)\r\n" % row for row in rows])
+    numbers = [number for number, _ in picked]
+    named = zip(numbers, selected.uids_of(picked), texts, strict=True)
+    return b"".join([b"* %d FETCH (UID %d %b)\r\n" % row for row in named])
 
 
 def _modified(selected: Selected, command: commands.Store, refused: list[int]) -> Answer:
@@ -81,8 +78,8 @@ def expunge(session: Session, command: commands.Expunge) -> Carried:
     uids = None
     if command.uids is not None:
         picked = selected.pick(command.uids, by_uid=True) or []
-        uids = [selected.folder.uids[index] for _, index in picked]
-    elif not selected.folder.count_of_flag(Flag.DELETED):
+        uids = selected.uids_of(picked)
+    elif not selected.has_deleted():
         return EXPUNGE_DONE
     return _expunge(session, selected, uids)
 
