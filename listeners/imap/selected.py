@@ -26,7 +26,7 @@ class Picked(NamedTuple):
 class Selected:
     """A view of a folder that belongs to one session, and the \\Recent messages that it got."""
 
-    __slots__ = ("_claims", "folder", "is_read_only", "view")
+    __slots__ = ("folder", "is_read_only", "recent_above", "view")
 
     def __init__(
         self, folder: SelectedFolder, *, is_read_only: bool, on_change: Callable[[], None]
@@ -34,8 +34,11 @@ class Selected:
         self.folder = folder
         self.is_read_only = is_read_only
         self.view: View = folder.view(on_change)
-        self._claims: list[tuple[int, int]] = []  # ranges of UIDs that are \Recent here
-        self._claim_recent()
+        # The first session that is told of a message gets it as \Recent (RFC 3501 §2.3.2); of
+        # those that are open when it comes each one may have it.
+        self.recent_above = folder.recent_uid
+        if not is_read_only and folder.uids:
+            folder.recent_uid = max(folder.recent_uid, folder.uids[-1])
 
     def close(self) -> None:
         self.view.close()
@@ -89,35 +92,20 @@ class Selected:
         """`FLAGS (...)` of each message."""
         folder = self.folder
         bits, keywords = folder.flags, folder.keywords
-        if not keywords and not self._claims:
+        uids, recent_above = folder.uids, self.recent_above
+        if not keywords and (not uids or uids[-1] <= recent_above):
             plain = flags.PLAIN_TEXTS
             return [plain[bits[place]] for _, place in picked]
-        uids = folder.uids
+        get, text = keywords.get, flags.text
         return [
-            flags.text(bits[place], keywords.get(uids[place], ""), self.is_recent(uids[place]))
+            text(bits[place], get(uids[place], ""), uids[place] > recent_above)
             for _, place in picked
         ]
 
     @property
     def recent_count(self) -> int:
         view = self.view
-        return sum(
-            bisect_right(view.uids, high, 0, view.count)
-            - bisect_left(view.uids, low, 0, view.count)
-            for low, high in self._claims
-        )
-
-    def is_recent(self, uid: int) -> bool:
-        return any(low <= uid <= high for low, high in self._claims)
-
-    def _claim_recent(self) -> None:
-        """The first session that is told of a message gets it as \\Recent. RFC 3501 §2.3.2."""
-        view, folder = self.view, self.folder
-        last = view.uids[view.count - 1] if view.count else 0
-        if folder.recent_uid < last:
-            self._claims.append((folder.recent_uid + 1, last))
-            if not self.is_read_only:
-                folder.recent_uid = last
+        return view.count - bisect_right(view.uids, self.recent_above, 0, view.count)
 
     # --- news -----------------------------------------------------------------------------
 
@@ -130,9 +118,8 @@ class Selected:
         news = self.view.take_news(may_expunge=may_expunge)
         lines = [b"* %d EXPUNGE\r\n" % number for number in news.expunged]
         if news.exists is not None:
-            self._claim_recent()
             lines.append(b"* %d EXISTS\r\n* %d RECENT\r\n" % (news.exists, self.recent_count))
         for number, row in news.changed:
-            text = flags.text(row.flags, row.keywords, self.is_recent(row.uid))
+            text = flags.text(row.flags, row.keywords, row.uid > self.recent_above)
             lines.append(b"* %d FETCH (UID %d %b)\r\n" % (number, row.uid, text))
         return b"".join(lines)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import suppress
+from typing import Any
 
 from django.conf import settings as conf
 
@@ -57,6 +59,7 @@ class Door:
         self.sessions: set[Session] = set()
         directory.follow(board)
         self._policy = settings.FACTORY
+        self._beside: set[asyncio.Task[object]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.greet = login.greet
 
@@ -74,13 +77,19 @@ class Door:
             self._policy = settings.current(cached_only=True)
         return self._policy
 
+    def run_beside(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        """Let it run without waiting for it; what it raises goes to the loop's log."""
+        task = self.loop.create_task(coroutine)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+
     def _sweep(self) -> None:
         """One timer for all sessions: ten thousand of their own would cost memory."""
         now = self.loop.time()
         for session in tuple(self.sessions):
             session.end_if_silent(now)
         self.loop.call_later(SWEEP_SECONDS, self._sweep)
-        self._look = self.loop.create_task(self.folders.look_at_all())
+        self.run_beside(self.folders.look_at_all())
 
 
 def make_listener(context: Context) -> Listener:

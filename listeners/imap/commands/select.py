@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from listeners import bridge
 from listeners.imap import flags as imap_flags
 from listeners.imap.carriers import Answer, Carried, carries_out
 from listeners.imap.commands.store import remove
@@ -9,6 +10,7 @@ from listeners.imap.lookup import find_folder, tree_in_memory
 from listeners.imap.selected import Selected
 from listeners.imap.session import Session
 from mailboxes import folders
+from mailboxes.recent import claim_recent
 from mailboxes.selected import SelectedFolder
 from protocols.imap import commands
 from protocols.imap.responses import Flags, no, ok, permanent_flags_code
@@ -64,6 +66,8 @@ def _enter(session: Session, command: commands.Select, folder: SelectedFolder) -
     if unseen is not None:
         lines.append(b"* OK [UNSEEN %d] First unseen message\r\n" % unseen)
     session.send(b"".join(lines))
+    if folder.recent_uid != selected.recent_above:
+        session.door.run_beside(bridge.ask(claim_recent, folder.folder_id))
     return _READ_ONLY if command.is_read_only else _READ_WRITE
 
 

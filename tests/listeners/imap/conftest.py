@@ -20,7 +20,8 @@ from operations import settings as operations_settings
 from operations.models import ListenerSettings
 from switchboard.subscribe import Switchboard
 from tests.listeners.running import PLAIN, TLS, RunningListener
-from tests.listeners.world import PASSWORD, build_world
+from tests.factories import PASSWORD
+from tests.listeners.world import build_world
 
 HOSTS = {"plain": PLAIN.ip, "tls": TLS.ip}
 MESSAGE = (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.listeners.imap.conftest import MESSAGE, MIXED
+from tests.listeners.imap.conftest import MESSAGE
 
 
 @pytest.mark.spec("N-040", "N-041")
