@@ -14,7 +14,7 @@ def claim_recent(folder_id: int) -> int:
     lock = " FOR UPDATE" if connection.vendor == "postgresql" else ""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT recent_uid, uid_next FROM mailboxes_folder WHERE id = %s{lock}",  # noqa: S608
+            f"SELECT recent_uid, uid_next FROM mailboxes_folder WHERE id = %s{lock}",
             (folder_id,),
         )
         row = cursor.fetchone()

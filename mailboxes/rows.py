@@ -40,7 +40,7 @@ def lock_folders(cursor: Any, folder_ids: Iterable[int]) -> dict[int, LockedFold
     # On SQLite the whole transaction has the write lock already.
     lock = " FOR UPDATE" if connection.vendor == "postgresql" else ""
     cursor.execute(
-        "SELECT id, account_id, uidvalidity, highest_modseq, deleted FROM mailboxes_folder"  # noqa: S608
+        "SELECT id, account_id, uidvalidity, highest_modseq, deleted FROM mailboxes_folder"
         f" WHERE id IN ({marks}) ORDER BY id{lock}",
         wanted,
     )
@@ -59,7 +59,7 @@ def select_by_uid(
     if not is_range and len(uids) <= _MOST_MARKS:
         condition, parameters = f"uid IN ({', '.join(['%s'] * len(uids))})", list(uids)
     cursor.execute(
-        f"SELECT uid, {columns} FROM mailboxes_message"  # noqa: S608
+        f"SELECT uid, {columns} FROM mailboxes_message"
         f" WHERE folder_id = %s AND {condition} ORDER BY uid",
         (folder_id, *parameters),
     )

@@ -128,7 +128,7 @@ def _locate(cursor: Any, blob_ids: list[int]) -> dict[int, Location]:
         piece = blob_ids[start : start + 400]
         marks = ", ".join(["%s"] * len(piece))
         cursor.execute(
-            'SELECT id, segment_id, "offset", length, size_bytes FROM blobs_blob'  # noqa: S608
+            'SELECT id, segment_id, "offset", length, size_bytes FROM blobs_blob'
             f" WHERE id IN ({marks})",
             piece,
         )
