@@ -17,6 +17,7 @@ from listeners.base import Visit
 from listeners.gate import is_loopback
 from protocols import sasl
 from protocols.sasl import Challenge, CramProof, Exchange, KeysWanted, PlainProof, Proof
+from protocols.scram import ScramKeys
 
 # Guessing by one session is slowed; guessing by many is for the blocks of a later check (M-064).
 FAILURE_SECONDS = 1.0
@@ -59,7 +60,7 @@ async def by_mechanism(
     step = exchange.step(initial)
     while True:
         if isinstance(step, KeysWanted):
-            keys = await bridge.ask(authentication.scram_keys, step.login, **_place(visit))
+            keys = await _scram_keys(visit, step.login)
             step = exchange.give_keys(keys)  # type: ignore[attr-defined]  # only SCRAM wants keys
         elif isinstance(step, Challenge):
             step = exchange.step(await converse(step.data))
@@ -89,20 +90,27 @@ async def _check(visit: Visit, proof: Proof) -> AccountPolicy:
     if _acts_for_another(proof):
         raise WrongCredentials
     if isinstance(proof, PlainProof):
-        known = authentication.check_cached(proof.login, proof.password, **place)
+        login, password = proof.login, proof.password
+        known = authentication.check_cached(login, password, **place)
         if known is not None:
             return known
         return await bridge.ask(
-            authentication.check_password, proof.login, proof.password, **place, now=utc_now()
+            lambda: authentication.check_password(login, password, now=utc_now(), **place)
         )
     if isinstance(proof, CramProof):
-        state = await bridge.ask(authentication.cram_md5_state, proof.login, **place)
+        login = proof.login
+        state = await bridge.ask(lambda: authentication.cram_md5_state(login, **place))
         is_proven = proof.fits(state)
     else:
-        is_proven = proof.is_proven
+        login, is_proven = proof.login, proof.is_proven
     return await bridge.ask(
-        authentication.accept, proof.login, is_proven=is_proven, **place, now=utc_now()
+        lambda: authentication.accept(login, is_proven=is_proven, now=utc_now(), **place)
     )
+
+
+async def _scram_keys(visit: Visit, login: str) -> ScramKeys:
+    place = _place(visit)
+    return await bridge.ask(lambda: authentication.scram_keys(login, **place))
 
 
 def _acts_for_another(proof: Proof) -> bool:

@@ -201,7 +201,8 @@ class SmtpConnection(SMTP):
             raise Gone
 
     def _close(self) -> None:
-        """Send what is left and hang up; the transport sees to it that it goes out."""
+        """Send what is left and hang up; who does not read it is cut off when his time is over."""
+        self._is_flushing = True
         if self.transport is not None:
             if self._outbox:
                 self.transport.write(b"".join(self._outbox))

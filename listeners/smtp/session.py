@@ -12,21 +12,25 @@ import structlog
 from accounts import directory
 from accounts.directory import AccountPolicy
 from accounts.models import Status
+from clock.moments import utc_now
 from domains import directory as domain_directory
 from domains.directory import Cold
 from domains.policy import DomainPolicy
 from listeners import bridge
 from listeners.base import Visit
 from listeners.endpoints import SUBMISSION
+from listeners.smtp.refused import RefusalBook
 from listeners.tls import Certificates
 from operations import settings
 from operations.settings import ListenerPolicy
+from protocols.address import Address
 from protocols.message.received import Encryption
 from protocols.smtp import replies
 from protocols.smtp.commands import LEGAL, Bdat, Command, Data, Mail, Malformed, State, parse
 from protocols.smtp.data import LineWatch
 from protocols.smtp.replies import Reply
 from spool.intake import Client, Intake
+from spool.refused import Refusal
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +47,7 @@ class Door:
         self.hostname = hostname
         self.certificates = certificates
         self.greeting = replies.greeting(hostname).encode()
+        self.refusals = RefusalBook()
         self._policy = settings.FACTORY
 
     @property
@@ -140,6 +145,19 @@ class Session:
             return reply
         self.is_over = True
         return replies.TOO_MANY_BAD_COMMANDS
+
+    def refuse(self, reply: Reply, *, sender: Address | None, recipient: str = "") -> Reply:
+        """Write down that mail was refused, and in which words; returns the reply."""
+        refusal = Refusal(
+            at=utc_now(),
+            client_address=self.visit.client_ip,
+            client_name=self.client_name,
+            sender=sender.encode() if sender else "",
+            recipient=recipient,
+            reply=f"{reply.code} {reply.enhanced} {reply.text}",
+        )
+        self.door.refusals.note(refusal)
+        return reply
 
     def reset(self) -> None:
         """Forget the transaction. RFC 5321 §4.1.1.5."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import structlog
-
 from listeners.refusals import REFUSALS, smtp_reply
 from listeners.smtp.author import AuthorCheck, begin_author_check
 from listeners.smtp.session import Session, command, swallow
@@ -12,8 +10,6 @@ from protocols.smtp.commands import Bdat, Data, State
 from protocols.smtp.data import DataReader, Fault, LineWatch
 from protocols.smtp.parameters import Body
 from protocols.smtp.replies import Reply
-
-log = structlog.get_logger(__name__)
 
 _FAULTS = {Fault.BARE_NEWLINE: replies.BARE_NEWLINE, Fault.NUL: replies.NUL_IN_MESSAGE}
 
@@ -76,7 +72,7 @@ def _write(session: Session, piece: bytes, check: AuthorCheck | None) -> None:
 async def _finish(session: Session, fault: Fault | None, check: AuthorCheck | None) -> Reply:
     """The message has been read: make it our duty, or refuse it (N-025)."""
     intake = session.intake
-    assert intake is not None
+    assert intake is not None and session.mail is not None
     if session.refusal is None and fault is not None:
         session.refusal = _FAULTS[fault]
     if session.refusal is None and check is not None:
@@ -88,13 +84,7 @@ async def _finish(session: Session, fault: Fault | None, check: AuthorCheck | No
             session.refusal = smtp_reply(error, session.policy)
     reply = session.refusal
     if reply is not None:
-        log.info(
-            "message refused",
-            client=session.visit.client_ip,
-            sender=intake.sender,
-            spool_id=intake.name,
-            reply=f"{reply.code} {reply.enhanced}",
-        )
+        session.refuse(reply, sender=session.mail.sender)
     name = intake.name
     session.reset()
     return reply if reply is not None else replies.accepted(name)

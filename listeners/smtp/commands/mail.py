@@ -41,7 +41,7 @@ async def mail(session: Session, mail: Mail) -> Reply:
     else:
         refusal = None
     if refusal is not None:
-        return refusal
+        return session.refuse(refusal, sender=mail.sender)
     return await _begin(session, mail, account, domain, limit)
 
 

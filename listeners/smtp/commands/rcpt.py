@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import structlog
-
 from domains.directory import Cold
 from listeners import bridge
 from listeners.refusals import REFUSALS, smtp_reply
@@ -17,8 +15,6 @@ from protocols.smtp.parameters import Notify, RcptParameters
 from protocols.smtp.replies import Reply
 from spool import routing
 from spool.routing import Question, Resolution
-
-log = structlog.get_logger(__name__)
 
 
 @command(Rcpt)
@@ -62,15 +58,8 @@ async def _resolve(session: Session, recipient: Address) -> Resolution:
 
 
 def _refuse(session: Session, recipient: Address, reply: Reply) -> Reply:
-    assert session.intake is not None
-    log.info(
-        "recipient refused",
-        client=session.visit.client_ip,
-        sender=session.intake.sender,
-        recipient=recipient.encode(),
-        reply=f"{reply.code} {reply.enhanced}",
-    )
-    return reply
+    assert session.mail is not None
+    return session.refuse(reply, sender=session.mail.sender, recipient=recipient.encode())
 
 
 def _wishes(parameters: RcptParameters) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from blobs.store import locate, read_body
 from mailboxes.models import Message
 from operations import settings as operations_settings
 from operations.models import ListenerSettings
-from spool.models import SpooledMessage
+from spool.models import RefusedMail, SpooledMessage
 
 FALSE_ENDS = [
     b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r.\r\n", b"\r\n.\r", b"\n.\r",
@@ -166,3 +166,20 @@ def test_settings_change_in_open_sessions(talk):
     ListenerSettings.objects.update_or_create(pk=1, defaults={"message_size_mb": 2})
     operations_settings.forget()
     assert "SIZE 2097152" in one.hello()
+
+
+def test_refused_mail_leaves_a_record(talk):
+    one = begin(talk())
+    one.say("RCPT TO:<nobody@example.com>")
+    one.submit(b"Subject: a\r\n\r\na\nb\r\n")
+    one.say("MAIL FROM:<alice@example.com>")
+    deadline = time.monotonic() + 5
+    while RefusedMail.objects.count() < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    rows = RefusedMail.objects.order_by("id").values_list("sender", "recipient", "reply")
+    assert [(sender, recipient, reply[:9]) for sender, recipient, reply in rows] == [
+        ("stranger@elsewhere.test", "nobody@example.com", "550 5.1.1"),
+        ("stranger@elsewhere.test", "", "554 5.6.0"),
+        ("alice@example.com", "", "530 5.7.0"),
+    ]
+    assert RefusedMail.objects.filter(client_address="127.0.0.1").count() == 3
