@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 
@@ -59,10 +59,10 @@ class Session(asyncio.Protocol):
     # --- what asyncio calls ---------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # Not asserted: uvloop's transports are none of asyncio's classes.
+        self.transport = cast("asyncio.Transport", transport)
         self.door.sessions.add(self)
-        transport.write(self.door.greeting)
+        self.transport.write(self.door.greeting)
 
     def data_received(self, data: bytes) -> None:
         self.active_at = self.door.loop.time()
