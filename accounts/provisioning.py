@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import transaction
 
-from accounts import administrators, aliases, caps, closing, localparts
+from accounts import aliases, caps, closing, localparts
 from accounts.models import DomainOwnership, LocalPart, User, UserAlias
 from accounts.services import NewUser, add_users
 from domains import selectors, services
@@ -27,6 +27,7 @@ class NewDomain:
 
     name: str
     administrator: NewUser
+    users: Sequence[NewUser] = ()
     options: Values = field(default_factory=dict)
     tabs: Mapping[str, Values] = field(default_factory=dict)
     folder_path: str | None = None
@@ -35,7 +36,7 @@ class NewDomain:
 
 @transaction.atomic
 def open_domain(*, new: NewDomain, by: Actor | None) -> Domain:
-    """A domain with its settings and its primary administrator (D-037…D-040).
+    """A domain with its settings, its primary administrator and more users (D-037…D-040).
 
     Raises what `domains.services.create` and `accounts.services.add_users` do, and FeatureOff.
     """
@@ -52,9 +53,8 @@ def open_domain(*, new: NewDomain, by: Actor | None) -> Domain:
     if new.reseller is not None:
         DomainOwnership.objects.create(domain=domain, reseller=new.reseller)
     localparts.take(domain, localparts.Kind.COMMAND, {domain.list_command_address: domain.pk})
-    administrator = replace(new.administrator, is_administrator=True)
-    [user] = add_users(domain=domain, users=[administrator], by=by)
-    administrators.appoint(user=user, by=by)
+    administrator = replace(new.administrator, is_primary=True)
+    add_users(domain=domain, users=[administrator, *new.users], by=by)
     return domain
 
 

@@ -58,11 +58,15 @@ PERSON_FIELDS = (*PROFILE_FIELDS, "status", "must_change_password")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewUser:
-    """A mailbox to be; `verifiers` None: nobody can log in until a password is set."""
+    """A mailbox to be; `verifiers` None: nobody can log in until a password is set.
+
+    `is_primary`: the first administrator of a new domain; later ones are appointed.
+    """
 
     username: str
     verifiers: Verifiers | None = None
     is_administrator: bool = False
+    is_primary: bool = False
     values: Values = field(default_factory=dict)
 
 
@@ -240,10 +244,12 @@ def new_verifiers(password: str, username: str, *, allow_weak: bool = False) -> 
 
 
 def _new_row(domain: Domain, new: NewUser) -> User:
+    is_administrator = new.is_administrator or new.is_primary
     user = User(
         domain=domain,
         local_part=read_local_part(new.username),
-        role=Role.DOMAIN_ADMINISTRATOR if new.is_administrator else Role.USER,
+        role=Role.DOMAIN_ADMINISTRATOR if is_administrator else Role.USER,
+        is_primary_administrator=new.is_primary,
         created_at=utc_now(),
     )
     _check_profile(user, replace(user, new.values, fields=USER_FIELDS))

@@ -10,11 +10,14 @@ from accounts.provisioning import NewDomain
 from accounts.services import NewUser
 from domains import services
 from domains.models import TABS, Domain, HostedName
+from domains.values import settable_fields
 from events.audit import Actor
 from mailhost.provisioning import aliasplan, userplan
 from mailhost.provisioning.entries import DomainEntry, Values
 from mailhost.provisioning.plan import DomainPlan, Impossible
 from mailhost.provisioning.steps import Choices, Mark, Step, differing, in_words
+
+NO_LIMIT = 0
 
 
 def plan_domain(entry: DomainEntry, choices: Choices, by: Actor | None) -> list[Step]:
@@ -37,6 +40,9 @@ def plan_domain(entry: DomainEntry, choices: Choices, by: Actor | None) -> list[
     _add_domain_aliases(plan)
     if not plan.is_new and choices.prune:
         userplan.prune_users(plan)
+    if plan.is_new and choices.over_limits and "limits" in entry.tabs:
+        text = f"limits of {plan.name}, whatever is in use"
+        plan.add(Mark.CHANGE, text, entry.place, partial(_run_limits, plan))
     return plan.steps
 
 
@@ -55,18 +61,27 @@ def _open(plan: DomainPlan) -> None:
     if admin is None:
         raise Impossible(entry.place, f"{plan.name} is new: it needs an admin with a username")
     administrator = userplan.new_user(plan, admin)
+    users = [userplan.new_user(plan, user) for user in entry.users or ()]
     text = f"domain {plan.name}, administrator {admin.username}{userplan.note(admin)}"
-    plan.add(Mark.ADD, text, entry.place, partial(_run_open, plan, administrator))
+    plan.add(Mark.ADD, text, entry.place, partial(_run_open, plan, administrator, users))
     userplan.plan_app_passwords(plan, admin, None)
 
 
-def _run_open(plan: DomainPlan, administrator: NewUser) -> None:
-    entry = plan.entry
+def _run_limits(plan: DomainPlan) -> None:
+    values = plan.entry.tabs["limits"]
+    provisioning.change_tab(domain=plan.domain, tab="limits", values=values, by=plan.by)
+
+
+def _run_open(plan: DomainPlan, administrator: NewUser, users: list[NewUser]) -> None:
+    entry, tabs = plan.entry, dict(plan.entry.tabs)
+    if plan.choices.over_limits:
+        tabs["limits"] = dict.fromkeys(settable_fields(TABS["limits"]), NO_LIMIT)
     new = NewDomain(
         name=entry.name,
         administrator=administrator,
+        users=users,
         options=entry.options,
-        tabs=entry.tabs,
+        tabs=tabs,
         folder_path=entry.folder_path,
         reseller=_reseller(plan),
     )

@@ -40,13 +40,15 @@ class Step:
 class Choices:
     """How a file is applied.
 
-    `prune` removes what a named domain has and the file does not. A dry run makes nothing that
+    `prune` removes what a named domain has and the file does not; `over_limits` opens domains
+    with more than their own limits allow, as a snapshot may have them (D-092). A dry run makes nothing that
     later parts of the file could refer to: `promised_...` are the names it would have made.
     """
 
     is_dry_run: bool = False
     allow_weak: bool = False
     prune: bool = False
+    over_limits: bool = False
     promised_domains: frozenset[str] = frozenset()
     promised_resellers: frozenset[str] = frozenset()
 

@@ -19,10 +19,11 @@ def plan_users(plan: DomainPlan) -> None:
     if admin is not None and not plan.is_new:
         entries.insert(0, admin)
     added = [entry for entry in entries if entry.username not in plan.users]
-    news = [new_user(plan, entry) for entry in added]
+    # A new domain is opened with its users.
+    news = [] if plan.is_new else [new_user(plan, entry) for entry in added]
     for position, entry in enumerate(added):
         # One call makes them all; the other lines only tell of it.
-        run = partial(_run_add, plan, news) if position == 0 else None
+        run = partial(_run_add, plan, news) if news and position == 0 else None
         text = f"user {entry.username}@{plan.name}{note(entry)}"
         plan.add(Mark.ADD, text, entry.place, run)
     for entry in entries:

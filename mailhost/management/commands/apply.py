@@ -36,6 +36,11 @@ class Command(BaseCommand):
             help="remove what the lists of the file do not name (of domains in the file)",
         )
         parser.add_argument(
+            "--over-limits",
+            action="store_true",
+            help="open domains with more than their limits allow, as a snapshot may have them",
+        )
+        parser.add_argument(
             "--allow-weak-passwords", action="store_true", help="for test sites only"
         )
 
@@ -50,6 +55,7 @@ class Command(BaseCommand):
             is_dry_run=options["dry_run"],
             allow_weak=options["allow_weak_passwords"],
             prune=options["prune"],
+            over_limits=options["over_limits"],
             promised_domains=frozenset(entry.name for entry in file.domains),
             promised_resellers=frozenset(entry.username for entry in file.resellers),
         )
