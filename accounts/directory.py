@@ -8,6 +8,7 @@ from accounts.models import AliasTarget, LocalPart, Role, Status, User, UserAlia
 from domains import directory as domain_directory
 from domains.directory import Memory
 from domains.policy import MEGABYTE, DomainPolicy
+from protocols.address import MalformedAddress, fold, parse_domain
 
 Kind = LocalPart.Kind
 
@@ -90,8 +91,12 @@ def login(
 
     `only_domain`: the one domain of the endpoint, whose users may leave the domain out.
     """
-    local_part, _, domain_name = name.strip().lower().rpartition("@")
+    local_part, _, domain_name = name.strip().rpartition("@")
     if local_part:
+        try:
+            domain_name = parse_domain(domain_name)
+        except MalformedAddress:
+            return None
         domain = domain_directory.by_name(domain_name, cached_only=cached_only)
     elif only_domain is not None:
         local_part = domain_name
@@ -100,7 +105,7 @@ def login(
         return None
     if domain is None or not domain.listens_on(local_ip):
         return None
-    entry = lookup(domain.domain_id, local_part, cached_only=cached_only)
+    entry = lookup(domain.domain_id, fold(local_part), cached_only=cached_only)
     if entry is None or entry.kind != Kind.USER:
         return None
     return account(entry.object_id, cached_only=cached_only)

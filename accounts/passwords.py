@@ -141,7 +141,9 @@ def from_hash(text: str) -> Verifiers:
     try:
         parameters = argon2.extract_parameters(encoded)
     except (InvalidHashError, ValueError):
-        raise HashNotUnderstood("it is not a well-formed Argon2 hash") from None
+        raise HashNotUnderstood(
+            "it is not a well-formed Argon2 hash; with its commas it may need quotes"
+        ) from None
     if parameters.memory_cost > MOST_MEMORY_KB or parameters.time_cost > MOST_PASSES:
         raise HashNotUnderstood("it asks for too much memory or time")
     return Verifiers("argon2" + encoded)
