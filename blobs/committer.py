@@ -95,6 +95,7 @@ class Committer:
         """The same from a thread; the future resolves when the job is durable."""
         self._start()
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        future.set_running_or_notify_cancel()  # from here on it is done, cancelled or not
         self._put([Entry(job, future, None, threading.get_ident())])
         return future
 

@@ -38,7 +38,7 @@ def recover(*, now: datetime) -> int:
 
     A record without a row was never answered with 250, for the rows are committed before the
     reply: its sender still has the message, and to adopt it would deliver it twice. Such bytes
-    are left for the sweep. A row whose record is gone or damaged is reported, never fatal.
+    go to `lost+found`. A row whose record is gone or damaged is reported, never fatal.
     """
     report = reconcile.reconcile(now=now)
     for missing in report.missing:
@@ -46,7 +46,12 @@ def recover(*, now: datetime) -> int:
     for damage in report.damages:
         log.error("record damaged", segment=str(damage.path), what=str(damage.broken))
     if report.orphans:
-        log.info("records of unfinished acceptances found", records=len(report.orphans))
+        buried = reconcile.bury([orphan.path for orphan in report.orphans])
+        log.info(
+            "records of unfinished acceptances put into lost+found",
+            records=len(report.orphans),
+            files=len(buried),
+        )
     return len(report.missing) + len(report.damages)
 
 

@@ -246,10 +246,11 @@ def test_peer_is_sent_only_the_topics_it_wants(run_directory):
     peers.abandon()
 
 
-def test_rubbish_in_a_socket_is_passed_over(run_directory):
+def test_rubbish_in_a_socket_is_passed_over(run_directory, monkeypatch):
     inlet = Inlet(run_directory)
+    monkeypatch.chdir(run_directory)  # its whole path may be too long for an address
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as stranger:
-        stranger.sendto(b"rubbish", str(next(run_directory.iterdir())))
+        stranger.sendto(b"rubbish", os.listdir()[0])
     assert inlet.drain() == []
     inlet.close()
 
