@@ -16,6 +16,8 @@ log = structlog.get_logger(__name__)
 
 # The note that is missing is often only a moment late.
 PATIENCE_SECONDS = 0.02
+# The committer tells the submitter first and the switchboard a moment later.
+NOTE_SECONDS = (0, 0, 0.001, 0.002, 0.005)
 
 
 class OpenFolders:
@@ -44,6 +46,16 @@ class OpenFolders:
             return
         folder.apply(change)
         if folder.misses_changes:
+            await asyncio.shield(self._begin_reading(folder, at_once=True))
+
+    async def reach(self, folder_id: int, modseq: int) -> None:
+        """After a change of which only the MODSEQ is known: wait for its note, or read."""
+        folder = self._folders.get(folder_id)
+        for seconds in NOTE_SECONDS:
+            if folder is None or folder.modseq >= modseq:
+                return
+            await asyncio.sleep(seconds)
+        if folder is not None and folder.modseq < modseq:
             await asyncio.shield(self._begin_reading(folder, at_once=True))
 
     def _begin_reading(

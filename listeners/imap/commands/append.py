@@ -15,7 +15,6 @@ from listeners.imap.lookup import find_folder
 from listeners.imap.session import CONTINUE, Session
 from mailboxes import directory, quota
 from mailboxes.appending import Append
-from mailboxes.changes import Change, Kind
 from mailboxes.delivery import Delivery
 from protocols.imap import commands
 from protocols.imap.responses import append_uid_code, no, ok
@@ -89,9 +88,8 @@ class MessageIntake:
         finally:
             self._body.discard()
         door = self._session.door
-        change = Change(Kind.ADDED, delivery.modseq)
         directory.forget_folder(self._folder_id)
-        await door.folders.follow(self._folder_id, change)
+        await door.folders.reach(self._folder_id, delivery.modseq)
         counters = await bridge.ask_warm(directory.counters, self._folder_id)
         uidvalidity = counters.uidvalidity if counters is not None else 0
         return ok("APPEND completed", append_uid_code(uidvalidity, delivery.uid))
