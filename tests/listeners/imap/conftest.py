@@ -19,8 +19,8 @@ from mailboxes.appending import Append
 from operations import settings as operations_settings
 from operations.models import ListenerSettings
 from switchboard.subscribe import Switchboard
-from tests.listeners.running import PLAIN, TLS, RunningListener
 from tests.factories import PASSWORD
+from tests.listeners.running import PLAIN, TLS, RunningListener
 from tests.listeners.world import build_world
 
 HOSTS = {"plain": PLAIN.ip, "tls": TLS.ip}
