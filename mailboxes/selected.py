@@ -71,8 +71,7 @@ def find_changed(known: dict[int, int]) -> list[int]:
             piece = keys[start : start + 400]
             marks = ", ".join(["%s"] * len(piece))
             cursor.execute(
-                "SELECT id, highest_modseq FROM mailboxes_folder"
-                f" WHERE id IN ({marks})",
+                f"SELECT id, highest_modseq FROM mailboxes_folder WHERE id IN ({marks})",
                 piece,
             )
             now.update(cursor.fetchall())

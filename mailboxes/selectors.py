@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from blobs.errors import StoreError
-from blobs.store import Location, read_body, read_facts
+from blobs.errors import BlobGone, StoreError
+from blobs.store import Location, locate, read_body, read_facts
 from mailboxes.rows import select_by_uid
 from protocols.message.facts import Facts, FactsUnreadable, facts
 
@@ -37,7 +37,7 @@ class StoredMessage(NamedTuple):
 
     def read(self) -> bytes:
         """The whole message. Raises blobs.errors.BlobDamaged, BlobGone. Blocks."""
-        return self.prefix + read_body(self.location)
+        return self.prefix + self._read_body(0, None)
 
     def read_range(self, start: int, stop: int) -> bytes:
         """These bytes of the whole message. Raises as read() does. Blocks."""
@@ -45,7 +45,17 @@ class StoredMessage(NamedTuple):
         head = self.prefix[start:stop]
         if stop <= shift:
             return head
-        return head + read_body(self.location, max(start - shift, 0), stop - shift)
+        return head + self._read_body(max(start - shift, 0), stop - shift)
+
+    def _read_body(self, start: int, stop: int | None) -> bytes:
+        try:
+            return read_body(self.location, start, stop)
+        except BlobGone:
+            # The settler has given the message a blob of its own, and the old one was swept.
+            location = _location_now(self.message_id)
+            if location is None:
+                raise
+            return read_body(location, start, stop)
 
     def section(self, path: tuple[int, ...], kind: str = "") -> tuple[int, int] | None:
         """Range of BODY[path.kind] in the whole message, the prefix counted in; None: no part."""
@@ -56,6 +66,13 @@ class StoredMessage(NamedTuple):
         start, stop = found
         is_from_top = not path and kind in ("", "HEADER")
         return (0 if is_from_top else start + shift), stop + shift
+
+
+def _location_now(message_id: int) -> Location | None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT blob_id FROM mailboxes_message WHERE id = %s", (message_id,))
+        row = cursor.fetchone()
+    return None if row is None else locate([row[0]]).get(row[0])
 
 
 _lock = threading.Lock()

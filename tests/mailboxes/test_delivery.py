@@ -12,7 +12,7 @@ from mailboxes import changes, delivery, quota, standard
 from mailboxes.changes import Change, Kind, Marked
 from mailboxes.errors import FolderNotFound, QuotaExceeded, QuotaScope
 from mailboxes.models import AccountUsage, DomainUsage, Flag, Folder, Message, Subscription
-from switchboard import exchange
+from switchboard.carriers import local
 from switchboard.topics import Topic
 
 NOW = to_micros(utc_now())
@@ -26,9 +26,9 @@ class Notes(list):
 @pytest.fixture
 def notes():
     heard = Notes()
-    exchange.join(heard)
+    local.join(heard)
     yield heard
-    exchange.leave(heard)
+    local.leave(heard)
 
 
 @pytest.mark.spec("N-041")

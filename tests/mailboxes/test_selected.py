@@ -200,12 +200,12 @@ class Board:
 
 @pytest.fixture
 def board():
-    from switchboard import exchange
+    from switchboard.carriers import local
 
     board = Board()
-    exchange.join(board)
+    local.join(board)
     yield board
-    exchange.leave(board)
+    local.leave(board)
 
 
 def test_selected_folders_follow_the_database(board, deliver, new_delivery, account):

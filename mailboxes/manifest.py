@@ -1,0 +1,181 @@
+"""The manifest in a domain's folder: its settings, people and addresses, for reload (D-034)."""
+
+from __future__ import annotations
+
+import os
+from base64 import b64encode
+from collections import deque
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import structlog
+from django.db import models
+
+from accounts.models import AliasTarget, User, UserAlias
+from blobs.segment import sync_directory
+from domains.models import TABS, Domain
+from mailboxes.models import Folder, Subscription
+from switchboard.changes import ChangeCursor, changes_since
+from switchboard.topics import Note, Topic
+
+log = structlog.get_logger(__name__)
+
+NAME = "manifest.json"
+FORMAT = 1
+DOMAINS_AT_ONCE = 20  # of one call: the rest follows in the next
+
+# What belongs to this installation and not to the domain.
+_NOT_WRITTEN = frozenset({"id", "domain", "area", "last_login", "version", "is_deleting", "alias"})
+
+
+def build(domain: Domain) -> bytes:
+    """Everything but the mail, with local parts only, so that the folder may be moved.
+
+    Holds password verifiers, like the database: the file is for the server's user alone.
+    """
+    aliases = UserAlias.objects.filter(domain=domain).order_by("local_part")
+    targets: dict[int, list[dict[str, Any]]] = {}
+    for target in AliasTarget.objects.filter(alias__domain=domain).select_related("account"):
+        targets.setdefault(target.alias_id, []).append(_target(target))
+    content = {
+        "format": FORMAT,
+        "domain": _values(domain),
+        "settings": {
+            name: _values(row)
+            for name, tab in TABS.items()
+            for row in tab._default_manager.filter(domain=domain)
+        },
+        "domain_aliases": [_values(alias) for alias in domain.aliases.order_by("name")],
+        "users": list(_users(domain)),
+        "user_aliases": [
+            {**_values(alias), "targets": targets.get(alias.pk, [])} for alias in aliases
+        ],
+        "mailing_lists": [],
+    }
+    packed = msgspec.json.encode(content, order="sorted")
+    return msgspec.json.format(packed, indent=2) + b"\n"
+
+
+def write(domain: Domain) -> bool:
+    """Bring the domain's manifest up to date; False if it was. Raises OSError. Blocks.
+
+    A reader sees the old one or the new one, whatever happens meanwhile.
+    """
+    directory = domain.area.directory
+    content = build(domain)
+    path = directory / NAME
+    try:
+        if path.read_bytes() == content:
+            return False
+    except FileNotFoundError:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = directory / f".{NAME}.{os.getpid()}"
+    fd = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        with open(fd, "wb", closefd=False) as file:
+            file.write(content)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    fresh.rename(path)
+    sync_directory(directory)
+    return True
+
+
+class ManifestKeeper:
+    """Writes the manifests of domains that have changed: at first all, later those noted.
+
+    Notes are read from the database, so none is missed; belongs to one thread at a time.
+    """
+
+    def __init__(self) -> None:
+        self._cursor: ChangeCursor | None = None
+        self._waiting: deque[int] = deque()
+
+    def run_once(self) -> int:
+        """Write some of those that are due; how many were written. Blocks."""
+        notes, cursor = changes_since(self._cursor)
+        if self._cursor is None:
+            self._waiting.extend(Domain.objects.order_by("pk").values_list("pk", flat=True))
+        self._cursor = cursor
+        for domain_id in sorted(domains_of(notes)):
+            if domain_id not in self._waiting:
+                self._waiting.append(domain_id)
+        written = 0
+        for _ in range(min(len(self._waiting), DOMAINS_AT_ONCE)):
+            written += self._write(self._waiting.popleft())
+        return written
+
+    def _write(self, domain_id: int) -> bool:
+        domain = Domain.objects.select_related("area").filter(pk=domain_id).first()
+        if domain is None or domain.is_deleting:
+            return False
+        try:
+            return write(domain)
+        except OSError as error:
+            log.error("manifest not written", domain=domain.name, reason=error.strerror)
+            return False
+
+
+def domains_of(notes: Iterable[Note]) -> set[int]:
+    """The keys of the domains that these notes are about."""
+    found = {note.key for note in notes if note.topic == Topic.DOMAIN}
+    keys = {note.key for note in notes if note.topic == Topic.ACCOUNT}
+    if keys:
+        # The key of such a note is an account's or an alias's: one domain too many does no harm.
+        of_users = User.objects.filter(pk__in=keys, domain__isnull=False)
+        found.update(key for key in of_users.values_list("domain_id", flat=True) if key)
+        of_aliases = UserAlias.objects.filter(pk__in=keys)
+        found.update(of_aliases.values_list("domain_id", flat=True))
+    for note in notes:
+        if note.topic == Topic.ACCOUNT and len(note.payload) == 8:
+            found.add(int.from_bytes(note.payload, "big"))
+    return found
+
+
+def _users(domain: Domain) -> Iterator[dict[str, Any]]:
+    users = User.objects.filter(domain=domain).order_by("local_part")
+    folders: dict[int, list[dict[str, Any]]] = {}
+    for folder in Folder.objects.filter(account__domain=domain).order_by("name"):
+        entry = {
+            "name": folder.name,
+            "special_use": folder.special_use,
+            "uidvalidity": folder.uidvalidity,
+        }
+        folders.setdefault(folder.account_id, []).append(entry)
+    subscriptions: dict[int, list[str]] = {}
+    for account_id, name in (
+        Subscription.objects.filter(account__domain=domain)
+        .order_by("name")
+        .values_list("account_id", "name")
+    ):
+        subscriptions.setdefault(account_id, []).append(name)
+    for user in users:
+        yield {
+            **_values(user),
+            "folders": folders.get(user.pk, []),
+            "subscriptions": subscriptions.get(user.pk, []),
+        }
+
+
+def _target(target: AliasTarget) -> dict[str, Any]:
+    if target.account is not None:
+        return {"user": target.account.local_part}
+    return {"address": f"{target.local_part}@{target.domain_name}"}
+
+
+def _values(row: models.Model) -> dict[str, Any]:
+    """The plain fields of a row by name, as JSON can hold them."""
+    return {
+        field.name: _plain(field.value_from_object(row))
+        for field in row._meta.concrete_fields
+        if field.name not in _NOT_WRITTEN
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes | memoryview):
+        return b64encode(bytes(value)).decode()
+    return value.isoformat() if isinstance(value, datetime) else value
