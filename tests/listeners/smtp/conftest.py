@@ -8,6 +8,7 @@ import ssl
 import pytest
 
 from blobs.committer import stop_process_committer
+from listeners import login
 from listeners.smtp.server import make_listener
 from operations import settings as operations_settings
 from operations.models import ListenerSettings
@@ -75,7 +76,8 @@ def world(transactional_db):
 
 
 @pytest.fixture
-def smtp(world, settings, tmp_path):
+def smtp(world, settings, monkeypatch, tmp_path):
+    monkeypatch.setattr(login, "FAILURE_SECONDS", 0.01)
     settings.MAILHOST_HOSTNAME = "mx.test"
     running = RunningListener(make_listener, tmp_path, [PLAIN, TLS, SUBMISSION])
     yield running
