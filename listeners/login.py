@@ -45,9 +45,18 @@ async def may_show_password(visit: Visit) -> bool:
 
 
 async def offered_mechanisms(visit: Visit) -> list[str]:
-    """The SASL mechanisms to announce now, the best first (N-011, D-053)."""
+    """The SASL mechanisms to announce now, the best first (N-011, D-053).
+
+    CRAM-MD5 is left out where its verifiers are not kept (N-012): programs that prefer it, as
+    curl does, would then never try what works.
+    """
     is_allowed = await may_show_password(visit)
-    return [name for name in sasl.MECHANISMS if is_allowed or name not in sasl.CLEAR_TEXT]
+    keeps_cram_md5 = (await bridge.ask_warm(LOGIN.read)).cram_md5
+    return [
+        name
+        for name in sasl.MECHANISMS
+        if (is_allowed or name not in sasl.CLEAR_TEXT) and (keeps_cram_md5 or name != "CRAM-MD5")
+    ]
 
 
 async def by_mechanism(

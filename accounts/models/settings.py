@@ -20,8 +20,9 @@ class LoginSettings(models.Model):
         max_length=8, choices=ClearTextLogin.choices, default=ClearTextLogin.LOOPBACK
     )
     cram_md5 = models.BooleanField(
-        default=False,
-        help_text="Keep what CRAM-MD5 needs: as good as the password to who has the server key.",
+        default=True,
+        help_text="Offer CRAM-MD5 and keep what it needs, encrypted: to who has the server's key"
+        " that is as good as the password.",
     )
     minimum_password_length = models.PositiveSmallIntegerField(default=10)
     refuse_common_passwords = models.BooleanField(default=True)
