@@ -5,6 +5,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -12,6 +14,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from blobs.committer import Job
 from blobs.store import Location
 from spool.models import State
+from spool.priority import HIGHEST, LOWEST
 from spool.work import Claim, ClaimedMessage, ClaimedRecipient
 
 LEASE_SECONDS = 900  # a claim lapses by itself: another process takes over what this one held
@@ -26,15 +29,18 @@ _WAITS = f"state < {State.DELIVERED.value} AND due_at IS NOT NULL"
 _FREE = "(claimed_until IS NULL OR claimed_until <= %s)"
 _TABLE = "spool_spooledrecipient"
 
-_DUE = (
-    f"SELECT * FROM (SELECT id, destination, due_at FROM {_TABLE} WHERE {_WAITS}"
-    " AND is_forced = %s AND priority = %s AND due_at <= %s ORDER BY due_at LIMIT %s{lock}) AS a"
+_ARM = (
+    f"SELECT * FROM (SELECT {{rank}} AS rank, id, destination, due_at FROM {_TABLE}"
+    f" WHERE {_WAITS} AND {{which}} AND due_at <= %s ORDER BY due_at LIMIT %s{{lock}}) AS a{{rank}}"
 )
+_FORCED = "is_forced = %s"
+_OF_PRIORITY = "is_forced = %s AND priority = %s"
+_AT_DESTINATION = "destination = %s"
 _DUE_AT_DESTINATION = (
-    f"SELECT id, destination, due_at FROM {_TABLE} WHERE {_WAITS}"
+    f"SELECT id, due_at FROM {_TABLE} WHERE {_WAITS}"
     " AND destination = %s AND due_at <= %s ORDER BY due_at LIMIT %s{lock}"
 )
-_NEXT_DUE = f"SELECT MIN(due_at) FROM {_TABLE} WHERE {_WAITS} AND is_forced = %s AND priority = %s"
+_NEXT_DUE = f"SELECT MIN(due_at) FROM {_TABLE} WHERE {_WAITS} AND {{which}}"
 _NEXT_DESTINATION = f"SELECT MIN(destination) FROM {_TABLE} WHERE {_WAITS} AND destination > %s"
 _CLAIM = (
     f"UPDATE {_TABLE} SET claimed_by = %s, claimed_until = %s, due_at = %s,"
@@ -63,9 +69,11 @@ _RECOVER = (
     f"UPDATE {_TABLE} SET claimed_by = NULL, claimed_until = NULL, due_at = %s"
     f" WHERE {_WAITS} AND claimed_by = %s"
 )
-_CLASSES: tuple[tuple[bool, int], ...] = (
-    *((True, priority) for priority in range(10, 0, -1)),
-    *((False, priority) for priority in range(10, 0, -1)),
+# In the order in which they leave: what stays here (P-002), forced mail, then by priority.
+_CLASSES: tuple[tuple[str, tuple[object, ...]], ...] = (
+    (_AT_DESTINATION, (LOCAL,)),
+    (_FORCED, (True,)),
+    *((_OF_PRIORITY, (False, priority)) for priority in range(HIGHEST, LOWEST - 1, -1)),
 )
 
 
@@ -103,43 +111,32 @@ class ClaimDue(Job):
             ids = self._walk(cursor, self.walk_from)
         if ids:
             claim.recipients = self._claim(cursor, ids)
-        claim.next_due_at = _next_due(cursor)
+        if len(ids) < self.limit:
+            claim.next_due_at = _next_due(cursor)
         return claim
 
     def _choose(self, cursor: Any) -> tuple[dict[int, int], bool]:
-        """Ids with their due times: forced, then by priority, a share by age alone."""
-        chosen = self._choose_local(cursor)
-        statement = " UNION ALL ".join([_DUE.format(lock=row_lock())] * len(_CLASSES))
-        values = [
-            value
-            for is_forced, priority in _CLASSES
-            for value in (is_forced, priority, self.now, self.limit)
-        ]
-        cursor.execute(statement, values)
-        rows = cursor.fetchall()
-        open_rows = [row for row in rows if row[1] not in self.full_destinations]
-        if len(open_rows) > self.limit:
-            oldest = heapq.nsmallest(
-                max(1, int(self.limit * OLDEST_SHARE)), open_rows, key=lambda row: row[2]
-            )
-            chosen.update((row[0], row[2]) for row in oldest)
-        for row in open_rows:
+        """Ids with their due times, and whether full destinations hid what else is due."""
+        values = [value for _, which in _CLASSES for value in (*which, self.now, self.limit)]
+        cursor.execute(_choosing(row_lock()), values)
+        rows = sorted(cursor.fetchall(), key=itemgetter(0))
+        waiting = [row for row in rows if row[2] not in self.full_destinations]
+        chosen: dict[int, int] = {}
+        if len(waiting) > self.limit:
+            share = max(1, int(self.limit * OLDEST_SHARE))
+            oldest = heapq.nsmallest(share, waiting, key=itemgetter(3))
+            chosen.update((row[1], row[3]) for row in oldest)
+        for row in waiting:
             if len(chosen) >= self.limit:
                 break
-            chosen[row[0]] = row[2]
+            chosen[row[1]] = row[3]
         return chosen, len(rows) >= self.limit and len(chosen) < self.limit
 
-    def _choose_local(self, cursor: Any) -> dict[int, int]:
-        """P-002: mail to mailboxes here is not held back by priorities."""
-        if LOCAL in self.full_destinations:
-            return {}
-        statement = _DUE_AT_DESTINATION.format(lock=row_lock())
-        cursor.execute(statement, (LOCAL, self.now, self.limit))
-        return {row[0]: row[2] for row in cursor.fetchall()}
-
     def _walk(self, cursor: Any, after: str) -> dict[int, int]:
-        chosen = self._choose_local(cursor)
+        chosen: dict[int, int] = {}
         self.walked_to = after
+        if LOCAL not in self.full_destinations:
+            self._choose_at(cursor, LOCAL, chosen)
         for _ in range(DESTINATIONS_PER_WALK):
             cursor.execute(_NEXT_DESTINATION, (self.walked_to,))
             (name,) = cursor.fetchone()
@@ -147,12 +144,15 @@ class ClaimDue(Job):
             if name is None or len(chosen) >= self.limit:
                 break
             if name not in self.full_destinations:
-                cursor.execute(
-                    _DUE_AT_DESTINATION.format(lock=row_lock()),
-                    (name, self.now, CLAIMS_PER_DESTINATION),
-                )
-                chosen.update((row[0], row[2]) for row in cursor.fetchall())
+                self._choose_at(cursor, name, chosen)
         return chosen
+
+    def _choose_at(self, cursor: Any, destination: str, chosen: dict[int, int]) -> None:
+        cursor.execute(
+            _DUE_AT_DESTINATION.format(lock=row_lock()),
+            (destination, self.now, CLAIMS_PER_DESTINATION),
+        )
+        chosen.update(cursor.fetchall())
 
     def _claim(self, cursor: Any, due: dict[int, int]) -> list[ClaimedRecipient]:
         ids = sorted(due)
@@ -188,9 +188,17 @@ def read_details(rows: Iterable[tuple[Any, ...]], due: dict[int, int]) -> list[C
 
 
 def _next_due(cursor: Any) -> int | None:
-    statement = " UNION ALL ".join([_NEXT_DUE] * len(_CLASSES))
-    cursor.execute(statement, [value for pair in _CLASSES for value in pair])
+    statement = " UNION ALL ".join(_NEXT_DUE.format(which=which) for which, _ in _CLASSES)
+    cursor.execute(statement, [value for _, which in _CLASSES for value in which])
     return min((row[0] for row in cursor.fetchall() if row[0] is not None), default=None)
+
+
+@lru_cache(maxsize=2)
+def _choosing(lock: str) -> str:
+    arms = (
+        _ARM.format(rank=rank, which=which, lock=lock) for rank, (which, _) in enumerate(_CLASSES)
+    )
+    return " UNION ALL ".join(arms)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

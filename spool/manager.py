@@ -40,10 +40,11 @@ log = structlog.get_logger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-IN_HAND = 1000  # recipients claimed at once; the others stay where every process sees them
+IN_HAND = 2000  # recipients claimed at once; the others stay where every process sees them
 CLAIM_AT_ONCE = 250
-# A destination may have so many recipients in hand; more would crowd out the others.
-IN_HAND_PER_DESTINATION = 300
+# A destination may have so many recipients waiting in hand; the second half of what is in hand
+# is for those that have few, so that some slow destinations do not crowd out the others.
+WAITING_PER_DESTINATION = (300, 20)
 LOOK_SECONDS = 5.0  # a lost hint costs at most this
 RENEW_SECONDS = 240.0
 NOTICE_SECONDS = 30.0
@@ -51,6 +52,7 @@ PAUSE_SECONDS = 2.0  # after the database refused
 CHUNK_BYTES = 256 * 1024
 HEADER_BYTES = 256 * 1024
 THREADS = 4
+WALK_SECONDS = 0.2  # between steps of a walk that found nothing
 MICROSECOND = 1e-6
 
 
@@ -156,7 +158,8 @@ class Manager:
         policy = await self._policy()
         self._obey(policy)
         now = to_micros(utc_now())
-        full = self._outbound.full_destinations(limit=IN_HAND_PER_DESTINATION)
+        is_half_full = self._recorder.count >= IN_HAND // 2
+        full = self._outbound.full_destinations(limit=WAITING_PER_DESTINATION[is_half_full])
         job = ClaimDue(
             owner=self._owner,
             now=now,
@@ -172,9 +175,10 @@ class Manager:
         if claim.recipients:
             self._recorder.expect(claim.recipients)
             await self._start_work(claim.recipients, policy)
+        if claim.is_blocked or len(claim.recipients) >= CLAIM_AT_ONCE:
             return 0.0
         if self._walk_from is not None:
-            return MICROSECOND if claim.is_blocked else 0.2
+            return WALK_SECONDS
         if claim.next_due_at is None:
             return LOOK_SECONDS
         return min(max((claim.next_due_at - now) * MICROSECOND, 0.01), LOOK_SECONDS)

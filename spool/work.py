@@ -115,5 +115,5 @@ class Claim:
     """What one look into the spool brought."""
 
     recipients: list[ClaimedRecipient] = field(default_factory=list)
-    next_due_at: int | None = None  # microseconds; None: nothing waits
+    next_due_at: int | None = None  # microseconds; None: nothing waits, or more is due now
     is_blocked: bool = False  # full destinations hid others: they must be looked for one by one

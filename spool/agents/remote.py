@@ -281,8 +281,10 @@ def tls_context(*, verify: bool, authorities: str | None) -> ssl.SSLContext:
     """Shared by all connections: making one takes milliseconds."""
     context = _contexts.get((verify, authorities))
     if context is None:
-        context = ssl.create_default_context(cafile=authorities)
-        if not verify:
+        if verify:
+            context = ssl.create_default_context(cafile=authorities)
+        else:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         _contexts[verify, authorities] = context

@@ -48,6 +48,7 @@ def submit(
         sender=sender,
         origin=given.pop("origin", Origin.RELAY),
         client=intake.Client(address="192.0.2.7", greeting="pc.one.example"),
+        domain=domain_directory.by_name(sender.rpartition("@")[2]),
         **given,
     )
     for recipient in recipients:

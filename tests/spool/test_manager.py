@@ -1,6 +1,7 @@
 """From the spool to other servers and back: real sockets, DNS, rows and files."""
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -88,13 +89,16 @@ async def test_one_connection_serves_many_messages(one, far_dns):
 async def test_a_stuck_destination_does_not_hold_up_the_others(one, far_dns):
     far_dns.records["stuck.test", "MX"] = ["10 mx.stuck.test."]
     far_dns.records["mx.stuck.test", "A"] = ["127.0.0.2"]
-    async with Sink(answers={"MAIL": b"<hang>"}, host="127.0.0.2") as stuck:
-        async with Sink(port=stuck.port) as sink, running_manager(far_dns, port=sink.port):
-            for n in range(20):
-                await submit_async(f"r{n}@stuck.test")
-            spool_id = await submit_async("bob@far.test")
-            assert await settled(spool_id) == {"bob@far.test": "RELAYED"}
-            assert stuck.sessions == 10
+    async with contextlib.AsyncExitStack() as stack:
+        stuck = Sink(answers={"MAIL": b"<hang>"}, host="127.0.0.2")
+        await stack.enter_async_context(stuck)
+        sink = await stack.enter_async_context(Sink(port=stuck.port))
+        await stack.enter_async_context(running_manager(far_dns, port=sink.port))
+        for n in range(20):
+            await submit_async(f"r{n}@stuck.test")
+        spool_id = await submit_async("bob@far.test")
+        assert await settled(spool_id) == {"bob@far.test": "RELAYED"}
+        assert stuck.sessions == 10
 
 
 @pytest.mark.parametrize(
