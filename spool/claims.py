@@ -183,7 +183,7 @@ def read_details(rows: Iterable[tuple[Any, ...]], due: dict[int, int]) -> list[C
             message = messages[row[12]] = ClaimedMessage(*values)
         values = (row[0], message, *row[1:10], bool(row[10]), row[11], due.get(row[0], 0))
         recipients.append(ClaimedRecipient(*values))
-    recipients.sort(key=lambda recipient: recipient.order)
+    recipients.sort(key=lambda recipient: (recipient.order, recipient.recipient_id))
     return recipients
 
 
