@@ -47,16 +47,13 @@ async def may_show_password(visit: Visit) -> bool:
 async def offered_mechanisms(visit: Visit) -> list[str]:
     """The SASL mechanisms to announce now, the best first (N-011, D-053).
 
-    CRAM-MD5 is left out where its verifiers are not kept (N-012): programs that prefer it, as
-    curl does, would then never try what works.
+    CRAM-MD5 only where it is switched on: programs such as curl try no other mechanism after it,
+    and without the switch nobody has what it needs (N-012).
     """
-    is_allowed = await may_show_password(visit)
-    keeps_cram_md5 = (await bridge.ask_warm(LOGIN.read)).cram_md5
-    return [
-        name
-        for name in sasl.MECHANISMS
-        if (is_allowed or name not in sasl.CLEAR_TEXT) and (keeps_cram_md5 or name != "CRAM-MD5")
-    ]
+    withheld = set() if await may_show_password(visit) else set(sasl.CLEAR_TEXT)
+    if not (await bridge.ask_warm(LOGIN.read)).cram_md5:
+        withheld.add("CRAM-MD5")
+    return [name for name in sasl.MECHANISMS if name not in withheld]
 
 
 async def by_mechanism(

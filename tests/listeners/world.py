@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from accounts import authentication
 from accounts import directory as account_directory
 from accounts.models import User
+from accounts.settings import LOGIN
 from domains import directory as domain_directory
 from domains import services as domain_services
 from domains.models import Domain
@@ -37,6 +38,7 @@ def forget_everything():
 
 def build_world() -> World:
     forget_everything()
+    LOGIN.change({"cram_md5": True}, by=None)
     domain = make_domain("example.com", features={"catch_alls": True})
     alice = make_user(domain, "alice")
     bob = make_user(domain, "bob")
