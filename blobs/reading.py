@@ -147,6 +147,20 @@ def read_body(location: Location, start: int = 0, stop: int | None = None) -> by
     return piece
 
 
+def read_cached(location: Location, start: int, stop: int) -> bytes | None:
+    """The same if it needs no waiting: the segment is open and its pages are in memory.
+
+    None: ask `read_body`, in a thread. Raises BlobDamaged.
+    """
+    file = _open_files.files.get(location.segment_id)
+    if file is None:
+        return None
+    if start > 0 or stop < location.size_bytes:
+        return _pread_cached(file, stop - start, location.body_offset + start)
+    raw = _pread_cached(file, location.length, location.offset)
+    return None if raw is None else _checked_body(raw, location)
+
+
 def read_meta(location: Location) -> bytes:
     """What the writer gave as meta. Raises BlobDamaged, BlobGone."""
     header, head = read_head(location)
@@ -238,6 +252,19 @@ def _header(raw: bytes, location: Location) -> Header:
 
 def _read_whole(file: OpenFile, location: Location) -> bytes:
     raw = _pread(file, location, location.length, location.offset)
+    return _checked_body(raw, location)
+
+
+def _pread_cached(file: OpenFile, count: int, offset: int) -> bytes | None:
+    buffer = bytearray(count)
+    try:
+        got = os.preadv(file.fd, [buffer], offset, os.RWF_NOWAIT)
+    except OSError:  # not in memory, or a file system that cannot say
+        return None
+    return bytes(buffer) if got == count else None
+
+
+def _checked_body(raw: bytes, location: Location) -> bytes:
     header = _header(raw, location)
     if len(raw) < location.length:
         raise BlobDamaged(location.blob_id, "the file ends too early")

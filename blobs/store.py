@@ -2,7 +2,7 @@
 
 from blobs.areas import ensure_area, ensure_spool_area, new_body
 from blobs.body import Body
-from blobs.reading import locate, open_body, read_body, read_facts, read_meta
+from blobs.reading import locate, open_body, read_body, read_cached, read_facts, read_meta
 from blobs.segment import Location, NewRecord, SegmentWriter
 from blobs.space import FreeSpace, free_space
 
@@ -19,6 +19,7 @@ __all__ = [
     "new_body",
     "open_body",
     "read_body",
+    "read_cached",
     "read_facts",
     "read_meta",
 ]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from blobs.errors import BlobGone
+from blobs.store import read_cached
 from listeners.imap.plan import Plan
 from listeners.imap.sections import cut, filtered, is_filtered, span
 from mailboxes import selectors
@@ -16,6 +17,7 @@ from protocols.imap.fetch import Section
 
 HEADERS_BYTES = 16 * 1024 * 1024
 LONGEST_HEADER_BYTES = 32 * 1024
+AT_ONCE_BYTES = 1024 * 1024  # of messages read on the loop, from memory
 LARGE_BYTES = 512 * 1024  # a longer section is sent in pieces of this size
 
 
@@ -61,14 +63,32 @@ class Headers:
 headers = Headers()
 
 
-def answers_in_memory(folder_id: int, uids: Sequence[int], plan: Plan) -> list[bytes] | None:
-    """The items of each message, if nothing has to be read for any of them."""
+def answers_at_once(folder_id: int, uids: Sequence[int], plan: Plan) -> list[bytes] | None:
+    """The items of each message, if nothing has to be waited for."""
+    messages = [message for message in selectors.known(folder_id, uids) if message is not None]
+    if len(messages) < len(uids):
+        return None
+    if not plan.sections:
+        return _texts(messages, plan)
+    if sum(message.size_bytes for message in messages) > AT_ONCE_BYTES:
+        return None
     found: list[bytes] = []
-    for message in selectors.known(folder_id, uids):
-        if message is None or not _is_in_memory(message, plan):
-            return None
-        found.append(b"".join([part for part in _answer(message, plan) if isinstance(part, bytes)]))
+    for message in messages:
+        items = [text(message) for text in plan.texts]
+        for section in plan.sections:
+            item = _item(message, section, _read_at_once)
+            if not isinstance(item, bytes):
+                return None
+            items.append(item)
+        found.append(b" ".join(items))
     return found
+
+
+def _texts(messages: Sequence[StoredMessage], plan: Plan) -> list[bytes]:
+    if len(plan.texts) == 1:
+        text = plan.texts[0]
+        return [text(message) for message in messages]
+    return [b" ".join([text(message) for text in plan.texts]) for message in messages]
 
 
 def answers(folder_id: int, uids: Sequence[int], plan: Plan) -> list[list[Octets] | None]:
@@ -84,51 +104,64 @@ def answers(folder_id: int, uids: Sequence[int], plan: Plan) -> list[list[Octets
     return found
 
 
-def header_of(message: StoredMessage) -> bytes:
-    """The header with its blank line. Blocks if it is not remembered."""
-    header = headers.get(message.message_id)
-    if header is None:
-        header = message.read_range(0, len(message.prefix) + message.facts.header_bytes)
-        headers.put(message.message_id, header)
-    return header
-
-
-def _is_in_memory(message: StoredMessage, plan: Plan) -> bool:
-    for section in plan.sections:
-        whole = span(message, section)
-        if whole is not None and whole[0] != whole[1]:
-            header = headers.get(message.message_id)
-            if header is None or whole[1] > len(header):
-                return False
-    return True
-
-
 def _answer(message: StoredMessage, plan: Plan) -> list[Octets]:
     """The items of one message that come from its facts and its bytes, ready to be joined."""
-    items: list[list[Octets]] = [[text(message)] for text in plan.texts]
-    items.extend(_item(message, section) for section in plan.sections)
-    found = items[0]
-    for item in items[1:]:
-        found.append(b" ")
-        found.extend(item)
+    found: list[Octets] = [b" ".join([text(message) for text in plan.texts])]
+    for number, section in enumerate(plan.sections):
+        if number or plan.texts:
+            found.append(b" ")
+        item = _item(message, section, _read)
+        if isinstance(item, Large):
+            found.append(_head(section, item.stop - item.start))
+        assert item is not None
+        found.append(item)
     return found
 
 
-def _item(message: StoredMessage, section: Section) -> list[Octets]:
+def _item(
+    message: StoredMessage,
+    section: Section,
+    read: Callable[[StoredMessage, int, int], bytes | None],
+) -> Octets | None:
+    """The section with its label; None: `read` has nothing. A Large comes without its label."""
     whole = span(message, section)
     if whole is None:
-        return [section.label + b" NIL"]
+        return section.label + b" NIL"
     if is_filtered(section):
-        octets = filtered(_read(message, *whole), section)
-        return [b"%b {%d}\r\n%b" % (section.label, len(octets), octets)]
-    start, stop = cut(whole, section)
-    head = b"%b {%d}\r\n" % (section.label, stop - start)
-    if stop - start > LARGE_BYTES:
-        return [head, Large(message, start, stop)]
-    return [head + _read(message, start, stop)]
+        header = read(message, *whole)
+        octets = None if header is None else filtered(header, section)
+    else:
+        start, stop = cut(whole, section)
+        if stop - start > LARGE_BYTES:
+            return Large(message, start, stop)
+        octets = read(message, start, stop)
+    return None if octets is None else _head(section, len(octets)) + octets
+
+
+def _head(section: Section, size_bytes: int) -> bytes:
+    return b"%b {%d}\r\n" % (section.label, size_bytes)
 
 
 def _read(message: StoredMessage, start: int, stop: int) -> bytes:
-    if stop <= len(message.prefix) + message.facts.header_bytes <= LONGEST_HEADER_BYTES:
-        return header_of(message)[start:stop]
-    return message.read_range(start, stop)
+    """Blocks."""
+    header_bytes = len(message.prefix) + message.facts.header_bytes
+    if not stop <= header_bytes <= LONGEST_HEADER_BYTES:
+        return message.read_range(start, stop)
+    header = headers.get(message.message_id)
+    if header is None:
+        header = message.read_range(0, header_bytes)
+        headers.put(message.message_id, header)
+    return header[start:stop]
+
+
+def _read_at_once(message: StoredMessage, start: int, stop: int) -> bytes | None:
+    """None: it would have to be waited for."""
+    shift = len(message.prefix)
+    if stop <= shift + message.facts.header_bytes:
+        header = headers.get(message.message_id)
+        if header is not None:
+            return header[start:stop]
+    if stop <= shift:
+        return message.prefix[start:stop]
+    body = read_cached(message.location, max(start - shift, 0), stop - shift)
+    return None if body is None else message.prefix[start:shift] + body

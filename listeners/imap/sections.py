@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
+
 from mailboxes.selectors import StoredMessage
 from protocols.imap.fetch import Section, Text
-from protocols.message import headers
 
 Span = tuple[int, int]
 
@@ -36,10 +38,18 @@ def cut(whole: Span, section: Section) -> Span:
 
 def filtered(header: bytes, section: Section) -> bytes:
     """The fields of `header` that the section names, or does not name, and the blank line."""
-    names = [field.encode("ascii", "replace") for field in section.fields]
-    others = section.text is Text.HEADER_FIELDS_NOT
-    octets = headers.selected(header, names, others=others)
+    named = _fields_named(section.fields, section.text is Text.HEADER_FIELDS_NOT)
+    octets = b"".join(named.findall(header)) + b"\r\n"
     if section.partial is None:
         return octets
     first = section.partial.offset
     return octets[first : first + section.partial.length]
+
+
+@lru_cache(maxsize=512)
+def _fields_named(names: tuple[str, ...], others: bool) -> re.Pattern[bytes]:
+    """Matches whole fields with their folded lines; much faster than to look at each field."""
+    name = b"|".join([re.escape(name.encode("ascii", "replace")) for name in names])
+    if others:
+        name = rb"(?!(?:%b)[ \t]*:)[^\s:]+" % name
+    return re.compile(rb"^(?:%b)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*" % name, re.I | re.M)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 from listeners.imap import flags
 from mailboxes.models import Flag
@@ -16,11 +15,8 @@ _UNSEEN = bytes(not value & Flag.SEEN for value in range(256))
 _DELETED = bytes(bool(value & Flag.DELETED) for value in range(256))
 
 
-class Picked(NamedTuple):
-    """A message: its number in this session, and its place in the folder's arrays."""
-
-    number: int
-    place: int
+# A message: its number in this session, and its place in the folder's arrays.
+Picked = tuple[int, int]
 
 
 class Selected:
@@ -62,14 +58,17 @@ class Selected:
             if spans and spans[-1][1] > count:
                 return None
         if uids is self.folder.uids:
-            return [Picked(n, n - 1) for low, high in spans for n in range(low, high + 1)]
+            picked: list[Picked] = []
+            for low, high in spans:
+                picked += zip(range(low, high + 1), range(low - 1, high), strict=True)
+            return picked
         return self.find([uid for low, high in spans for uid in uids[low - 1 : high]])
 
     def find(self, uids: Iterable[int]) -> list[Picked]:
         """Those of the messages that are still there, and where they stand now."""
         number, index = self.view.number, self.folder.index
         places = [(number(uid), index(uid)) for uid in uids]
-        return [Picked(n, place) for n, place in places if n is not None and place is not None]
+        return [(n, place) for n, place in places if n is not None and place is not None]
 
     def uids_of(self, picked: list[Picked]) -> list[int]:
         uids = self.folder.uids

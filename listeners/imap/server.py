@@ -56,6 +56,7 @@ class Door:
         self.certificates = certificates
         self.folders = OpenFolders(board)
         self.details = AllDetails()
+        self.uidvalidities: dict[int, int] = {}  # by folder
         self.sessions: set[Session] = set()
         directory.follow(board)
         self._policy = settings.FACTORY

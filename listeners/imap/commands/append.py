@@ -16,12 +16,14 @@ from listeners.imap.session import CONTINUE, Session
 from mailboxes import directory, quota
 from mailboxes.appending import Append
 from mailboxes.delivery import Delivery
+from mailboxes.errors import FolderNotFound
 from protocols.imap import commands
 from protocols.imap.responses import append_uid_code, no, ok
 from protocols.imap.server import AppendOffered
 
 # The structure of a larger message is computed in a thread, so that other sessions go on.
 LARGE_BYTES = 128 * 1024
+MOST_REMEMBERED = 100_000
 
 _TOO_BIG = no("The message is too big", b"TOOBIG")
 _NO_BINARY = no("Binary messages are not taken", b"UNKNOWN-CTE")
@@ -41,11 +43,25 @@ async def offer(session: Session, offered: AppendOffered) -> Answer:
     if target is None:
         return NO_TARGET
     await bridge.ask_warm(quota.require_room, account, command.size_bytes)
-    session.intake = MessageIntake(session, command, target.folder_id)
+    uidvalidity = await uidvalidity_of(session, target.folder_id)
+    session.intake = MessageIntake(session, command, target.folder_id, uidvalidity)
     session.reader.accept_message()
     if offered.is_synchronising:
         session.send(CONTINUE)
     return None
+
+
+async def uidvalidity_of(session: Session, folder_id: int) -> int:
+    """It never changes while the folder has its id, so it is remembered apart."""
+    known = session.door.uidvalidities
+    if folder_id not in known:
+        counters = await bridge.ask_warm(directory.counters, folder_id)
+        if counters is None:
+            raise FolderNotFound
+        if len(known) >= MOST_REMEMBERED:
+            known.clear()
+        known[folder_id] = counters.uidvalidity
+    return known[folder_id]
 
 
 async def largest(session: Session) -> int | None:
@@ -61,10 +77,13 @@ async def largest(session: Session) -> int | None:
 class MessageIntake:
     """The message while it comes in; nothing is kept before `finish`."""
 
-    def __init__(self, session: Session, command: commands.Append, folder_id: int) -> None:
+    def __init__(
+        self, session: Session, command: commands.Append, folder_id: int, uidvalidity: int
+    ) -> None:
         self._session = session
         self._command = command
         self._folder_id = folder_id
+        self._uidvalidity = uidvalidity
         self._body: Body = new_body()
         self._error: StoreError | None = None
 
@@ -90,9 +109,7 @@ class MessageIntake:
         door = self._session.door
         directory.forget_folder(self._folder_id)
         await door.folders.reach(self._folder_id, delivery.modseq)
-        counters = await bridge.ask_warm(directory.counters, self._folder_id)
-        uidvalidity = counters.uidvalidity if counters is not None else 0
-        return ok("APPEND completed", append_uid_code(uidvalidity, delivery.uid))
+        return ok("APPEND completed", append_uid_code(self._uidvalidity, delivery.uid))
 
     def _job(self) -> Append:
         account, command = self._session.account, self._command

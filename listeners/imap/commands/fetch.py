@@ -42,7 +42,7 @@ def fetch(session: Session, command: commands.Fetch) -> Carried:
         return _BAD_NUMBERS
     if wanted.changed_since is not None:
         modseqs = selected.folder.modseqs
-        picked = [pick for pick in picked if modseqs[pick.place] > wanted.changed_since]
+        picked = [pick for pick in picked if modseqs[pick[1]] > wanted.changed_since]
     how = plan(wanted, command.by_uid)
     if len(picked) <= AT_ONCE and not _has_to_mark(selected, wanted, picked):
         lines = _answer_from_memory(session, selected, how, picked)
@@ -69,7 +69,7 @@ def _answer_from_memory(
     if how.needs_columns_only:
         return how.heads(selected, picked, details)
     folder_id = selected.folder.folder_id
-    answers = bodies.answers_in_memory(folder_id, selected.uids_of(picked), how)
+    answers = bodies.answers_at_once(folder_id, selected.uids_of(picked), how)
     if answers is None:
         return None
     heads = how.heads(selected, picked, details)
@@ -102,7 +102,7 @@ def _has_to_mark(selected: Selected, wanted: Wanted, picked: list[Picked]) -> bo
 
 
 def _is_unseen(selected: Selected, pick: Picked) -> bool:
-    return not selected.folder.flags[pick.place] & Flag.SEEN
+    return not selected.folder.flags[pick[1]] & Flag.SEEN
 
 
 def _batches(uids: list[int], how: Plan) -> Iterator[list[int]]:

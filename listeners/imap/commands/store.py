@@ -65,7 +65,7 @@ def _flags_of(selected: Selected, uids: list[int], by_uid: bool) -> bytes:
 
 def _modified(selected: Selected, command: commands.Store, refused: list[int]) -> Answer:
     """RFC 7162 §3.1.3: which messages had changed meanwhile."""
-    names = refused if command.by_uid else [pick.number for pick in selected.find(refused)]
+    names = refused if command.by_uid else [number for number, _ in selected.find(refused)]
     return ok("Some messages were changed meanwhile", b"MODIFIED " + encode_numbers(names))
 
 

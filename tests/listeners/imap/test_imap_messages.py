@@ -123,6 +123,16 @@ def test_sections_of_a_multipart(session, section, answer):
     ]
 
 
+def test_several_sections_at_once(session):
+    session.append(MIXED + b"x" * 2_000_000, flags=b"(\\Seen)")
+    for _ in range(2):
+        (line,) = session.ok(b"FETCH 1 (BODY[1.1] BODY[7] BODY[3]<0.4> BODY[]<0.4>)")
+        assert line == (
+            b"* 1 FETCH (BODY[1.1] %b BODY[7] NIL BODY[3]<0> {4}\r\nAAEC BODY[]<0> {4}\r\nDate)"
+            % literal(b"Sch=C3=B6ne Gr=C3=BC=C3=9Fe")
+        )
+
+
 def test_missing_part_is_nil(session):
     session.append(MIXED, flags=b"(\\Seen)")
     assert session.ok(b"FETCH 1 BODY[7.2]") == [b"* 1 FETCH (BODY[7.2] NIL)"]
