@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +22,12 @@ from mailboxes.models import (
 
 _BATCH = 500
 
-# How many rows of other rooms point at these blobs; unknown ones may be left out.
-CountOthers = Callable[[Sequence[int]], Mapping[int, int]]
+# Messages have no index by blob, so each batch of blobs costs a look at all of them.
+_BLOBS_AT_ONCE = 20_000
+
+# How many rows of other rooms point at each blob with an id from the first to the last;
+# those without any may be left out.
+CountOthers = Callable[[int, int], Mapping[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,23 +78,27 @@ def verify_folder(folder_id: int, *, repair: bool = False) -> list[Difference]:
 def verify_references(count_others: CountOthers, *, repair: bool = False) -> list[Difference]:
     """Recount the references of every blob; `count_others` knows the rooms above this one."""
     found: list[Difference] = []
-    for keys in _batches(_keys(Blob)):
-        with transaction.atomic():
-            blobs = Blob.objects.select_for_update().filter(pk__in=keys).order_by("pk")
-            kept = dict(blobs.values_list("pk", "references"))
-            counted = dict.fromkeys(kept, 0)
-            mine = Message.objects.filter(blob_id__in=keys).values_list("blob_id")
-            counted.update(mine.annotate(rows=Count("id")))
-            for blob_id, number in count_others(list(kept)).items():
-                counted[blob_id] += number
-            wrong = [key for key in kept if kept[key] != counted[key]]
-            found += [
-                Difference(f"blob {key} references", kept[key], counted[key]) for key in wrong
-            ]
-            if repair:
-                for key in wrong:
-                    Blob.objects.filter(pk=key).update(references=counted[key])
+    for keys in _batches(_keys(Blob), _BLOBS_AT_ONCE):
+        found += _verify_blobs(keys[0], keys[-1], count_others, repair=repair)
     return found
+
+
+@transaction.atomic
+def _verify_blobs(
+    first: int, last: int, count_others: CountOthers, *, repair: bool
+) -> list[Difference]:
+    """Blobs are locked first: whoever adds or drops a row changes their count, too."""
+    blobs = Blob.objects.select_for_update().filter(pk__gte=first, pk__lte=last).order_by("pk")
+    kept = dict(blobs.values_list("pk", "references"))
+    mine = Message.objects.filter(blob_id__gte=first, blob_id__lte=last).values_list("blob_id")
+    counted = dict.fromkeys(kept, 0) | dict(mine.annotate(rows=Count("id")))
+    for blob_id, number in count_others(first, last).items():
+        counted[blob_id] = counted.get(blob_id, 0) + number
+    wrong = [key for key in sorted(counted) if kept.get(key, 0) != counted[key]]
+    if repair:
+        for key in wrong:
+            Blob.objects.filter(pk=key).update(references=counted[key])
+    return [Difference(f"blob {key} references", kept.get(key, 0), counted[key]) for key in wrong]
 
 
 def _count_folder(folder: Folder) -> dict[str, int]:
@@ -145,11 +153,11 @@ def _keys(model: Any) -> Iterator[int]:
         last = keys[-1]
 
 
-def _batches(keys: Iterable[int]) -> Iterator[list[int]]:
+def _batches(keys: Iterable[int], size: int) -> Iterator[list[int]]:
     batch: list[int] = []
     for key in keys:
         batch.append(key)
-        if len(batch) == _BATCH:
+        if len(batch) == size:
             yield batch
             batch = []
     if batch:

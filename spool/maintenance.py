@@ -11,6 +11,7 @@ from django.db import transaction
 
 from blobs import reconcile, sweep
 from blobs.ids import first_id_at
+from mailboxes.pruning import forget_expunged
 from spool import settings
 from spool.models import RefusedMail, SpooledMessage
 from switchboard import changes
@@ -63,6 +64,7 @@ def keep_house(*, now: datetime) -> Done:
     traces = _delete_in_batches(lambda: _delete_traces(before))
     refusals = _delete_in_batches(lambda: _delete_refusals(before))
     changes.forget_before(now - NOTES_KEPT)
+    forget_expunged()
     return Done(swept.blobs, swept.segments, traces, refusals)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -175,6 +176,40 @@ def test_verify_finds_and_repairs(account, deliver, new_delivery, blob):
         f"folder {one.folder_id} unseen: kept 7, counted 1",
     ]
     assert verify() == []
-    [difference] = verify_references(lambda keys: dict.fromkeys(keys, 5), repair=True)
+    [difference] = verify_references(lambda first, last: {blob.pk: 5}, repair=True)
     assert (difference.kept, difference.counted) == (1000, 7)
-    assert verify_references(lambda keys: dict.fromkeys(keys, 5)) == []
+    assert verify_references(lambda first, last: {blob.pk: 5}) == []
+
+
+def test_only_the_latest_expunged_messages_are_remembered(account, deliver, new_delivery):
+    from mailboxes.expunging import Expunge
+    from mailboxes.pruning import forget_expunged
+
+    [one, *_] = deliver(*(new_delivery() for _ in range(5)))
+    for uid in range(1, 6):
+        job = Expunge(
+            folder_id=one.folder_id, domain_id=account.domain_id, uids=[uid], even_unflagged=True
+        )
+        with transaction.atomic(), connection.cursor() as cursor:
+            Expunge.write_rows([job], cursor)
+    assert forget_expunged() == 0
+    assert forget_expunged(kept_changes=2) == 3
+    left = ExpungedMessage.objects.order_by("uid").values_list("uid", flat=True)
+    assert list(left) == [4, 5]
+
+
+@pytest.mark.spec("N-041")
+def test_the_verify_command_says_what_is_wrong_and_repairs_it(account, append, capsys):
+    from django.core.management import call_command
+
+    one = append()
+    call_command("verify")
+    assert "right" in capsys.readouterr().out
+    Folder.objects.filter(pk=one.folder_id).update(unseen=9)
+    Blob.objects.update(references=4)
+    with pytest.raises(SystemExit):
+        call_command("verify")
+    assert f"folder {one.folder_id} unseen: kept 9, counted 1" in capsys.readouterr().out
+    call_command("verify", "--repair")
+    call_command("verify")
+    assert Blob.objects.get().references == 1

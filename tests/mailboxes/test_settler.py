@@ -65,7 +65,7 @@ def test_delivered_mail_moves_into_its_domains_folder(append, settle, account, m
     assert body_of(mine[2].message_id) == MESSAGE + b"2"
     assert Message.objects.filter(is_settled=False).count() == 0
     assert settle() == 0
-    assert verify_references(lambda keys: {}) == []
+    assert verify_references(lambda first, last: {}) == []
 
 
 def test_mail_for_two_domains_lies_in_both_folders(
@@ -82,7 +82,7 @@ def test_mail_for_two_domains_lies_in_both_folders(
     assert area_of(mine.message_id).pk == area_of(also.message_id).pk == account.domain.area_id
     assert area_of(theirs.message_id).pk == other.domain.area_id
     assert body_of(theirs.message_id) == body_of(mine.message_id) == MESSAGE
-    assert verify_references(lambda keys: {blob.pk: blob.references}) == []
+    assert verify_references(lambda first, last: {blob.pk: blob.references}) == []
 
 
 def test_what_the_spool_still_needs_stays_there_and_is_copied(append, settle, account):
@@ -94,7 +94,7 @@ def test_what_the_spool_still_needs_stays_there_and_is_copied(append, settle, ac
     old = Blob.objects.get(pk=blob_id)
     assert (old.references, old.segment.area.name) == (1, "spool")
     assert body_of(one.message_id) == MESSAGE
-    assert verify_references(lambda keys: {blob_id: 1}) == []
+    assert verify_references(lambda first, last: {blob_id: 1}) == []
 
 
 def test_copies_of_settled_mail_are_settled_without_moving(
@@ -144,7 +144,7 @@ def test_expunged_while_it_is_copied_the_message_stays_gone(append, settle, acco
     monkeypatch.setattr(settler, "_record_like", expunge_meanwhile)
     settle()
     assert [m.pk for m in Message.objects.all()] == [two.message_id]
-    assert verify_references(lambda keys: {blob_id: 1}) == []
+    assert verify_references(lambda first, last: {blob_id: 1}) == []
 
 
 def test_a_broken_record_stays_and_holds_nobody_up(append, settle, account, store):
