@@ -55,6 +55,11 @@ def force(*, message_ids: Collection[int], by: Actor | None, now: datetime) -> D
     return Done(len(messages), len(message_ids) - len(messages))
 
 
+def force_all(*, by: Actor | None, now: datetime) -> Done:
+    """The same for every message in the spool, in batches."""
+    return _in_batches(lambda ids: force(message_ids=ids, by=by, now=now))
+
+
 @transaction.atomic
 def reset_retries(*, message_ids: Collection[int], by: Actor | None, now: datetime) -> Done:
     """Start over: no failed tries, due now, patience anew (S-036). What has failed stays failed."""
@@ -96,6 +101,11 @@ def set_priority(
     _leave_trace(messages, "priority set", by, now, priority=priority or "by rule")
     publish_on_commit(Topic.SPOOL)
     return Done(len(messages), len(message_ids) - len(messages))
+
+
+def set_all_priorities(*, priority: int | None, by: Actor | None, now: datetime) -> Done:
+    """The same for every message in the spool, in batches. Raises PriorityOutOfRange."""
+    return _in_batches(lambda ids: set_priority(message_ids=ids, priority=priority, by=by, now=now))
 
 
 @transaction.atomic

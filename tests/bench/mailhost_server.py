@@ -61,6 +61,7 @@ def _provisioning(sink_port: int) -> str:
         name = address(number).partition("@")[0]
         lines.append(f"      - {{username: {name}, password: {PASSWORD}}}")
     lines += [
+        "relay_networks: [{network: 127.0.0.0/8}]",
         "gateways:",
         f"  - {{name: sink, host: 127.0.0.1, port: {sink_port}, domains: [{SINK_DOMAIN}]}}",
     ]

@@ -173,3 +173,21 @@ async def test_priority_by_hand_counts_from_the_next_try_on(one, far_dns):
         await in_thread(services.set_priority)(
             message_ids=[spool_id], priority=11, by=None, now=utc_now()
         )
+
+
+@pytest.mark.spec("S-029", "S-045")
+async def test_the_spool_command_lists_and_acts(one, far_dns):
+    spool_id = await send_to_all_kinds(far_dns)
+    spool = in_thread(run)
+    assert await spool("spool", "count") == "1 messages in the spool\n"
+    listed = await spool("spool", "list")
+    assert encode_id(spool_id) in listed
+    assert "Waiting to retry (450 4.2.1 later)" in " ".join(listed.split())
+    assert (await spool("spool", "priority", "9", encode_id(spool_id))).startswith("1 done")
+    assert (await spool("spool", "force", "--all")).startswith("1 done")
+    assert (await spool("spool", "reset", encode_id(spool_id))).startswith("1 done")
+    assert (await spool("spool", "delete", encode_id(spool_id))).startswith("1 done")
+    assert (await spool("spool", "delete", encode_id(spool_id))).startswith("0 done, 1 skipped")
+    for words in (("delete",), ("priority", "11", "--all"), ("force", "???")):
+        with pytest.raises(CommandError):
+            await spool("spool", *words)
