@@ -27,6 +27,8 @@ class AuthorCheck:
         searched = max(len(self._head) - 3, 0)
         self._head += piece
         end = self._head.find(b"\r\n\r\n", searched)
+        if end >= 0:
+            del self._head[end + 4 :]
         self._is_complete = end >= 0 or len(self._head) > MAXIMUM_HEADER_BYTES
 
     async def judge(self, session: Session) -> Reply | None:

@@ -116,6 +116,8 @@ class Session:
         try:
             command = parse(line)
         except Malformed as error:
+            # How many octets follow such a BDAT nobody knows: none of them may pass for commands.
+            self.is_over = line[:4].upper() == b"BDAT"
             return self.count_bad(error.reply)
         reply: Reply | None
         if type(command) not in LEGAL[self.state]:

@@ -47,6 +47,8 @@ async def starttls(session: Session, _: StartTls) -> Reply | None:
     """RFC 3207. The reply is sent here, because what follows it is TLS already."""
     if session.visit.is_encrypted:
         return replies.ALREADY_ENCRYPTED
+    if session.account_id is not None:
+        return replies.BAD_SEQUENCE
     if not session.door.certificates.is_available:
         return replies.TLS_NOT_AVAILABLE
     await session.connection.send(replies.READY_FOR_TLS)

@@ -141,6 +141,10 @@ def alice(talk):
     return one
 
 
+def test_tls_comes_before_auth_or_not_at_all(alice):
+    assert alice.say("STARTTLS").startswith("503 5.5.1")
+
+
 @pytest.mark.spec("N-023", "U-031")
 @pytest.mark.parametrize(
     ("sender", "reply"),

@@ -104,6 +104,13 @@ def test_chunks_beyond_the_limit_are_read_and_refused(talk, limits):
     assert begin(one).submit().startswith("250")
 
 
+def test_after_a_malformed_bdat_nothing_passes_for_a_command(talk):
+    one = begin(talk())
+    one.send(b"BDAT x LAST\r\nMAIL FROM:<admin@lenient.test>\r\n")
+    assert one.read().startswith("501 5.5.4")
+    assert one.read() == ""
+
+
 def test_a_large_message_arrives_whole_however_it_is_cut(talk, world):
     one = begin(talk())
     message = b"Subject: large\r\n\r\n" + b"".join(b"line %d\r\n" % n for n in range(200_000))
