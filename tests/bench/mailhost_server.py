@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from tests import operating
 from tests.bench.systems import (
     ACCOUNTS,
     DOMAIN,
@@ -43,10 +44,10 @@ class MailHost(System):
         return [self._server.launch()]
 
     def flush(self) -> None:
-        self._server.manage("spool", "force", "--all")
+        operating.force_all(self._server)
 
     def deferred(self) -> int:
-        return int(self._server.manage("spool", "count").split()[0])
+        return operating.spooled(self._server)
 
 
 def _provisioning(sink_port: int) -> str:
