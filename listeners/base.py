@@ -7,7 +7,7 @@ import contextlib
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import structlog
 
@@ -20,6 +20,10 @@ log = structlog.get_logger(__name__)
 
 BACKLOG = 1024
 HANDSHAKE_SECONDS = 20.0
+ACCEPT_AGAIN_SECONDS = 1.0
+
+# As sockets give it: the IP, the port, and for IPv6 two numbers more.
+Address = Any
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -104,7 +108,7 @@ class Listener:
         self.sole_domain: dict[tuple[str, int], int] = {}
         self.is_draining = False
         self._shares_ports = shares_ports
-        self._servers: dict[Endpoint, asyncio.Server] = {}
+        self._servers: dict[Endpoint, asyncio.Server | _TlsDoor] = {}
         self._failed: set[Endpoint] = set()
         self._all_gone = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -144,9 +148,12 @@ class Listener:
             port = opened.getsockname()[1]
             endpoint = Endpoint(endpoint.ip, port, endpoint.is_tls, endpoint.purpose)
         loop = asyncio.get_running_loop()
-        self._servers[endpoint] = await loop.create_server(
-            lambda: _Doorman(self, endpoint), sock=opened, backlog=BACKLOG
-        )
+        if endpoint.is_tls:
+            self._servers[endpoint] = _TlsDoor(self, endpoint, opened)
+        else:
+            self._servers[endpoint] = await loop.create_server(
+                lambda: _Doorman(self, endpoint), sock=opened, backlog=BACKLOG
+            )
         log.info("endpoint open", protocol=self.name, ip=endpoint.ip, port=endpoint.port)
 
     def end_sessions(self, is_meant: Callable[[Visit], bool]) -> int:
@@ -191,12 +198,11 @@ class Listener:
 
 
 class _Doorman(asyncio.Protocol):
-    """Asks the gate, before any TLS work, and hands the connection to a session."""
+    """Asks the gate and hands the connection to a session."""
 
     def __init__(self, listener: Listener, endpoint: Endpoint) -> None:
         self._listener = listener
         self._endpoint = endpoint
-        self._visit: Visit | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are not asyncio's by class, only by what they do.
@@ -206,55 +212,104 @@ class _Doorman(asyncio.Protocol):
         if not peer or not local:  # the client is gone already
             transport.abort()
             return
-        listener, endpoint = self._listener, self._endpoint
-        client_ip = plain_address(peer[0])
-        refusal = listener.gate.enter(client_ip)
-        if refusal is not None:
-            self._turn_away(transport, refusal, client_ip)
-            return
-        visit = Visit(
-            listener, endpoint, client_ip, peer[1], plain_address(local[0]), endpoint.is_tls
-        )
-        listener.visits.add(visit)
-        self._visit = visit
-        if endpoint.is_tls:
-            # No byte may be read as plain text before the handshake has begun.
-            transport.pause_reading()
-            task = asyncio.get_running_loop().create_task(self._shake_hands(transport, visit))
-            listener.run_beside(task)
-        else:
+        visit = _admit(self._listener, self._endpoint, peer, local)
+        if isinstance(visit, Visit):
             _hand_over(visit, transport)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """Only where the connection ends before a session has taken it over."""
-        if self._visit is not None:
-            self._visit.end()
-
-    def _turn_away(self, transport: asyncio.Transport, refusal: Refusal, client_ip: str) -> None:
-        log.info(
-            "connection refused",
-            protocol=self._listener.name,
-            client=client_ip,
-            reason=refusal.value,
-        )
-        if self._endpoint.is_tls:
-            transport.abort()
         else:
-            transport.write(self._listener.refuse(refusal))
+            transport.write(self._listener.refuse(visit))
             transport.close()
 
-    async def _shake_hands(self, transport: asyncio.Transport, visit: Visit) -> None:
+
+class _TlsDoor:
+    """Accepts on a TLS endpoint: the gate comes before any TLS work, TLS before any byte.
+
+    Not `create_server`: TLS can't be put under a connection that it has made already, because
+    uvloop begins to read when `connection_made` returns, paused or not, and the client's first
+    bytes would be lost.
+    """
+
+    def __init__(self, listener: Listener, endpoint: Endpoint, opened: socket.socket) -> None:
+        self._listener = listener
+        self._endpoint = endpoint
+        self._socket = opened
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(opened, self._accept)
+
+    def close(self) -> None:
+        if self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
+
+    def _accept(self) -> None:
+        for _ in range(BACKLOG):
+            try:
+                connection, peer = self._socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                # Such as too many open files: waiting helps, asking again at once does not.
+                log.error("cannot accept", protocol=self._listener.name, error=str(error))
+                self._loop.remove_reader(self._socket)
+                self._loop.call_later(ACCEPT_AGAIN_SECONDS, self._go_on)
+                return
+            self._let_in(connection, peer)
+
+    def _go_on(self) -> None:
+        if self._socket.fileno() >= 0:
+            self._loop.add_reader(self._socket, self._accept)
+
+    def _let_in(self, connection: socket.socket, peer: Address) -> None:
+        connection.setblocking(False)
+        visit = _admit(self._listener, self._endpoint, peer, connection.getsockname())
+        if isinstance(visit, Visit):
+            task = self._loop.create_task(self._shake_hands(connection, visit))
+            self._listener.run_beside(task)
+        else:
+            connection.close()
+
+    async def _shake_hands(self, connection: socket.socket, visit: Visit) -> None:
         try:
-            encrypted = await start_tls(
-                transport, self, self._listener.certificates, seconds=HANDSHAKE_SECONDS
+            await self._loop.connect_accepted_socket(
+                lambda: _Guest(visit),
+                connection,
+                ssl=self._listener.certificates.context,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS,
             )
         except (OSError, asyncio.CancelledError) as error:
             log.debug("handshake failed", client=visit.client_ip, error=str(error))
-            transport.abort()
+            connection.close()
             visit.end()
-            return
-        if visit in self._listener.visits:
-            _hand_over(visit, encrypted)
+
+
+class _Guest(asyncio.Protocol):
+    """Stands in for the session until the handshake is done."""
+
+    def __init__(self, visit: Visit) -> None:
+        self._visit = visit
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self._visit in self._visit.listener.visits:
+            _hand_over(self._visit, cast(asyncio.Transport, transport))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Only where the connection ends before a session has taken it over."""
+        self._visit.end()
+
+
+def _admit(
+    listener: Listener, endpoint: Endpoint, peer: Address, local: Address
+) -> Visit | Refusal:
+    """A new visit if the gate lets the client in, why not if it doesn't."""
+    client_ip = plain_address(peer[0])
+    refusal = listener.gate.enter(client_ip)
+    if refusal is not None:
+        log.info(
+            "connection refused", protocol=listener.name, client=client_ip, reason=refusal.value
+        )
+        return refusal
+    visit = Visit(listener, endpoint, client_ip, peer[1], plain_address(local[0]), endpoint.is_tls)
+    listener.visits.add(visit)
+    return visit
 
 
 def _hand_over(visit: Visit, transport: asyncio.Transport) -> None:

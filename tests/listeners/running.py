@@ -6,6 +6,8 @@ import asyncio
 import threading
 from datetime import UTC, datetime
 
+import uvloop
+
 from listeners.base import Endpoint, Listener
 from listeners.context import Context
 from listeners.tls import Certificates
@@ -19,7 +21,7 @@ class RunningListener:
         self.certificates = Certificates(directory / "certificates")
         self.certificates.make_default("mx.test", now=datetime.now(UTC))
         self.certificates.reload()
-        self.loop = asyncio.new_event_loop()
+        self.loop = uvloop.new_event_loop()  # as in the server
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
         self.listener: Listener = self.call(self._start(make_listener, endpoints))
