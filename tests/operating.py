@@ -37,4 +37,4 @@ def differences(server: RunningServer) -> list[str]:
 
 
 def _ask(server: RunningServer, *lines: str) -> str:
-    return server.manage("shell", "-c", "\n".join(lines)).strip()
+    return server.manage("shell", "--verbosity=0", "-c", "\n".join(lines)).strip()

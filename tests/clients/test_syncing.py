@@ -23,7 +23,8 @@ def sync(mbsync: Program, mail: Mail, tls: str, port: str) -> None:
     (mbsync.home / "mail").mkdir(exist_ok=True)
     mbsync.write(
         ".mbsyncrc",
-        f"IMAPAccount server\nHost {mail.host}\nPort {mail.ports[port]}\nUser {mail.alice}\n"
+        # mbsync looks for names in a certificate, not for addresses.
+        f"IMAPAccount server\nHost localhost\nPort {mail.ports[port]}\nUser {mail.alice}\n"
         f'Pass "{mail.password}"\nSSLType {tls}\n'
         + ("" if tls == "None" else f"CertificateFile {mbsync.home}/server.pem\n")
         + "\nIMAPStore far\nAccount server\n"
