@@ -72,6 +72,14 @@ def put_on(*, username: str, plan_name: str, by: Actor | None) -> ResellerPlan:
     return row
 
 
+@transaction.atomic
+def take_off(*, row: ResellerPlan, by: Actor | None) -> None:
+    """The reseller has no caps from now on."""
+    names = {"plan": (row.plan.name, None)}
+    audit.record(by, "took reseller off plan", row.reseller, names)
+    row.delete()
+
+
 def _replace(plan: Plan, values: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     changes = replace(plan, values, fields=FIELDS)
     unknown = set(plan.withheld_features) - set(settable_fields(DomainFeatures))

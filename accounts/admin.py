@@ -1,0 +1,290 @@
+"""Users, aliases, plans and what belongs to them in the Django admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.models import Group
+from django.http import HttpRequest
+
+from accounts import (
+    admindomains,
+    administrators,
+    aliases,
+    apppasswords,
+    models,
+    plans,
+    provisioning,
+    services,
+)
+from accounts.models import Role, User
+from accounts.settings import LOGIN
+from adminsite.readonly import ReadOnlyAdmin
+from domains.adminpages import ServiceAdmin, SingleRowAdmin
+from domains.models import DomainFeatures
+from domains.values import settable_fields
+
+__all__ = ["admindomains"]
+
+# Roles are all that there is: groups would only promise what nothing asks.
+admin.site.unregister(Group)
+
+
+class UserForm(forms.ModelForm):  # type: ignore[type-arg]
+    new_password = forms.CharField(
+        required=False,
+        widget=forms.PasswordInput(render_value=False),
+        help_text="Empty: it stays as it is; a new user without one cannot log in.",
+    )
+
+    class Meta:
+        model = User
+        fields = ("domain", "local_part", "role", *services.USER_FIELDS)
+
+
+@admin.register(User)
+class UserAdmin(ServiceAdmin):
+    form = UserForm
+    list_display = ("__str__", "full_name", "role", "status", "is_primary_administrator")
+    list_filter = ("role", "status", "is_primary_administrator")
+    list_select_related = ("domain",)
+    search_fields = ("local_part", "full_name", "domain__name")
+    autocomplete_fields = ("domain",)
+    fields = ("domain", "local_part", "role", "new_password", *services.USER_FIELDS)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None or obj.domain_id is not None:
+            return self.fields
+        # People without a mailbox have no more than this.
+        return ("local_part", "role", "new_password", *services.PERSON_FIELDS)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return ()
+        return ("domain", "local_part") if obj.domain_id is not None else ("local_part", "role")
+
+    def add(self, request: HttpRequest, data: dict[str, Any]) -> User:
+        verifiers = _verifiers(data["new_password"], data["local_part"])
+        if data["domain"] is None:
+            return services.add_person(
+                username=data["local_part"],
+                role=Role(data["role"]),
+                by=request.user,
+                verifiers=verifiers,
+                values={name: data[name] for name in services.PERSON_FIELDS},
+            )
+        return services.add_user(
+            domain=data["domain"],
+            username=data["local_part"],
+            by=request.user,
+            verifiers=verifiers,
+            is_administrator=data["role"] == Role.DOMAIN_ADMINISTRATOR,
+            values={name: data[name] for name in services.USER_FIELDS},
+        )
+
+    def change(self, request: HttpRequest, row: User, data: dict[str, Any]) -> None:
+        by = request.user
+        verifiers = _verifiers(data.pop("new_password", ""), row.local_part)
+        role = data.pop("role", None)
+        if role is not None:
+            is_administrator = role == Role.DOMAIN_ADMINISTRATOR
+            set_role = administrators.grant if is_administrator else administrators.revoke
+            set_role(user=row, by=by)
+        if data:
+            services.change_user(user=row, values=data, by=by)
+        if verifiers is not None:
+            services.set_verifiers(user=row, verifiers=verifiers, by=by)
+
+    def remove(self, request: HttpRequest, row: User) -> None:
+        services.delete_user(user=row, by=request.user)
+
+
+def _verifiers(password: str, username: str) -> Any:
+    return services.new_verifiers(password, username) if password else None
+
+
+class AliasForm(forms.ModelForm):  # type: ignore[type-arg]
+    leads_to = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text="One user name of the domain or one whole address in each line.",
+    )
+
+    class Meta:
+        model = models.UserAlias
+        fields = ("domain", "local_part", *aliases.ALIAS_FIELDS)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.fields["leads_to"].initial = "\n".join(aliases.target_names(self.instance))
+
+
+@admin.register(models.UserAlias)
+class UserAliasAdmin(ServiceAdmin):
+    form = AliasForm
+    list_display = ("__str__", "internal_only", "may_send_as", "in_address_list")
+    list_select_related = ("domain",)
+    list_filter = ("internal_only",)
+    search_fields = ("local_part", "domain__name")
+    autocomplete_fields = ("domain",)
+    fields = ("domain", "local_part", "leads_to", *aliases.ALIAS_FIELDS)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("domain", "local_part") if obj else ()
+
+    def add(self, request: HttpRequest, data: dict[str, Any]) -> models.UserAlias:
+        return aliases.add_alias(
+            domain=data["domain"],
+            name=data["local_part"],
+            targets=data["leads_to"].split(),
+            values={name: data[name] for name in aliases.ALIAS_FIELDS},
+            by=request.user,
+        )
+
+    def change(self, request: HttpRequest, row: models.UserAlias, data: dict[str, Any]) -> None:
+        leads_to = data.pop("leads_to", None)
+        targets = leads_to.split() if leads_to is not None else None
+        aliases.change_alias(alias=row, targets=targets, values=data, by=request.user)
+
+    def remove(self, request: HttpRequest, row: models.UserAlias) -> None:
+        aliases.delete_alias(alias=row, by=request.user)
+
+
+@admin.register(models.AliasTarget)
+class AliasTargetAdmin(ReadOnlyAdmin):
+    list_display = ("alias", "__str__")
+    list_select_related = ("alias__domain", "account__domain")
+    search_fields = ("alias__local_part", "local_part", "domain_name", "account__local_part")
+
+
+@admin.register(models.LocalPart)
+class LocalPartAdmin(ReadOnlyAdmin):
+    list_display = ("local_part", "domain", "kind", "object_id")
+    list_select_related = ("domain",)
+    list_filter = ("kind",)
+    search_fields = ("local_part", "domain__name")
+
+
+class AppPasswordForm(forms.ModelForm):  # type: ignore[type-arg]
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope, scope) for scope in apppasswords.SCOPES],
+        required=False,
+        help_text="None chosen: all services.",
+    )
+
+    class Meta:
+        model = models.AppPassword
+        fields = ("user", "name", "scopes")
+
+
+@admin.register(models.AppPassword)
+class AppPasswordAdmin(ServiceAdmin):
+    form = AppPasswordForm
+    list_display = ("name", "user", "scopes")
+    list_select_related = ("user__domain",)
+    search_fields = ("name", "user__local_part", "user__domain__name")
+    autocomplete_fields = ("user",)
+    fields = ("user", "name", "scopes")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def add(self, request: HttpRequest, data: dict[str, Any]) -> models.AppPassword:
+        row, password = apppasswords.add(
+            user=data["user"], name=data["name"], scopes=data["scopes"], by=request.user
+        )
+        messages.warning(request, f"The password, shown this once: {password}")
+        return row
+
+    def remove(self, request: HttpRequest, row: models.AppPassword) -> None:
+        apppasswords.remove(app_password=row, by=request.user)
+
+
+@admin.register(models.LastActivity)
+class LastActivityAdmin(ReadOnlyAdmin):
+    list_display = ("user", "at", "service", "client_address")
+    list_select_related = ("user__domain",)
+    list_filter = ("service",)
+    search_fields = ("user__local_part", "user__domain__name", "client_address")
+
+
+@admin.register(models.LoginSettings)
+class LoginSettingsAdmin(SingleRowAdmin):
+    single = LOGIN
+
+
+class PlanForm(forms.ModelForm):  # type: ignore[type-arg]
+    withheld_features = forms.MultipleChoiceField(
+        choices=[(name, name.replace("_", " ")) for name in settable_fields(DomainFeatures)],
+        required=False,
+    )
+
+    class Meta:
+        model = models.Plan
+        fields = plans.FIELDS
+
+
+@admin.register(models.Plan)
+class PlanAdmin(ServiceAdmin):
+    form = PlanForm
+    list_display = ("name", "domains", "users", "users_per_domain", "disk_space_mb")
+    search_fields = ("name",)
+
+    def add(self, request: HttpRequest, data: dict[str, Any]) -> models.Plan:
+        values = {name: value for name, value in data.items() if name != "name"}
+        return plans.add(name=data["name"], values=values, by=request.user)
+
+    def change(self, request: HttpRequest, row: models.Plan, data: dict[str, Any]) -> None:
+        plans.change(plan=row, values=data, by=request.user)
+
+    def remove(self, request: HttpRequest, row: models.Plan) -> None:
+        plans.delete(plan=row, by=request.user)
+
+
+@admin.register(models.ResellerPlan)
+class ResellerPlanAdmin(ServiceAdmin):
+    list_display = ("reseller", "plan")
+    list_select_related = ("reseller", "plan")
+    search_fields = ("reseller__local_part", "plan__name")
+    autocomplete_fields = ("reseller", "plan")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("reseller",) if obj else ()
+
+    def add(self, request: HttpRequest, data: dict[str, Any]) -> models.ResellerPlan:
+        reseller: User = data["reseller"]
+        return plans.put_on(
+            username=reseller.local_part, plan_name=data["plan"].name, by=request.user
+        )
+
+    def change(self, request: HttpRequest, row: models.ResellerPlan, data: dict[str, Any]) -> None:
+        plans.put_on(username=row.reseller.local_part, plan_name=data["plan"].name, by=request.user)
+
+    def remove(self, request: HttpRequest, row: models.ResellerPlan) -> None:
+        plans.take_off(row=row, by=request.user)
+
+
+@admin.register(models.DomainOwnership)
+class DomainOwnershipAdmin(ServiceAdmin):
+    list_display = ("domain", "reseller")
+    list_select_related = ("domain", "reseller")
+    search_fields = ("domain__name", "reseller__local_part")
+    autocomplete_fields = ("domain", "reseller")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("domain",) if obj else ()
+
+    def add(self, request: HttpRequest, data: dict[str, Any]) -> models.DomainOwnership:
+        domain, reseller = data["domain"], data["reseller"]
+        provisioning.hand_over(domain=domain, reseller=reseller, by=request.user)
+        return models.DomainOwnership.objects.get(domain=domain)
+
+    def change(
+        self, request: HttpRequest, row: models.DomainOwnership, data: dict[str, Any]
+    ) -> None:
+        provisioning.hand_over(domain=row.domain, reseller=data["reseller"], by=request.user)
+
+    def remove(self, request: HttpRequest, row: models.DomainOwnership) -> None:
+        provisioning.hand_over(domain=row.domain, reseller=None, by=request.user)

@@ -1,0 +1,1 @@
+"""What the Django admin pages of all rooms share. It stands below every room and knows none."""

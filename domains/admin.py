@@ -1,0 +1,38 @@
+"""The domain and its tabs in the Django admin. Opening and closing it stand with its accounts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from adminsite.readonly import ReadOnlyAdmin
+from domains import models, services
+from domains.adminpages import ServiceAdmin
+
+
+@admin.register(models.DomainAlias)
+class DomainAliasAdmin(ServiceAdmin):
+    list_display = ("unicode_name", "name", "domain")
+    list_select_related = ("domain",)
+    search_fields = ("name", "unicode_name", "domain__name")
+    autocomplete_fields = ("domain",)
+    fields = ("domain", "name")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def add(self, request: HttpRequest, data: dict[str, Any]) -> models.DomainAlias:
+        return services.add_alias(domain=data["domain"], name=data["name"], by=request.user)
+
+    def remove(self, request: HttpRequest, row: models.DomainAlias) -> None:
+        services.remove_alias(alias=row, by=request.user)
+
+
+@admin.register(models.HostedName)
+class HostedNameAdmin(ReadOnlyAdmin):
+    list_display = ("name", "domain", "is_alias")
+    list_select_related = ("domain",)
+    list_filter = ("is_alias",)
+    search_fields = ("name",)

@@ -1,0 +1,125 @@
+"""Messages on their way, their trace, gateways and settings of the spool in the Django admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+
+from adminsite.readonly import ReadOnlyAdmin
+from domains.adminpages import ServiceAdmin, SingleRowAdmin
+from spool import gateways, models
+from spool.configuration import SPOOL
+from spool.models import Gateway
+
+
+@admin.register(models.SpooledMessage)
+class SpooledMessageAdmin(ReadOnlyAdmin):
+    list_display = ("id", "sender", "origin", "kind", "size_bytes", "accepted_at", "finished_at")
+    list_filter = ("origin", "kind")
+    search_fields = ("=id", "=sender", "=message_id")
+
+
+@admin.register(models.SpooledRecipient)
+class SpooledRecipientAdmin(ReadOnlyAdmin):
+    list_display = ("address", "message", "route", "state", "attempts", "due_at", "reply")
+    list_select_related = ("message",)
+    list_filter = ("state", "route")
+    search_fields = ("=id", "=address", "=message__id")
+
+
+@admin.register(models.DeliveryAttempt)
+class DeliveryAttemptAdmin(ReadOnlyAdmin):
+    list_display = ("id", "recipient", "number", "outcome", "host", "reply")
+    list_select_related = ("recipient",)
+    list_filter = ("outcome",)
+    search_fields = ("=id", "=recipient__address", "=host")
+
+
+@admin.register(models.TraceEntry)
+class TraceEntryAdmin(ReadOnlyAdmin):
+    list_display = ("id", "message", "recipient", "at", "actor", "decision")
+    list_select_related = ("message", "recipient")
+    search_fields = ("=id", "=message__id", "=recipient__address")
+
+
+@admin.register(models.LedgerHour)
+class LedgerHourAdmin(ReadOnlyAdmin):
+    list_display = ("domain_id", "hour", "accepted", "delivered", "relayed", "bounced")
+    search_fields = ("=domain_id",)
+
+
+@admin.register(models.RefusedMail)
+class RefusedMailAdmin(ReadOnlyAdmin):
+    list_display = ("at", "client_address", "sender", "recipient", "reply")
+    search_fields = ("=client_address", "=sender", "=recipient")
+
+
+@admin.register(models.SpoolSettings)
+class SpoolSettingsAdmin(SingleRowAdmin):
+    single = SPOOL
+
+
+class GatewayForm(forms.ModelForm):  # type: ignore[type-arg]
+    new_password = forms.CharField(
+        required=False,
+        widget=forms.PasswordInput(render_value=False),
+        help_text="Empty: it stays as it is.",
+    )
+    takes = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text="Destinations, one domain or .domain in each line; empty: all.",
+    )
+
+    class Meta:
+        model = Gateway
+        fields = (*gateways.FIELDS, "sending_domains")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            scope = gateways.scope_of(self.instance)
+            self.fields["takes"].initial = "\n".join(scope["destinations"])
+
+
+@admin.register(Gateway)
+class GatewayAdmin(ServiceAdmin):
+    form = GatewayForm
+    list_display = ("name", "host", "port", "is_enabled", "minimum_priority", "maximum_priority")
+    list_filter = ("is_enabled",)
+    search_fields = ("name", "host", "destinations__name")
+    autocomplete_fields = ("sending_domains",)
+    fields = (*gateways.FIELDS, "new_password", "takes", "sending_domains")
+
+    def add(self, request: HttpRequest, data: dict[str, Any]) -> Gateway:
+        return gateways.add(
+            values={name: data[name] for name in gateways.FIELDS},
+            by=request.user,
+            password=data["new_password"] or None,
+            destinations=data["takes"].split(),
+            sending_domains=[domain.name for domain in data["sending_domains"]],
+        )
+
+    def change(self, request: HttpRequest, row: Gateway, data: dict[str, Any]) -> None:
+        takes, senders = data.get("takes"), data.get("sending_domains")
+        gateways.change(
+            gateway=row,
+            values={name: data[name] for name in gateways.FIELDS if name in data},
+            by=request.user,
+            password=data.get("new_password") or None,
+            destinations=takes.split() if takes is not None else None,
+            sending_domains=[d.name for d in senders] if senders is not None else None,
+        )
+
+    def remove(self, request: HttpRequest, row: Gateway) -> None:
+        gateways.delete(gateway=row, by=request.user)
+
+
+@admin.register(models.GatewayDestination)
+class GatewayDestinationAdmin(ReadOnlyAdmin):
+    list_display = ("name", "gateway")
+    list_select_related = ("gateway",)
+    search_fields = ("name", "gateway__name")

@@ -1,0 +1,316 @@
+"""Every page of the Django admin opens for system administrators and for nobody else."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.contrib import admin
+from django.db import models
+from django.test import Client
+from django.urls import reverse
+
+from accounts import apppasswords, plans, provisioning, services
+from accounts.models import (
+    AppPassword,
+    DomainOwnership,
+    LastActivity,
+    Plan,
+    ResellerPlan,
+    Role,
+    User,
+    UserAlias,
+)
+from accounts.settings import LOGIN
+from clock.moments import utc_now
+from domains.models import TABS, Domain, DomainAlias
+from events.models import AuditEntry
+from operations import relay
+from operations.models import RelayNetwork
+from operations.services import LISTENERS
+from spool import gateways
+from spool.configuration import SPOOL
+from spool.models import Gateway
+from tests.factories import PASSWORD, make_alias, make_domain, make_domain_alias
+
+pytestmark = pytest.mark.django_db
+
+MODELS = [model for room in settings.ROOMS for model in apps.get_app_config(room).get_models()]
+ID = str.lower
+
+
+def url(model: type[models.Model], page: str, *args: Any) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+
+
+def log_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def root() -> User:
+    return services.create_system_administrator("root", PASSWORD)[0]
+
+
+@pytest.fixture
+def client(root: User) -> Client:
+    return log_in(root)
+
+
+@pytest.fixture
+def world(root: User) -> Iterator[Domain]:
+    """A row or more of everything that services make."""
+    domain = make_domain("world.example", "alice")
+    make_domain_alias(domain, "alias.example")
+    make_alias(domain, "sales", "alice", "x@elsewhere.example")
+    alice = User.objects.get(local_part="alice")
+    apppasswords.add(user=alice, name="phone", by=None)
+    LastActivity.objects.create(user=alice, at=utc_now(), service="imap")
+    services.add_person(username="rob", role=Role.RESELLER, by=None)
+    plans.add(name="small", by=None)
+    plans.put_on(username="rob", plan_name="small", by=None)
+    reseller = User.objects.get(local_part="rob")
+    provisioning.hand_over(domain=domain, reseller=reseller, by=None)
+    gateways.add(values={"name": "out", "host": "mx.example"}, destinations=["sink.test"], by=None)
+    relay.add(network="192.0.2.0/24", by=None)
+    LOGIN.change({"cram_md5": True}, by=None)
+    LISTENERS.change({"bad_commands": 9}, by=None)
+    SPOOL.change({"patience_days": 4}, by=None)
+    yield domain
+    for single in (LOGIN, LISTENERS, SPOOL):
+        single.forget()
+
+
+def make_mail(domain: Domain) -> None:
+    """Rows of mail, filled with whatever fits each field."""
+    numbers = itertools.count(1)
+    alice = User.objects.get(domain=domain, local_part="alice")
+    for model in MODELS:
+        if model._meta.app_label in ("mailboxes", "spool", "blobs", "operations") and (
+            not model._default_manager.exists()
+        ):
+            make_row(model, {User: alice, Domain: domain}, numbers)
+
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+def make_row(model: type[models.Model], known: dict[Any, Any], numbers: Iterator[int]) -> Any:
+    values: dict[str, Any] = {}
+    for field in model._meta.concrete_fields:
+        if isinstance(field, models.ForeignKey):
+            target = field.related_model
+            if target not in known:
+                known[target] = target._default_manager.first() or make_row(target, known, numbers)
+            values[field.name] = known[target]
+        elif (
+            field.has_default()
+            and not field.primary_key
+            or field.get_internal_type() == "BigAutoField"
+        ):
+            continue
+        elif type(field).__name__ == "MomentField" or isinstance(field, models.DateTimeField):
+            values[field.name] = utc_now()
+        elif isinstance(field, models.IntegerField):
+            values[field.name] = next(numbers)
+        elif isinstance(field, models.BinaryField):
+            values[field.name] = b"\xff\x00"
+        elif isinstance(field, models.CharField | models.TextField):
+            values[field.name] = HOSTILE[: field.max_length or 100]
+        elif isinstance(field, models.BooleanField):
+            values[field.name] = False
+    return model._default_manager.create(**values)
+
+
+def test_every_model_of_every_room_is_registered() -> None:
+    assert [model for model in MODELS if not admin.site.is_registered(model)] == []
+
+
+def test_every_list_opens_and_searches(client: Client, world: Domain) -> None:
+    make_mail(world)
+    for model in MODELS:
+        page = client.get(url(model, "changelist"))
+        assert page.status_code == 200, model
+        assert HOSTILE.encode() not in page.content, model
+        assert client.get(url(model, "changelist"), {"q": "1"}).status_code == 200, model
+
+
+def test_every_row_opens_and_can_be_added_only_where_a_service_adds(
+    client: Client, world: Domain
+) -> None:
+    make_mail(world)
+    for model in MODELS:
+        row = model._default_manager.first()
+        assert row is not None, model
+        page = client.get(url(model, "change", row.pk))
+        assert page.status_code == 200, model
+        assert HOSTILE.encode() not in page.content, model
+        assert b"argon2" not in page.content, model
+        has_services = hasattr(admin.site.get_model_admin(model), "remove")
+        is_fixed = model.__name__.endswith("Settings") or model in TABS.values()
+        wanted = 200 if has_services and not is_fixed else 403
+        assert client.get(url(model, "add")).status_code == wanted, model
+        assert client.get(url(model, "delete", row.pk)).status_code == wanted, model
+
+
+def test_nobody_else_comes_in(world: Domain) -> None:
+    clients = [log_in(User.objects.get(local_part=who)) for who in ("alice", "admin", "rob")]
+    for client in (Client(), *clients):
+        for model in MODELS:
+            for page in ("changelist", "add"):
+                response = client.get(url(model, page))
+                assert response.status_code == 302
+                assert response["Location"].startswith("/admin/login/")
+
+
+def test_logging_in_by_the_page_works_for_system_administrators_alone(
+    root: User, world: Domain
+) -> None:
+    for login, status in (("root", 302), ("alice@world.example", 200), ("rob", 200)):
+        data = {"username": login, "password": PASSWORD}
+        assert Client().post("/admin/login/?next=/admin/", data).status_code == status
+    services.change_user(user=root, values={"status": "disabled"}, by=None)
+    data = {"username": "root", "password": PASSWORD}
+    assert Client().post("/admin/login/", data).status_code == 200
+
+
+@pytest.mark.spec("X-002", "X-005")
+def test_what_the_admin_changes_goes_by_the_services(client: Client, root: User) -> None:
+    client.post(
+        url(Domain, "add"),
+        {
+            "name": "Admin-Made.example",
+            "administrator_username": "ada",
+            "administrator_password": PASSWORD,
+            "list_command_address": "listserv",
+        },
+    )
+    domain = Domain.objects.get()
+    assert (domain.name, domain.users.get().is_primary_administrator) == (
+        "admin-made.example",
+        True,
+    )
+    tab = TABS["limits"].objects.get()
+    form = client.get(url(TABS["limits"], "change", tab.pk)).context["adminform"].form
+    client.post(url(TABS["limits"], "change", tab.pk), {**form.initial, "users": 1})
+    tab.refresh_from_db()
+    assert tab.users == 1
+    entry = AuditEntry.objects.get(verb="changed limits")
+    assert (entry.actor, entry.client_address) == ("root", "127.0.0.1")
+    assert entry.changes == {"users": [100, 1]}
+    data = user_data(client, domain=domain.pk, local_part="bob", new_password=PASSWORD)
+    page = client.post(url(User, "add"), data)
+    assert "the limit of 1 users is reached" in page.content.decode()
+    assert not User.objects.filter(local_part="bob").exists()
+
+
+def user_data(client: Client, row: User | None = None, **values: Any) -> dict[str, Any]:
+    page = url(User, "change", row.pk) if row else url(User, "add")
+    return {**filled(client, page), **values}
+
+
+def filled(client: Client, page: str) -> dict[str, Any]:
+    """What a browser would send back of the form as it stands."""
+    form = client.get(page).context["adminform"].form
+    values = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
+    return {
+        name: value
+        for name, value in values.items()
+        if value is not None and value != "" and value is not False
+    }
+
+
+def test_users_aliases_and_the_rest_are_added_changed_and_deleted(
+    client: Client, world: Domain
+) -> None:
+    data = user_data(client, domain=world.pk, local_part="Bob", new_password=PASSWORD)
+    assert client.post(url(User, "add"), data).status_code == 302
+    bob = User.objects.get(local_part="bob")
+    assert bob.check_password(PASSWORD)
+    data = user_data(client, bob, full_name="Bob B.", new_password="short")
+    page = client.post(url(User, "change", bob.pk), data)
+    assert "fewer than 10 characters" in page.content.decode()
+    data = user_data(client, bob, full_name="Bob B.", role=Role.DOMAIN_ADMINISTRATOR)
+    assert client.post(url(User, "change", bob.pk), data).status_code == 302
+    bob.refresh_from_db()
+    assert (bob.full_name, bob.role) == ("Bob B.", Role.DOMAIN_ADMINISTRATOR)
+
+    data = {"domain": world.pk, "local_part": "team", "leads_to": "alice\nbob"}
+    assert client.post(url(UserAlias, "add"), data).status_code == 302
+    team = UserAlias.objects.get(local_part="team")
+    data = {"leads_to": "bob\r\nteam"}
+    page = client.post(url(UserAlias, "change", team.pk), data)
+    assert "loop" in page.content.decode()
+    client.post(url(UserAlias, "change", team.pk), {"leads_to": "bob"})
+    assert team.targets.get().account == bob
+
+    data = {"user": bob.pk, "name": "laptop", "scopes": ["imap"]}
+    page = client.post(url(AppPassword, "add"), data, follow=True)
+    assert "shown this once" in page.content.decode()
+
+    data = {"domain": world.pk, "name": "second.example"}
+    assert client.post(url(DomainAlias, "add"), data).status_code == 302
+    page = client.post(url(DomainAlias, "add"), {"domain": world.pk, "name": "third.example"})
+    assert "limit of 2 domain aliases" in page.content.decode()
+
+    data = {"name": "tiny", "domains": 1, "users": 1, "users_per_domain": 1}
+    data |= {"disk_space_mb": 0, "mailing_lists": 0, "withheld_features": ["syncml"]}
+    assert client.post(url(Plan, "add"), data).status_code == 302
+    row = ResellerPlan.objects.get()
+    tiny = Plan.objects.get(name="tiny").pk
+    client.post(url(ResellerPlan, "change", row.pk), {"plan": tiny})
+    row.refresh_from_db()
+    assert row.plan_id == tiny
+
+    client.post(url(RelayNetwork, "add"), {"network": "0.0.0.0/0", "note": ""})
+    client.post(url(RelayNetwork, "add"), {"network": "198.51.100.9/32", "note": "printer"})
+    assert set(RelayNetwork.objects.values_list("network", flat=True)) == {
+        "192.0.2.0/24",
+        "198.51.100.9",
+    }
+
+    admin_ = User.objects.get(local_part="admin")
+    client.post(url(User, "delete", bob.pk), {"post": "yes"})
+    page = client.post(url(User, "delete", admin_.pk), {"post": "yes"}, follow=True)
+    assert "last enabled administrator" in page.content.decode()
+    assert not User.objects.filter(local_part="bob").exists()
+    assert not UserAlias.objects.filter(local_part="team").exists()
+
+    selected = {"action": "delete_selected", "_selected_action": [admin_.pk], "post": "yes"}
+    page = client.post(url(User, "changelist"), selected, follow=True)
+    assert "last enabled administrator" in page.content.decode()
+
+
+def test_gateways_keep_their_password_unless_a_new_one_is_given(
+    client: Client, world: Domain
+) -> None:
+    gateway = Gateway.objects.get()
+    data = filled(client, url(Gateway, "change", gateway.pk))
+    new = {"new_password": "s3cret", "takes": ".below.test", "sending_domains": [world.pk]}
+    assert client.post(url(Gateway, "change", gateway.pk), {**data, **new}).status_code == 302
+    assert gateways.password_of(Gateway.objects.get()) == "s3cret"
+    assert gateways.scope_of(gateway) == {
+        "destinations": [".below.test"],
+        "sending_domains": ["world.example"],
+    }
+    data |= {"takes": ".below.test", "sending_domains": [world.pk], "port": 26}
+    assert client.post(url(Gateway, "change", gateway.pk), data).status_code == 302
+    gateway.refresh_from_db()
+    assert (gateway.port, gateways.password_of(gateway)) == (26, "s3cret")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_domain_is_closed_as_a_whole(client: Client) -> None:
+    domain = make_domain("bye.example", "alice")
+    page = client.get(url(Domain, "delete", domain.pk))
+    assert "bye.example" in page.content.decode()
+    client.post(url(Domain, "delete", domain.pk), {"post": "yes"})
+    assert not Domain.objects.exists()
+    assert not DomainOwnership.objects.exists()
+    assert not User.objects.filter(local_part="alice").exists()
