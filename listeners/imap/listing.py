@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 
 from mailboxes.directory import FolderTree
@@ -13,12 +14,13 @@ from protocols.imap.responses import Listed
 
 DELIMITER = "/"
 
-SPECIAL_USES = {
-    SpecialUse.DRAFTS: "\\Drafts",
-    SpecialUse.SENT: "\\Sent",
-    SpecialUse.TRASH: "\\Trash",
-    SpecialUse.JUNK: "\\Junk",
-    SpecialUse.ARCHIVE: "\\Archive",
+# By SpecialUse's values.
+SPECIAL_USES: dict[str | None, str] = {
+    SpecialUse.DRAFTS.value: "\\Drafts",
+    SpecialUse.SENT.value: "\\Sent",
+    SpecialUse.TRASH.value: "\\Trash",
+    SpecialUse.JUNK.value: "\\Junk",
+    SpecialUse.ARCHIVE.value: "\\Archive",
 }
 _FOR_WILDCARDS = {"*": ".*", "%": f"[^{DELIMITER}]*"}
 
@@ -34,34 +36,59 @@ def _matching(pattern: str) -> re.Pattern[str]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A LIST command taken apart once, and not for each folder."""
+
+    is_extended: bool
+    only_subscribed: bool
+    only_special: bool
+    is_recursive: bool
+    asks_children: bool
+    asks_subscribed: bool
+
+    @classmethod
+    def of(cls, command: ListFolders) -> _Question:
+        selection, returns = command.selection, command.returns
+        only_subscribed = Selection.SUBSCRIBED in selection
+        return cls(
+            command.is_extended,
+            only_subscribed,
+            Selection.SPECIAL_USE in selection,
+            Selection.RECURSIVEMATCH in selection and only_subscribed,
+            not command.is_extended or Return.CHILDREN in returns,
+            only_subscribed or Return.SUBSCRIBED in returns,
+        )
+
+
 def listed(tree: FolderTree, command: ListFolders) -> list[Listed]:
     """The LIST responses, by name."""
     if command.patterns == ("",):
         # RFC 3501 §6.3.8: a question for the delimiter and the root of the reference.
         return [Listed("", ["\\Noselect"])]
+    question = _Question.of(command)
     patterns = [_matching(command.reference + pattern) for pattern in command.patterns]
-    found: dict[str, Listed] = {}
-    for name in _candidates(tree, command.selection):
+    found: list[Listed] = []
+    for name in _candidates(tree, question):
         if any(pattern.fullmatch(name) for pattern in patterns):
-            child_info = _child_info(tree, command.selection, name)
-            if _is_selected(tree, command.selection, name) or child_info:
-                attributes = _attributes(tree, command, name)
-                found[name] = Listed(name, attributes, DELIMITER, child_info=child_info)
-    return sorted(found.values(), key=_inbox_first)
+            child_info = _child_info(tree, name) if question.is_recursive else ()
+            if _is_selected(tree, question, name) or child_info:
+                attributes = _attributes(tree, question, name)
+                found.append(Listed(name, attributes, DELIMITER, child_info=child_info))
+    return sorted(found, key=_inbox_first)
 
 
 def _inbox_first(response: Listed) -> tuple[bool, str]:
     return response.name != "INBOX", response.name
 
 
-def _candidates(tree: FolderTree, selection: frozenset[Selection]) -> Iterable[str]:
+def _candidates(tree: FolderTree, question: _Question) -> Iterable[str]:
     """Names that may match: folders, their missing parents, and subscribed names."""
     names = dict.fromkeys(tree.folders)
-    if Selection.SUBSCRIBED in selection:
-        names.update(dict.fromkeys(tree.subscriptions))
-    for name in tuple(names):
-        for parent in _parents(name):
-            names.setdefault(parent)
+    names.update(dict.fromkeys(tree.parents))
+    if question.only_subscribed:
+        for name in tree.subscriptions:
+            names.update(dict.fromkeys((name, *_parents(name))))
     return names
 
 
@@ -72,10 +99,10 @@ def _parents(name: str) -> Iterable[str]:
         position = name.find(DELIMITER, position + 1)
 
 
-def _is_selected(tree: FolderTree, selection: frozenset[Selection], name: str) -> bool:
-    if Selection.SUBSCRIBED in selection and name not in tree.subscriptions:
+def _is_selected(tree: FolderTree, question: _Question, name: str) -> bool:
+    if question.only_subscribed and name not in tree.subscriptions:
         return False
-    return Selection.SPECIAL_USE not in selection or _use(tree, name) in SPECIAL_USES
+    return not question.only_special or _use(tree, name) in SPECIAL_USES
 
 
 def _use(tree: FolderTree, name: str) -> str | None:
@@ -84,29 +111,25 @@ def _use(tree: FolderTree, name: str) -> str | None:
     return None if entry is None else entry.special_use
 
 
-def _child_info(tree: FolderTree, selection: frozenset[Selection], name: str) -> tuple[str, ...]:
+def _child_info(tree: FolderTree, name: str) -> tuple[str, ...]:
     """RFC 5258 §4: with RECURSIVEMATCH a folder also shows that children of it are selected."""
-    if Selection.RECURSIVEMATCH not in selection or Selection.SUBSCRIBED not in selection:
-        return ()
     prefix = name + DELIMITER
     if any(other.startswith(prefix) for other in tree.subscriptions):
         return (Selection.SUBSCRIBED.value,)
     return ()
 
 
-def _attributes(tree: FolderTree, command: ListFolders, name: str) -> list[str]:
+def _attributes(tree: FolderTree, question: _Question, name: str) -> list[str]:
     attributes = []
     use = _use(tree, name)
     if use is None:
-        attributes += ["\\NonExistent"] if command.is_extended else ["\\Noselect"]
-    asked = command.returns
-    if not command.is_extended or Return.CHILDREN in asked:
+        attributes.append("\\NonExistent" if question.is_extended else "\\Noselect")
+    if question.asks_children:
         attributes.append("\\HasChildren" if name in tree.parents else "\\HasNoChildren")
-    by_subscription = Selection.SUBSCRIBED in command.selection or Return.SUBSCRIBED in asked
-    if by_subscription and name in tree.subscriptions:
+    if question.asks_subscribed and name in tree.subscriptions:
         attributes.append("\\Subscribed")
     if use in SPECIAL_USES:
-        attributes.append(SPECIAL_USES[SpecialUse(use)])
+        attributes.append(SPECIAL_USES[use])
     return attributes
 
 

@@ -10,12 +10,10 @@ from protocols.imap.fetch import Section, Text
 
 Span = tuple[int, int]
 
-_FILTERED = (Text.HEADER_FIELDS, Text.HEADER_FIELDS_NOT)
-
 
 def is_filtered(section: Section) -> bool:
     """Only some fields of the header are asked for."""
-    return section.text in _FILTERED
+    return section.text is Text.HEADER_FIELDS or section.text is Text.HEADER_FIELDS_NOT
 
 
 def span(message: StoredMessage, section: Section) -> Span | None:
@@ -24,6 +22,11 @@ def span(message: StoredMessage, section: Section) -> Span | None:
     For some fields of a header it is the whole header, which `filtered` cuts down.
     """
     kind = Text.HEADER if is_filtered(section) else section.text
+    if not section.part:  # known without a look at the parts
+        if kind is Text.WHOLE:
+            return 0, message.size_bytes
+        header_bytes = len(message.prefix) + message.facts.header_bytes
+        return (0, header_bytes) if kind is Text.HEADER else (header_bytes, message.size_bytes)
     return message.section(section.part, kind.value.decode("ascii"))
 
 
@@ -39,7 +42,7 @@ def cut(whole: Span, section: Section) -> Span:
 def filtered(header: bytes, section: Section) -> bytes:
     """The fields of `header` that the section names, or does not name, and the blank line."""
     named = _fields_named(section.fields, section.text is Text.HEADER_FIELDS_NOT)
-    octets = b"".join(named.findall(header)) + b"\r\n"
+    octets = b"\n".join([*named.findall(b"\n" + header), b"\r\n"])
     if section.partial is None:
         return octets
     first = section.partial.offset
@@ -52,4 +55,6 @@ def _fields_named(names: tuple[str, ...], others: bool) -> re.Pattern[bytes]:
     name = b"|".join([re.escape(name.encode("ascii", "replace")) for name in names])
     if others:
         name = rb"(?!(?:%b)[ \t]*:)[^\s:]+" % name
-    return re.compile(rb"^(?:%b)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*" % name, re.I | re.M)
+    # Beginning with a plain character, the search skips to the line ends: four times faster
+    # than to anchor at each line.
+    return re.compile(rb"(?i:\n((?:%b)[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*)(?=\n))" % name)

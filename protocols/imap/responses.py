@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 from protocols.imap import foldername
@@ -39,6 +40,7 @@ def literal(octets: bytes) -> bytes:
     return b"{%d}\r\n%b" % (len(octets), octets)
 
 
+@lru_cache(maxsize=4096)
 def folder(name: str) -> bytes:
     """A folder's name as a quoted string in modified UTF-7."""
     return quoted(foldername.encode(name))
@@ -209,7 +211,7 @@ class Listed:
     def encode(self) -> bytes:
         verb = b"LSUB" if self.is_lsub else b"LIST"
         attributes = flag_list(self.attributes)
-        delimiter = quoted(self.delimiter.encode("ascii")) if self.delimiter else b"NIL"
+        delimiter = b'"%b"' % self.delimiter.encode("ascii") if self.delimiter else b"NIL"
         extended = b""
         if self.child_info:
             names = b" ".join([quoted(info.encode("ascii")) for info in self.child_info])

@@ -33,7 +33,7 @@ _UNSUBSCRIBED = ok("UNSUBSCRIBE completed")
 _USE_UNKNOWN = no("This special use is not offered", b"USEATTR")  # RFC 6154 §3
 _USE_TAKEN = no("Another folder has this special use", b"USEATTR")
 
-_USES = {attribute.lower(): use for use, attribute in SPECIAL_USES.items()}
+_USES = {attribute.lower(): SpecialUse(use or "") for use, attribute in SPECIAL_USES.items()}
 
 
 @carries_out(commands.ListFolders)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from accounts.directory import AccountPolicy
+from listeners import bridge
 from listeners import login as logins
 from listeners.base import start_tls
 from listeners.imap import capabilities
 from listeners.imap.carriers import carries_out
 from listeners.imap.session import Session
 from listeners.login import LoginRefused, TooManySessions
+from operations import settings
 from protocols import sasl
 from protocols.imap import commands
 from protocols.imap.responses import Status, bad, capability_code, no, ok
@@ -30,6 +32,7 @@ _LOGGED_IN = ok("Logged in", capabilities.LOGGED_IN_CODE)
 
 async def greet(session: Session) -> Status:
     """The first line; with the capabilities, which saves the client a command."""
+    await bridge.ask_warm(settings.current)  # so that `door.policy` finds it remembered
     await learn_capabilities(session)
     return ok(f"{session.door.hostname} ready", capability_code(session.capabilities))
 
