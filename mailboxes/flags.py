@@ -9,6 +9,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
+from django.db import connection
+
 from blobs.committer import Job
 from mailboxes import changes
 from mailboxes.changes import Change, Kind, Marked
@@ -26,8 +28,8 @@ _UPDATE = (
     " WHERE folder_id = %s AND uid = %s"
 )
 _COUNT = (
-    "UPDATE mailboxes_folder SET highest_modseq = %s, unseen = unseen + %s,"
-    " deleted = deleted + %s WHERE id = %s"
+    "UPDATE mailboxes_folder SET highest_modseq = highest_modseq + 1, unseen = unseen + %s,"
+    " deleted = deleted + %s WHERE id = %s RETURNING highest_modseq"
 )
 
 
@@ -61,20 +63,20 @@ class ChangeFlags(Job):
 
     @staticmethod
     def write_rows(jobs: Sequence[ChangeFlags], cursor: Any) -> None:
-        folders = lock_folders(cursor, (job.folder_id for job in jobs))
-        modseqs = {folder_id: row.highest_modseq for folder_id, row in folders.items()}
+        # SQLite's transaction has the one write lock from its beginning.
+        if connection.vendor == "postgresql":
+            lock_folders(cursor, (job.folder_id for job in jobs))
         for job in jobs:
             try:
                 check_keywords(job.keywords)
-                if job.folder_id not in modseqs:
-                    raise FolderNotFound
-                job.result = job._store(cursor, modseqs)
+                job.result = job._store(cursor)
             except (FolderNotFound, KeywordsRefused) as error:
                 job.error = error
 
-    def _store(self, cursor: Any, modseqs: dict[int, int]) -> FlagsStored:
+    def _store(self, cursor: Any) -> FlagsStored:
         rows = select_by_uid(cursor, "flags, keywords, modseq", self.folder_id, self.uids)
-        modseq = modseqs[self.folder_id] + 1
+        if not rows and not lock_folders(cursor, [self.folder_id]):
+            raise FolderNotFound
         now: list[Marked] = []
         changed: list[Marked] = []
         refused: list[int] = []
@@ -89,15 +91,20 @@ class ChangeFlags(Job):
                 changed.append(marked)
                 unseen += (flags & Flag.SEEN) - (marked.flags & Flag.SEEN)
                 deleted += bool(marked.flags & Flag.DELETED) - bool(flags & Flag.DELETED)
-        change = None
-        if changed:
-            values = [(m.flags, m.keywords, modseq, self.folder_id, m.uid) for m in changed]
-            cursor.executemany(_UPDATE, values)
-            cursor.execute(_COUNT, (modseq, unseen, deleted, self.folder_id))
-            modseqs[self.folder_id] = modseq
-            change = Change(Kind.FLAGS, modseq, tuple(changed))
-            changes.publish(self.folder_id, change)
+        change = self._write(cursor, changed, unseen, deleted) if changed else None
         return FlagsStored(tuple(now), tuple(refused), change)
+
+    def _write(self, cursor: Any, changed: list[Marked], unseen: int, deleted: int) -> Change:
+        cursor.execute(_COUNT, (unseen, deleted, self.folder_id))
+        modseq = int(cursor.fetchone()[0])
+        values = [(m.flags, m.keywords, modseq, self.folder_id, m.uid) for m in changed]
+        if len(values) == 1:
+            cursor.execute(_UPDATE, values[0])
+        else:
+            cursor.executemany(_UPDATE, values)
+        change = Change(Kind.FLAGS, modseq, tuple(changed))
+        changes.publish(self.folder_id, change)
+        return change
 
     def _flags(self, flags: int) -> int:
         if self.how is How.ADD:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from blobs import references
 from blobs.committer import Job
@@ -97,7 +97,7 @@ class Settler:
         for area_id, rows in by_area.items():
             try:
                 settled += self._settle_area(areas[area_id], rows)
-            except StoreError as error:
+            except (StoreError, DatabaseError) as error:
                 log.warning("mail not settled", area=areas[area_id].name, reason=str(error))
                 self._forget(area_id)
         return settled

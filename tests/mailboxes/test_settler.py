@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 
 from blobs import references
 from blobs.models import Blob
@@ -202,3 +203,54 @@ def test_remembered_messages_are_readable_after_settling_and_sweeping(
     forget_all()
     assert message.read() == MESSAGE
     assert message.read_range(0, 4) == MESSAGE[:4]
+
+
+def test_mail_is_settled_while_it_is_moved_about(append, settle, account, store, make_account):
+    from mailboxes.copying import Copy
+    from mailboxes.models import Folder
+
+    other = make_account(account.domain)
+    append(owner=other)
+    for n in range(30):
+        append(MESSAGE + b"%d" % n)
+    inbox = Folder.objects.get(account=account, name="INBOX").pk
+    junk = Folder.objects.get(account=account, name="Junk").pk
+    theirs = Folder.objects.get(account=other, name="INBOX").pk
+    failures = []
+
+    def move_about(step):
+        try:
+            for uid in range(step, 30, 2):
+                for target, owner, is_move in ((theirs, other, False), (junk, account, True)):
+                    job = Copy(
+                        source_id=inbox,
+                        source_domain_id=account.domain_id,
+                        uids=[uid],
+                        target_id=target,
+                        target_account_id=owner.pk,
+                        target_domain_id=owner.domain_id,
+                        is_move=is_move,
+                    )
+                    store.commit_now(job)
+                gone = Expunge(
+                    folder_id=theirs, domain_id=other.domain_id, uids=[uid], even_unflagged=True
+                )
+                store.commit_now(gone)
+        except Exception as error:
+            failures.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=move_about, args=(step,)) for step in (1, 2)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        settle()
+    for thread in threads:
+        thread.join()
+    settle()
+    assert failures == []
+    assert not Message.objects.filter(is_settled=False).exists()
+    assert verify_references(lambda first, last: {}) == []
+    for message in Message.objects.all():
+        assert body_of(message.pk).startswith(MESSAGE)
