@@ -81,6 +81,7 @@ def test_somebody_elses_folder_is_not_found(deliver, new_delivery, make_account)
     assert not AccountUsage.objects.filter(account=stranger).exists()
 
 
+@pytest.mark.spec("U-013", "D-082")
 def test_full_mailboxes_refuse_the_message_that_does_not_fit(
     deliver, new_delivery, make_account, make_domain
 ):
