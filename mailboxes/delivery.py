@@ -62,12 +62,14 @@ def deliver(cursor: Any, deliveries: Sequence[Delivery], *, now: int) -> None:
     folders, usage of accounts, usage of domains, each by rising id.
     """
     accounts = sorted({d.account_id for d in deliveries if d.is_for_inbox})
-    inboxes = {account_id: standard.inbox(cursor, account_id, now=now) for account_id in accounts}
+    inboxes = {account_id: _inbox(cursor, account_id, now=now) for account_id in accounts}
     for delivery in deliveries:
         delivery.error = None
         if delivery.is_for_inbox:
             delivery.folder_id = inboxes[delivery.account_id]
-    quota.refuse_overfull(cursor, deliveries)
+            if delivery.folder_id is None:
+                delivery.error = FolderNotFound()
+    quota.refuse_overfull(cursor, [d for d in deliveries if d.error is None])
     by_folder: defaultdict[tuple[int, int], list[Delivery]] = defaultdict(list)
     for delivery in deliveries:
         if delivery.error is None and delivery.folder_id is not None:
@@ -77,6 +79,14 @@ def deliver(cursor: Any, deliveries: Sequence[Delivery], *, now: int) -> None:
     _write(cursor, [d for d in deliveries if d.error is None], now=now)
 
 
+def _inbox(cursor: Any, account_id: int, *, now: int) -> int | None:
+    """None: there is no such account (any more)."""
+    try:
+        return standard.inbox(cursor, account_id, now=now)
+    except FolderNotFound:
+        return None
+
+
 def _allot(cursor: Any, deliveries: Sequence[Delivery], *, now: int) -> None:
     """UIDs and one MODSEQ for all that go into one folder, and its counters."""
     first = deliveries[0]
@@ -84,10 +94,10 @@ def _allot(cursor: Any, deliveries: Sequence[Delivery], *, now: int) -> None:
     if row is None and first.is_for_inbox:
         # The remembered INBOX has gone: with a transaction rolled back, or with its account.
         standard.forget_inbox(first.account_id)
-        folder_id = standard.inbox(cursor, first.account_id, now=now)
+        folder_id = _inbox(cursor, first.account_id, now=now)
         for delivery in deliveries:
             delivery.folder_id = folder_id
-        row = _count_in(cursor, deliveries)
+        row = None if folder_id is None else _count_in(cursor, deliveries)
     if row is None:
         for delivery in deliveries:
             delivery.error = FolderNotFound()

@@ -49,7 +49,7 @@ class Maildrop:
 class TakeLock(Job):
     """Opens the maildrop for one session; its result is the INBOX's key.
 
-    Its error is MaildropLocked: another session has it.
+    Its error is MaildropLocked (another session has it) or FolderNotFound.
     """
 
     account_id: int
@@ -60,13 +60,18 @@ class TakeLock(Job):
     def write_rows(jobs: Sequence[TakeLock], cursor: Any) -> None:
         for job in sorted(jobs, key=lambda job: job.account_id):
             now, lapses_at = to_micros(job.now), to_micros(job.now + LOCK)
+            # Not from memory: nothing else would notice that the remembered key is wrong.
+            standard.forget_inbox(job.account_id)
+            try:
+                inbox = standard.inbox(cursor, job.account_id, now=now)
+            except FolderNotFound as error:
+                job.error = error
+                continue
             cursor.execute(_TAKE, (job.account_id, job.session, lapses_at, now))
             if cursor.fetchone() is None:
                 job.error = MaildropLocked()
-                continue
-            # Not from memory: nothing else would notice that the remembered key is wrong.
-            standard.forget_inbox(job.account_id)
-            job.result = standard.inbox(cursor, job.account_id, now=now)
+            else:
+                job.result = inbox
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from django.db import connection
+
 from mailboxes import changes
+from mailboxes.errors import FolderNotFound
 from mailboxes.models import SpecialUse
 
 INBOX = "INBOX"
@@ -63,12 +66,14 @@ def inbox(cursor: Any, account_id: int, *, now: int) -> int:
     """The key of the account's INBOX; makes the standard folders if there are none yet.
 
     The key is remembered, so use it with the account's: the folder may have gone since.
+    Raises FolderNotFound if there is no such account (any more).
     """
     known = _inboxes.get(account_id)
     if known is not None:
         return known
     row = _find_inbox(cursor, account_id)
     if row is None:
+        _require_account(cursor, account_id)
         make_standard_folders(cursor, account_id, now=now)
         row = _find_inbox(cursor, account_id)
         assert row is not None
@@ -91,6 +96,14 @@ def make_standard_folders(cursor: Any, account_id: int, *, now: int) -> None:
     ]
     if any(made):
         changes.publish_folders(account_id)
+
+
+def _require_account(cursor: Any, account_id: int) -> None:
+    """Foreign keys are checked at COMMIT, where a whole group of deliveries would fail."""
+    lock = " FOR KEY SHARE" if connection.vendor == "postgresql" else ""
+    cursor.execute(f"SELECT 1 FROM accounts_user WHERE id = %s{lock}", (account_id,))
+    if cursor.fetchone() is None:
+        raise FolderNotFound(INBOX)
 
 
 def _find_inbox(cursor: Any, account_id: int) -> tuple[int] | None:

@@ -120,6 +120,36 @@ def test_a_remembered_inbox_of_a_deleted_account_is_not_used(deliver, new_delive
     assert Folder.objects.get(pk=here.folder_id).account_id == other.pk
 
 
+def test_mail_for_an_account_that_is_gone_holds_nobody_up(
+    deliver, new_delivery, make_account, account
+):
+    gone, never = make_account(), make_account()
+    deliver(new_delivery(owner=gone))
+    for user in (gone, never):
+        Message.objects.filter(folder__account=user).delete()
+        user.__class__.objects.filter(pk=user.pk).delete()
+    lost, also_lost, kept = deliver(
+        new_delivery(owner=gone), new_delivery(owner=never), new_delivery()
+    )
+    assert isinstance(lost.error, FolderNotFound)
+    assert isinstance(also_lost.error, FolderNotFound)
+    assert kept.error is None
+    assert not Folder.objects.filter(account_id__in=[gone.pk, never.pk]).exists()
+
+
+def test_accounts_take_their_mail_with_them(deliver, new_delivery, make_account, account, blob):
+    from mailboxes.closing import give_up_accounts
+
+    gone = make_account(account.domain)
+    deliver(new_delivery(owner=gone), new_delivery(owner=gone), new_delivery())
+    with transaction.atomic():
+        give_up_accounts([gone.pk])
+        gone.delete()
+    assert Blob.objects.get(pk=blob.pk).references == 998
+    assert DomainUsage.objects.get(domain=account.domain).messages == 1
+    assert Message.objects.count() == 1
+
+
 def test_whoever_looks_is_told_after_the_commit(new_delivery, deliver, notes):
     with transaction.atomic():
         [one, two] = deliver(new_delivery(), new_delivery(flags=Flag.SEEN, keywords="$x"))

@@ -73,3 +73,13 @@ def test_a_maildrop_is_the_inbox_as_it_stood(account, deliver, new_delivery, blo
     ]
     with pytest.raises(FolderNotFound):
         maildrop.snapshot(10**9)
+
+
+def test_an_account_that_is_gone_has_no_maildrop(account, make_account):
+    gone = make_account()
+    key = gone.pk
+    gone.delete()
+    jobs = [TakeLock(account_id=n, session=1, now=NOW) for n in (key, account.pk)]
+    do(*jobs)
+    assert isinstance(jobs[0].error, FolderNotFound)
+    assert jobs[1].error is None
