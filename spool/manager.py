@@ -48,6 +48,8 @@ WAITING_PER_DESTINATION = (300, 20)
 LOOK_SECONDS = 5.0  # a lost hint costs at most this
 RENEW_SECONDS = 240.0
 NOTICE_SECONDS = 30.0
+# After a hint: what comes in meanwhile shares the claim, and the claim a commit with it.
+GATHER_SECONDS = 0.01
 PAUSE_SECONDS = 2.0  # after the database refused
 CHUNK_BYTES = 256 * 1024
 HEADER_BYTES = 256 * 1024
@@ -147,6 +149,7 @@ class Manager:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait_seconds):
                         await self._wake.wait()
+                        await asyncio.sleep(GATHER_SECONDS)
 
     async def _claim_once(self) -> float:
         """Claim and start; the seconds until it is worth looking again."""

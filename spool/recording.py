@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 # S-065: results of one message that come within this time share a report.
 GROUPING_SECONDS = 20.0
+GATHER_SECONDS = 0.01  # a commit costs much more than what it carries
 PAUSE_SECONDS = 5.0  # after the database or the disk refused
 
 Ask = Callable[..., Awaitable[Any]]
@@ -94,6 +95,7 @@ class Recorder:
             try:
                 async with asyncio.timeout(self._seconds_to_next_report()):
                     await self._has_results.wait()
+                    await asyncio.sleep(GATHER_SECONDS)
             except TimeoutError:
                 pass
             self._has_results.clear()

@@ -1,0 +1,142 @@
+"""Who is claimed first, and who is never crowded out."""
+
+import asyncio
+
+import pytest
+from django.db import connection, transaction
+
+from clock.moments import to_micros, utc_now
+from spool import claims
+from spool.claims import ClaimDue, ReleaseClaims, RenewClaims
+from spool.models import SpooledRecipient
+from tests import factories
+from tests.sinks import Sink
+from tests.spool import outgoing
+from tests.spool.outgoing import in_thread, running_manager, submit, submit_async, until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ME, SOMEBODY = 7, 8
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    outgoing.forget_everything()
+    factories.make_domain("one.example", "alice")
+    yield
+    outgoing.stop_committer()
+
+
+def look(**given):
+    """Run a claim as the committer would; the addresses claimed, in order, and the claim."""
+    given = {"owner": ME, "now": to_micros(utc_now()), "limit": 10, **given}
+    job = ClaimDue(**given)
+    with transaction.atomic(), connection.cursor() as cursor:
+        ClaimDue.write_rows([job], cursor)
+    return [one.address for one in job.result.recipients], job
+
+
+def row(address):
+    return SpooledRecipient.objects.get(address=address)
+
+
+@pytest.mark.spec("P-001", "S-033")
+def test_forced_mail_goes_first_then_by_priority_then_by_age():
+    for name in ("old", "new", "low", "high", "forced"):
+        submit(f"{name}@far.test")
+    SpooledRecipient.objects.filter(address="low@far.test").update(priority=1)
+    SpooledRecipient.objects.filter(address="high@far.test").update(priority=10)
+    SpooledRecipient.objects.filter(address="forced@far.test").update(priority=1, is_forced=True)
+    claimed, _ = look()
+    assert [address.partition("@")[0] for address in claimed] == [
+        "forced", "high", "old", "new", "low",
+    ]  # fmt: skip
+
+
+@pytest.mark.spec("P-003")
+def test_the_longest_waiting_mail_gets_a_share_whatever_its_priority():
+    submit("low@far.test")
+    SpooledRecipient.objects.update(priority=1)
+    for number in range(20):
+        submit(f"high{number}@far.test")
+    SpooledRecipient.objects.exclude(address="low@far.test").update(priority=10)
+    claimed, _ = look(limit=10)
+    assert len(claimed) == 10
+    assert "low@far.test" in claimed
+
+
+@pytest.mark.spec("P-002")
+def test_mail_for_our_own_mailboxes_is_not_held_back_by_priorities():
+    for number in range(20):
+        submit(f"high{number}@far.test")
+    SpooledRecipient.objects.update(priority=10)
+    submit("alice@one.example", notify="SUCCESS")
+    SpooledRecipient.objects.filter(destination="").update(priority=1)
+    assert "alice@one.example" in look(limit=10)[0]
+
+
+@pytest.mark.spec("S-002")
+def test_full_destinations_are_walked_around():
+    for number in range(12):
+        submit(f"r{number}@big.test")
+    for name in ("a.test", "m.test", "z.test"):
+        submit(f"bob@{name}")
+    full = frozenset({"big.test"})
+    claimed, job = look(limit=5, full_destinations=full)
+    assert claimed == []
+    assert job.result.is_blocked
+    claimed, job = look(limit=5, full_destinations=full, walk_from="")
+    assert claimed == ["bob@a.test", "bob@m.test", "bob@z.test"]
+    assert job.walked_to == ""
+
+
+def test_nobody_is_claimed_twice_before_the_lease_ends():
+    submit("bob@far.test")
+    now = to_micros(utc_now())
+    assert look(now=now)[0] == ["bob@far.test"]
+    assert look(owner=SOMEBODY, now=now + 1)[0] == []
+    # Even an operator who sets the time back does not make two of one.
+    SpooledRecipient.objects.update(due_at=utc_now())
+    assert look(owner=SOMEBODY, now=now + 10**6)[0] == []
+    later = now + (claims.LEASE_SECONDS + 1) * claims.SECOND
+    assert look(owner=SOMEBODY, now=later)[0] == ["bob@far.test"]
+    assert (row("bob@far.test").attempts, row("bob@far.test").claimed_by) == (2, SOMEBODY)
+
+
+def test_a_renewed_claim_holds_and_a_released_one_was_no_try():
+    submit("bob@far.test")
+    now = to_micros(utc_now())
+    look(now=now)
+    bob = row("bob@far.test").pk
+    half = claims.LEASE_SECONDS * claims.SECOND // 2
+    with connection.cursor() as cursor:
+        renew = RenewClaims(owner=ME, now=now + half, recipient_ids=[bob])
+        RenewClaims.write_rows([renew], cursor)
+        assert look(owner=SOMEBODY, now=now + 2 * half + 1)[0] == []
+        release = ReleaseClaims(owner=ME, now=now, recipient_ids=[bob])
+        ReleaseClaims.write_rows([release], cursor)
+    assert (row("bob@far.test").attempts, row("bob@far.test").claimed_by) == (0, None)
+
+
+def test_the_time_of_the_next_look_is_told():
+    submit("bob@far.test")
+    due = utc_now().replace(year=2040)
+    SpooledRecipient.objects.update(due_at=due)
+    assert look()[1].result.next_due_at == to_micros(due)
+    SpooledRecipient.objects.update(due_at=None)
+    assert look()[1].result.next_due_at is None
+
+
+@pytest.mark.spec("S-059")
+async def test_two_managers_share_the_spool_and_nobody_gets_mail_twice(far_dns):
+    ids = [await submit_async(f"r{n}@far.test") for n in range(60)]
+    async with Sink() as sink:
+        first = running_manager(far_dns, port=sink.port)
+        second = running_manager(far_dns, port=sink.port)
+        async with first, second:
+            more = await asyncio.gather(*(submit_async(f"s{n}@far.test") for n in range(60)))
+            for spool_id in (*ids, *more):
+                await until(lambda one=spool_id: outgoing.is_settled(one))
+    got = sorted(rcpt for taken in sink.taken for rcpt in taken.rcpts)
+    assert len(got) == len(set(got)) == 120
+    ends = await in_thread(lambda: set(SpooledRecipient.objects.values_list("state", flat=True)))()
+    assert ends == {110}
