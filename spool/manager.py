@@ -50,6 +50,7 @@ RENEW_SECONDS = 240.0
 NOTICE_SECONDS = 30.0
 # After a hint: what comes in meanwhile shares the claim, and the claim a commit with it.
 GATHER_SECONDS = 0.01
+WRITE_SECONDS = 1.0  # of the time to stop in are kept for writing down the last results
 PAUSE_SECONDS = 2.0  # after the database refused
 CHUNK_BYTES = 256 * 1024
 HEADER_BYTES = 256 * 1024
@@ -115,12 +116,13 @@ class Manager:
             unsubscribe()
         self._wake.set()
         self._room.set()
-        left = await self._outbound.drain(seconds)
+        ends_at = asyncio.get_running_loop().time() + seconds
+        left = await self._outbound.drain(max(seconds - WRITE_SECONDS, 0.1))
         await self._give_back([one for work in left for one in work.recipients])
-        if self._local_tasks:
-            await asyncio.wait(self._local_tasks, timeout=seconds)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout_at(ends_at):
+                if self._local_tasks:
+                    await asyncio.wait(self._local_tasks)
                 await self._recorder.drained()
         for task in (*self._tasks, *self._local_tasks):
             task.cancel()

@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 IDLE_SECONDS = 5.0  # an open connection waits so long for another message
 MESSAGES_IN_A_ROW = 20  # then another destination may have the slot
 OLDEST_EVERY = 10  # P-003: each tenth slot goes to the oldest message of any priority
+STOPPED = Reply(451, "4.3.2", "This server was stopped during the try")
+MOST_DESTINATIONS = 5_000  # remembered, with those that are down
 FAULT = Reply(451, "4.3.0", "Delivery failed here, for a reason of ours")
 
 Report = Callable[[list[Result]], None]
@@ -55,6 +57,7 @@ class Outbound:
         """Take work; `dispatch` starts it."""
         destination = self._destinations.get(route)
         if destination is None:
+            self._forget_old_ones()
             destination = Destination(route, limit=self.maximum_per_destination)
             self._destinations[route] = destination
         down = destination.down
@@ -114,6 +117,17 @@ class Outbound:
             await asyncio.gather(*running, return_exceptions=True)
         return left
 
+    def _forget_old_ones(self) -> None:
+        """Destinations that were down and that nobody has written to since."""
+        if len(self._destinations) < MOST_DESTINATIONS:
+            return
+        now = self._now()
+        for route, destination in list(self._destinations.items()):
+            if destination.down is not None and destination.down.until <= now:
+                destination.down = None
+            if destination.is_unused:
+                del self._destinations[route]
+
     def _next_destination(self) -> Destination | None:
         ready = [each for each in self._destinations.values() if each.may_start]
         if not ready:
@@ -126,7 +140,7 @@ class Outbound:
     async def _run_session(self, destination: Destination, first: Work) -> None:
         """Serve one destination until nothing has waited for it for a while."""
         session = RemoteSession(
-            destination.route, self._settings, self._choose_sasl(destination.route)
+            destination.route, self._settings, lambda: self._choose_sasl(destination.route)
         )
         work: Work | None = first
         in_a_row = 0
@@ -143,6 +157,8 @@ class Outbound:
             await session.close()
         except asyncio.CancelledError:
             session.abort()
+            if work is not None:
+                self._report(_broken_off(work))
             raise
         finally:
             if destination.is_unused:
@@ -216,6 +232,13 @@ def _repeated(work: Work, outcome: Outcome, peer: Peer) -> list[Result]:
     """The words of the last try to reach a destination, for mail that came after it."""
     now = to_micros(utc_now())
     return [Result(recipient, outcome, now, now, peer) for recipient in work.recipients]
+
+
+def _broken_off(work: Work) -> list[Result]:
+    """What the other side got by then is not known: it may get the message again."""
+    outcome = Outcome(Verdict.DEFERRED, STOPPED, Stage.END_OF_DATA, by_peer=False)
+    now = to_micros(utc_now())
+    return [Result(recipient, outcome, now, now) for recipient in work.recipients]
 
 
 def _faulty(work: Work, started_at: int, words: str) -> list[Result]:

@@ -25,7 +25,7 @@ from spool.gateways import PASSWORD_PURPOSE
 from spool.models import Encryption, Route
 from spool.work import ClaimedMessage, ClaimedRecipient, Result, Work
 
-PRELOADED_BYTES = 64 * 1024  # a message up to this size is read when it is claimed
+PRELOADED_BYTES = 32 * 1024  # a message up to this size is read when it is claimed
 
 
 SENDER_HELD = Reply(450, "4.2.1", "The sender's domain is switched off for now")

@@ -68,11 +68,12 @@ class RemoteSession:
         self,
         route: RemoteRoute,
         settings: RemoteSettings,
-        choose_sasl: ChooseSasl | None = None,
+        login: Callable[[], ChooseSasl | None] = lambda: None,
     ) -> None:
+        """`login` says at each connection how to log in; None: not at all."""
         self.route = route
         self._settings = settings
-        self._choose_sasl = choose_sasl
+        self._login = login
         self._connection: SmtpConnection | None = None
         self._peer = NOBODY
 
@@ -192,7 +193,7 @@ class RemoteSession:
             authorities=self._settings.certificate_authorities,
         )
         is_name = not _is_address(host.name)
-        client = SmtpClient(helo=self._settings.helo, tls=tls, choose_sasl=self._choose_sasl)
+        client = SmtpClient(helo=self._settings.helo, tls=tls, choose_sasl=self._login())
         from_the_start = tls is Tls.ALREADY
         loop = asyncio.get_running_loop()
         factory = partial(

@@ -5,8 +5,12 @@ import contextlib
 
 import pytest
 
+from blobs.committer import Committer
+from blobs.errors import StoreFailed
 from blobs.models import Blob
-from spool.models import LedgerHour, SpooledMessage, SpooledRecipient
+from spool import recording
+from spool.models import Gateway, LedgerHour, SpooledMessage, SpooledRecipient
+from spool.settlement import Settlement
 from tests import factories
 from tests.sinks import CLOSE, Sink
 from tests.spool import outgoing
@@ -198,10 +202,49 @@ async def test_claims_of_a_dead_process_are_given_back_at_start(one, far_dns):
 
 
 async def test_what_was_not_begun_is_given_back_at_the_end(one, far_dns):
-    async with Sink(answers={"MAIL": b"<hang>"}) as sink:
-        async with running_manager(far_dns, port=sink.port):
-            ids = [await submit_async(f"r{n}@far.test") for n in range(15)]
-            await outgoing.until(lambda: sink.sessions == 10)
-            await asyncio.sleep(0.1)
-        left = await SpooledRecipient.objects.filter(message__in=ids, claimed_by=None).acount()
-    assert left >= 5
+    sink = Sink(answers={"MAIL": b"<hang>"})
+    async with sink, running_manager(far_dns, port=sink.port):
+        ids = [await submit_async(f"r{n}@far.test") for n in range(15)]
+        await outgoing.until(lambda: sink.sessions == 10)
+        await asyncio.sleep(0.1)
+    rows = [row async for row in SpooledRecipient.objects.filter(message__in=ids)]
+    assert {row.claimed_by for row in rows} == {None}
+    assert sorted(row.attempts for row in rows) == [0] * 5 + [1] * 10
+    assert {row.reply for row in rows if row.attempts} == {
+        "451 4.3.2 This server was stopped during the try"
+    }
+
+
+async def test_answers_are_kept_while_the_database_refuses(one, far_dns, monkeypatch):
+    monkeypatch.setattr(recording, "PAUSE_SECONDS", 0.1)
+    commit = Committer.commit
+    refused = []
+
+    async def refuse_at_first(committer, job):
+        if isinstance(job, Settlement) and len(refused) < 2:
+            refused.append(job)
+            raise StoreFailed("no")
+        return await commit(committer, job)
+
+    monkeypatch.setattr(Committer, "commit", refuse_at_first)
+    answers = {"RCPT TO:<gone": b"550 5.1.1 no such user"}
+    async with Sink(answers=answers) as sink, running_manager(far_dns, port=sink.port):
+        spool_id = await submit_async("bob@far.test", "gone@far.test")
+        assert await settled(spool_id) == {"bob@far.test": "RELAYED", "gone@far.test": "BOUNCED"}
+    assert len(refused) == 2
+    assert len(sink.taken) == 1
+    assert len(await in_thread(attempts)(spool_id)) == 2
+
+
+async def test_a_gateway_whose_password_cannot_be_read_defers_and_the_slot_is_free_again(
+    one, far_dns
+):
+    async with Sink() as sink, running_manager(far_dns, port=sink.port) as manager:
+        await Gateway.objects.acreate(
+            name="g", host="127.0.0.1", port=sink.port, username="u", password=b"rubbish"
+        )
+        spool_id = await submit_async("bob@far.test")
+        assert await settled(spool_id) == {"bob@far.test": "RETRYING"}
+        assert manager.busy == 0
+    (attempt,) = await in_thread(attempts)(spool_id)
+    assert "Undecipherable" in attempt.traceback
