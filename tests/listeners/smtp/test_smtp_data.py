@@ -11,6 +11,8 @@ from mailboxes.models import Message
 from operations import settings as operations_settings
 from operations.models import ListenerSettings
 from spool.models import RefusedMail, SpooledMessage
+from tests.factories import make_domain
+from tests.listeners.world import forget_everything
 
 FALSE_ENDS = [
     b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r.\r\n", b"\r\n.\r", b"\n.\r",
@@ -188,3 +190,37 @@ def test_refused_mail_leaves_a_record(talk):
         ("alice@example.com", "", "530 5.7.0"),
     ]
     assert RefusedMail.objects.filter(client_address="127.0.0.1").count() == 3
+
+
+@pytest.mark.spec("N-021")
+def test_what_the_client_says_of_reports_and_bodies_is_kept(talk):
+    one = talk()
+    one.hello()
+    sender = "MAIL FROM:<stranger@elsewhere.test> BODY=8BITMIME RET=HDRS ENVID=a+2Bb SMTPUTF8"
+    assert one.say(f"{sender} MT-PRIORITY=3").startswith("250")
+    wishes = "NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Alice+2B1@example.com"
+    assert one.say(f"RCPT TO:<alice@example.com> {wishes}").startswith("250")
+    assert one.say("RCPT TO:<bob@example.com> NOTIFY=NEVER").startswith("250")
+    assert one.submit().startswith("250")
+    message = SpooledMessage.objects.get()
+    assert (message.body_type, message.ret, message.envid) == ("8BITMIME", "HDRS", "a+b")
+    assert message.smtputf8
+    assert message.manual_priority is None  # strangers do not choose it
+    kept = message.recipients.order_by("address").values_list("notify", "orcpt")
+    assert list(kept) == [("SUCCESS,DELAY", "rfc822;Alice+1@example.com"), ("NEVER", "")]
+
+
+@pytest.mark.spec("N-021")
+def test_addresses_beyond_ascii_need_smtputf8_and_domains_of_ours_may_have_them(talk, world):
+    make_domain("bücher.test", "käthe")
+    forget_everything()
+    one = talk()
+    one.hello()
+    assert one.say("MAIL FROM:<jörg@elsewhere.test>").startswith("553 5.6.7")
+    assert one.say("MAIL FROM:<stranger@elsewhere.test>").startswith("250")
+    assert one.say("RCPT TO:<käthe@bücher.test>").startswith("553 5.6.7")
+    one.say("RSET")
+    assert one.say("MAIL FROM:<jörg@elsewhere.test> SMTPUTF8").startswith("250")
+    assert one.say("RCPT TO:<Käthe@BÜCHER.test>").startswith("250")
+    assert one.submit().startswith("250")
+    assert b"with UTF8SMTP id" in only_message()
