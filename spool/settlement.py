@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from blobs import references
 from blobs.committer import Job
@@ -29,9 +30,8 @@ ENTRY_COLUMNS = ("id", "message_id", "recipient_id", "at", "actor", "decision", 
 
 INSERT_ATTEMPT = insert_statement("spool_deliveryattempt", ATTEMPT_COLUMNS)
 INSERT_ENTRY = insert_statement("spool_traceentry", ENTRY_COLUMNS)
-_OURS = (
-    "SELECT id FROM spool_spooledrecipient WHERE id IN ({ids}) AND claimed_by = %s"
-    f" AND state < {State.DELIVERED.value}"
+_PRESENT = (
+    "SELECT id, claimed_by, state FROM spool_spooledrecipient WHERE id IN ({ids}) ORDER BY id{lock}"
 )
 _UPDATE_RECIPIENT = (
     "UPDATE spool_spooledrecipient SET state = %s, due_at = %s, priority = %s, reply = %s,"
@@ -79,41 +79,60 @@ class Settlement(Job):
 
     @staticmethod
     def write_rows(jobs: Sequence[Settlement], cursor: Any) -> None:
-        ids = [one.result.recipient.recipient_id for job in jobs for one in job.settled]
-        valid = still_ours(cursor, {job.owner for job in jobs}, ids) if ids else set()
-        going = [job for job in jobs if not job._is_lost(valid)]
+        claims = {
+            one.result.recipient.recipient_id: job.owner for job in jobs for one in job.settled
+        }
+        found = standing(cursor, claims)
+        going = [job for job in jobs if not job._is_lost(found.ours)]
         reports = [job.report for job in going if job.report is not None]
         if reports:
             Acceptance.write_rows(reports, cursor)
-        write_settled(cursor, [one for job in going for one in job.settled], valid)
+        write_settled(cursor, [one for job in going for one in job.settled], found)
         write_entries(cursor, [(job.now, entry) for job in going for entry in job.entries])
         notices = [(due, message) for job in going for message, due in job.notices.items()]
         if notices:
             cursor.executemany(_ARM_NOTICE, notices)
 
-    def _is_lost(self, valid: set[int]) -> bool:
+    def _is_lost(self, ours: set[int]) -> bool:
         """A report about recipients that are no longer ours must not go out."""
         if self.report is None:
             return False
-        if all(one.result.recipient.recipient_id in valid for one in self.settled):
+        if all(one.result.recipient.recipient_id in ours for one in self.settled):
             return False
         self.error = ClaimLost()
         return True
 
 
-def still_ours(cursor: Any, owners: set[int], recipient_ids: Sequence[int]) -> set[int]:
-    """Those whose claim has neither lapsed to another process nor been deleted."""
-    valid: set[int] = set()
-    for owner in sorted(owners):
-        cursor.execute(_OURS.format(ids=marks(recipient_ids)), (*recipient_ids, owner))
-        valid.update(row[0] for row in cursor.fetchall())
-    return valid
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Which recipients still have a row, and of which the claim still holds."""
+
+    present: set[int]
+    ours: set[int]  # neither lapsed to another process nor deleted by an administrator
 
 
-def write_settled(cursor: Any, settled: Sequence[Settled], valid: set[int]) -> None:
+def standing(cursor: Any, claims: dict[int, int]) -> Standing:
+    """`claims` maps recipients to the owners that they were claimed by. Locks the rows."""
+    if not claims:
+        return Standing(set(), set())
+    lock = " FOR UPDATE" if connections[DEFAULT_DB_ALIAS].vendor == "postgresql" else ""
+    cursor.execute(_PRESENT.format(ids=marks(list(claims)), lock=lock), list(claims))
+    rows = cursor.fetchall()
+    return Standing(
+        present={row[0] for row in rows},
+        ours={
+            recipient_id
+            for recipient_id, claimed_by, state in rows
+            if claimed_by == claims[recipient_id] and state < State.DELIVERED
+        },
+    )
+
+
+def write_settled(cursor: Any, settled: Sequence[Settled], found: Standing) -> None:
     """The try is written in any case, what follows from it only where the claim still holds."""
-    _write_attempts(cursor, [one.result for one in settled])
-    current = [one for one in settled if one.result.recipient.recipient_id in valid]
+    tried = [one.result for one in settled if one.result.recipient.recipient_id in found.present]
+    _write_attempts(cursor, tried)
+    current = [one for one in settled if one.result.recipient.recipient_id in found.ours]
     _update_recipients(cursor, current)
     ended = [one for one in current if one.is_end]
     _finish_messages(cursor, ended)
@@ -222,11 +241,12 @@ class LocalDelivery(Job):
 
     @staticmethod
     def write_rows(jobs: Sequence[LocalDelivery], cursor: Any) -> None:
-        ids = [job.settled.result.recipient.recipient_id for job in jobs]
-        valid = still_ours(cursor, {job.owner for job in jobs}, ids)
+        found = standing(
+            cursor, {job.settled.result.recipient.recipient_id: job.owner for job in jobs}
+        )
         going = []
         for job in jobs:
-            if job.settled.result.recipient.recipient_id in valid:
+            if job.settled.result.recipient.recipient_id in found.ours:
                 going.append(job)
             else:
                 job.error = ClaimLost()
@@ -243,7 +263,7 @@ class LocalDelivery(Job):
         reports = [job.report for job in arrived if job.report is not None]
         if reports:
             Acceptance.write_rows(reports, cursor)
-        write_settled(cursor, [job._with_place() for job in arrived], valid)
+        write_settled(cursor, [job._with_place() for job in arrived], found)
         write_entries(cursor, [(now, entry) for job in arrived for entry in job.entries])
 
     def _with_place(self) -> Settled:

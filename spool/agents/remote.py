@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from clock.moments import to_micros, utc_now
+from protocols.message.sevenbit import to_seven_bit
 from protocols.smtp.client import CONNECTION_LOST, ChooseSasl, SmtpClient, Tls
 from protocols.smtp.outgoing import (
     Body,
@@ -134,6 +135,9 @@ class RemoteSession:
             envelope = make_envelope(work, indexes[:limit])
             try:
                 body = work.body if work.body is not None else read_body()
+                if must_be_converted(envelope.body, connection.client.extensions):
+                    body = await _seven_bit(body)
+                    envelope = replace(envelope, body=Body.SEVEN_BIT, size_bytes=len(body))
                 outcomes = await connection.send(envelope, body)
             except BaseException:
                 self.abort()
@@ -224,6 +228,20 @@ class RemoteSession:
             connection.abort()
             raise
         return connection
+
+
+def must_be_converted(body: Body, extensions: Container[str]) -> bool:
+    """S-054: the server does not promise to pass what the message holds."""
+    if body is Body.BINARY:
+        return "BINARYMIME" not in extensions or "CHUNKING" not in extensions
+    return body is Body.EIGHT_BIT and "8BITMIME" not in extensions
+
+
+async def _seven_bit(body: bytes | AsyncIterator[bytes]) -> bytes:
+    """All of the message at once, in a thread: rare, and slow for large ones."""
+    if not isinstance(body, bytes):
+        body = b"".join([chunk async for chunk in body])
+    return await asyncio.get_running_loop().run_in_executor(None, to_seven_bit, body)
 
 
 def make_envelope(work: Work, indexes: Sequence[int]) -> OutgoingEnvelope:

@@ -9,6 +9,7 @@ from blobs.committer import Committer
 from blobs.errors import StoreFailed
 from blobs.models import Blob
 from spool import recording
+from spool.intake import Parameters
 from spool.models import Gateway, LedgerHour, SpooledMessage, SpooledRecipient
 from spool.settlement import Settlement
 from tests import factories
@@ -248,3 +249,16 @@ async def test_a_gateway_whose_password_cannot_be_read_defers_and_the_slot_is_fr
         assert manager.busy == 0
     (attempt,) = await in_thread(attempts)(spool_id)
     assert "Undecipherable" in attempt.traceback
+
+
+@pytest.mark.spec("S-054")
+@pytest.mark.parametrize("body_type", ["8BITMIME", "BINARYMIME"])
+async def test_eight_bits_become_quoted_printable_where_only_seven_pass(one, far_dns, body_type):
+    body = outgoing.MESSAGE.replace(b"Hi.", "Grüße".encode())
+    sink = Sink(extensions=("PIPELINING",))
+    async with sink, running_manager(far_dns, port=sink.port):
+        parameters = Parameters(body_type=body_type)
+        spool_id = await submit_async("bob@far.test", body=body, parameters=parameters)
+        assert await settled(spool_id) == {"bob@far.test": "RELAYED"}
+    assert sink.bodies[0].endswith(b"Gr=C3=BC=C3=9Fe\r\n")
+    assert "BODY=" not in sink.taken[0].mail

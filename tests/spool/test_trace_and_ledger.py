@@ -1,5 +1,6 @@
 """The trace in words, the ledger's proof, and the operator's verbs."""
 
+import asyncio
 from datetime import timedelta
 from io import StringIO
 
@@ -191,3 +192,26 @@ async def test_the_spool_command_lists_and_acts(one, far_dns):
     for words in (("delete",), ("priority", "11", "--all"), ("force", "???")):
         with pytest.raises(CommandError):
             await spool("spool", *words)
+
+
+@pytest.mark.spec("S-038")
+async def test_what_is_deleted_while_it_is_being_delivered_stays_deleted(one, far_dns):
+    sink = Sink(answers={"MAIL": b"<hang>"})
+    async with sink, running_manager(far_dns, port=sink.port):
+        spool_id = await submit_async("bob@far.test")
+        await outgoing.until(lambda: any(one.startswith("MAIL") for one in sink.commands))
+        await in_thread(services.delete)(message_ids=[spool_id], by=None, now=utc_now())
+    assert await in_thread(outgoing.states)(spool_id) == {"bob@far.test": "DELETED"}
+    assert len(await in_thread(outgoing.attempts)(spool_id)) == 1
+    assert "Even" in await in_thread(run)("ledger")
+
+
+async def test_what_has_vanished_altogether_does_not_hold_up_the_other_results(one, far_dns):
+    sink = Sink(answers={"MAIL": b"<hang>"})
+    async with sink, running_manager(far_dns, port=sink.port):
+        spool_id = await submit_async("bob@far.test")
+        other = await submit_async("eve@far.test")
+        await outgoing.until(lambda: sink.sessions == 2)
+        await asyncio.sleep(0.1)
+        await SpooledMessage.objects.filter(pk=spool_id).adelete()
+    assert await in_thread(outgoing.states)(other) == {"eve@far.test": "RETRYING"}
