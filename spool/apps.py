@@ -6,3 +6,10 @@ from django.apps import AppConfig
 class SpoolConfig(AppConfig):
     name = "spool"
     verbose_name = "Spool"
+
+    def ready(self) -> None:
+        # Models can be imported only now.
+        from accounts.closing import before_domain_goes
+        from spool.closing import give_up_domain
+
+        before_domain_goes(give_up_domain)

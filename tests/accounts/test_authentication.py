@@ -216,6 +216,8 @@ def test_verifiers_that_are_missing_are_made_at_the_next_log_in() -> None:
 
 @pytest.mark.spec("N-012", "D-053")
 def test_without_the_switch_nothing_is_kept_for_cram_md5() -> None:
+    LOGIN.change({"cram_md5": False}, by=None)
+    LOGIN.forget()
     domain = make_domain("plain.example")
     alice = services.add_user(domain=domain, username="alice", password=PASSWORD, by=None)
     assert not alice.cram_md5_state

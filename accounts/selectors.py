@@ -1,0 +1,108 @@
+"""What an actor may see: everything is fetched through here, the rest does not exist for him."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from accounts import permissions
+from accounts.errors import AliasUnknown, UserUnknown
+from accounts.models import CATCH_ALL, Role, User, UserAlias
+from accounts.permissions import Verb
+from domains import selectors as domain_selectors
+from domains.errors import DomainUnknown
+from domains.limits import effective
+from domains.models import Domain
+from protocols.address import fold
+
+
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """One ceiling of a domain; `allowed` None: no limit (D-092)."""
+
+    limit: str
+    used: int
+    allowed: int | None
+
+    @property
+    def is_over(self) -> bool:
+        return self.allowed is not None and self.used > self.allowed
+
+
+def domains_for(actor: User) -> QuerySet[Domain]:
+    """System administrators: all; resellers: their own; people of a domain: that one."""
+    rows = domain_selectors.domains()
+    if not actor.is_active or actor.role == Role.USER:
+        return rows.none()
+    if actor.role == Role.SYSTEM_ADMINISTRATOR:
+        return rows
+    if actor.role == Role.RESELLER:
+        return rows.filter(ownership__reseller=actor)
+    return rows.filter(pk=actor.domain_id)
+
+
+def domain_for(actor: User, name: str, *, verb: Verb = Verb.VIEW) -> Domain:
+    """Raises DomainUnknown for what is out of sight, NotPermitted and FeatureOff for the verb."""
+    domain = domain_selectors.by_name(name)
+    if not domains_for(actor).filter(pk=domain.pk).exists():
+        raise DomainUnknown(name)
+    permissions.require(actor, verb, domain)
+    return domain
+
+
+def users_for(actor: User) -> QuerySet[User]:
+    """Mailbox users of the domains in sight; an ordinary user sees himself."""
+    rows = User.objects.select_related("domain", "last_activity")
+    if actor.role == Role.USER:
+        return rows.filter(pk=actor.pk)
+    return rows.filter(domain__in=domains_for(actor))
+
+
+def user_for(actor: User, address: str, *, verb: Verb = Verb.VIEW) -> User:
+    """Raises UserUnknown, NotPermitted, FeatureOff."""
+    local_part, _, name = address.rpartition("@")
+    try:
+        domain = domain_for(actor, name)
+    except DomainUnknown:
+        raise UserUnknown(address) from None
+    user = users_for(actor).filter(domain=domain, local_part=fold(local_part)).first()
+    if user is None:
+        raise UserUnknown(address)
+    permissions.require(actor, verb, domain)
+    return user
+
+
+def aliases_for(actor: User) -> QuerySet[UserAlias]:
+    """Aliases of the domains in sight, without their catch-alls."""
+    rows = UserAlias.objects.select_related("domain").exclude(local_part=CATCH_ALL)
+    return rows.filter(domain__in=domains_for(actor))
+
+
+def alias_for(actor: User, address: str, *, verb: Verb = Verb.VIEW) -> UserAlias:
+    """Raises AliasUnknown, NotPermitted, FeatureOff."""
+    local_part, _, name = address.rpartition("@")
+    try:
+        domain = domain_for(actor, name)
+    except DomainUnknown:
+        raise AliasUnknown(address) from None
+    alias = aliases_for(actor).filter(domain=domain, local_part=fold(local_part)).first()
+    if alias is None:
+        raise AliasUnknown(address)
+    permissions.require(actor, verb, domain)
+    return alias
+
+
+def in_use(domain: Domain) -> list[InUse]:
+    """The ceilings of the Limits tab that are about accounts, with the plan's where lower."""
+    limits = domain.domainlimits
+    owner = getattr(domain, "ownership", None)
+    reseller_plan = getattr(owner.reseller, "reseller_plan", None) if owner else None
+    cap = reseller_plan.plan.users_per_domain if reseller_plan else None
+    users = User.objects.filter(domain=domain).count()
+    aliases = UserAlias.objects.filter(domain=domain).count()
+    return [
+        InUse("users", users, effective(limits.users, cap)),
+        InUse("user_aliases", aliases, effective(limits.user_aliases)),
+        InUse("domain_aliases", domain.aliases.count(), effective(limits.domain_aliases)),
+    ]
