@@ -65,6 +65,13 @@ class AliasTarget(models.Model):
                 name="alias_target_is_one_thing",
             ),
         ]
+        indexes = [
+            models.Index(
+                fields=["local_part", "domain_name"],
+                condition=Q(account=None),
+                name="alias_target_by_name",
+            ),
+        ]
 
     def __str__(self) -> str:
         return str(self.account) if self.account else f"{self.local_part}@{self.domain_name}"
