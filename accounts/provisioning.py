@@ -20,6 +20,9 @@ from switchboard.topics import Topic
 
 Values = Mapping[str, Any]
 
+# Accounts in one statement: databases bound how many values one may have.
+BATCH = 500
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewDomain:
@@ -127,10 +130,13 @@ def _remove(domain: Domain, by: Actor | None) -> None:
     selectors.locked(domain.pk)
     accounts = list(User.objects.filter(domain=domain).values_list("pk", flat=True))
     closing.give_up_domain(domain.pk)
-    closing.give_up(accounts)
+    batches = [accounts[i : i + BATCH] for i in range(0, len(accounts), BATCH)]
+    for batch in batches:
+        closing.give_up(batch)
     LocalPart.objects.filter(domain=domain).delete()
     UserAlias.objects.filter(domain=domain).delete()
-    aliases.drop_targets(domain, [], accounts=accounts, by=by)  # in other domains
+    for batch in batches:
+        aliases.drop_targets(domain, [], accounts=batch, by=by)  # in other domains
     User.objects.filter(domain=domain).delete()
     for key in accounts:
         publish_on_commit(Topic.SESSION, key)

@@ -36,6 +36,8 @@ def lock_folders(cursor: Any, folder_ids: Iterable[int]) -> dict[int, LockedFold
     Where several kinds of rows are locked the order is folders, blobs, messages, usage.
     """
     wanted = sorted(set(folder_ids))
+    if not wanted:
+        return {}
     marks = ", ".join(["%s"] * len(wanted))
     # On SQLite the whole transaction has the write lock already.
     lock = " FOR UPDATE" if connection.vendor == "postgresql" else ""
