@@ -155,6 +155,9 @@ def set_verifiers(*, user: User, verifiers: Verifiers, by: Actor | None) -> User
     _set_columns(user, verifiers)
     user.save(update_fields=[*verifiers.columns(), "password_changed_at"])
     rows.finish(user, "set password", {"password": (True, True)}, by)
+    # Who sets his own goes on with the session in which he does it.
+    if by is None or by.pk != user.pk:
+        publish_on_commit(Topic.SESSION, user.pk)
     return user
 
 

@@ -102,9 +102,10 @@ def password_of(gateway: Gateway) -> str:
 
 
 def read_destination(text: str) -> str:
-    """A domain, or `.domain` for all below it. Raises NameMalformed."""
-    name = read_name(text.removeprefix(".")).name
-    return f".{name}" if text.startswith(".") else name
+    """A domain, or `.domain` (also a top-level one) for all below it. Raises NameMalformed."""
+    if not text.startswith("."):
+        return read_name(text).name
+    return read_name(f"x{text}").name.removeprefix("x")
 
 
 def _replace(row: Gateway, values: Values, password: str | None) -> dict[str, tuple[Any, Any]]:

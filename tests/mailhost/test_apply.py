@@ -475,3 +475,10 @@ def test_targets_of_aliases_compare_by_what_they_mean(apply: Any) -> None:
     )
     assert run.lines == ["nothing to change"]
     assert aliases.target_names(UserAlias.objects.get()) == ["alice", "bob"]
+
+
+def test_the_file_of_the_handbook_is_applied_and_changes_nothing_twice(apply: Any) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "provisioning.md").read_text()
+    text = page.partition("```yaml\n")[2].partition("```")[0]
+    assert apply(text).problems == []
+    assert apply(text).lines == ["nothing to change"]
