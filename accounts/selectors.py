@@ -39,7 +39,7 @@ def domains_for(actor: User) -> QuerySet[Domain]:
         return rows
     if actor.role == Role.RESELLER:
         return rows.filter(ownership__reseller=actor)
-    return rows.filter(pk=actor.domain_id)
+    return rows.filter(pk=actor.domain_id or 0)
 
 
 def domain_for(actor: User, name: str, *, verb: Verb = Verb.VIEW) -> Domain:

@@ -41,8 +41,8 @@ class Choices:
     """How a file is applied.
 
     `prune` removes what a named domain has and the file does not; `over_limits` opens domains
-    with more than their own limits allow, as a snapshot may have them (D-092). A dry run makes nothing that
-    later parts of the file could refer to: `promised_...` are the names it would have made.
+    with more than their own limits allow, as a snapshot may have them (D-092). A dry run makes
+    nothing that later parts of the file could refer to: `promised_...` are the names of it.
     """
 
     is_dry_run: bool = False
