@@ -218,6 +218,7 @@ def test_verifiers_that_are_missing_are_made_at_the_next_log_in() -> None:
 def test_without_the_switch_nothing_is_kept_for_cram_md5() -> None:
     LOGIN.change({"cram_md5": False}, by=None)
     LOGIN.forget()
+    LOGIN.change({"cram_md5": False}, by=None)
     domain = make_domain("plain.example")
     alice = services.add_user(domain=domain, username="alice", password=PASSWORD, by=None)
     assert not alice.cram_md5_state

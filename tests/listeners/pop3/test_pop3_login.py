@@ -100,7 +100,7 @@ def test_clear_text_logins_can_be_forbidden_and_tls_lifts_it(world, connect, ent
     account_settings.LOGIN.change({"clear_text_login": ClearTextLogin.NEVER}, by=None)
     forget_everything()
     session = connect()
-    assert session.capa().get("SASL", []) == ["SCRAM-SHA-256"]
+    assert session.capa().get("SASL", []) == ["SCRAM-SHA-256", "CRAM-MD5"]
     assert "USER" not in session.capa()
     for command in ("USER alice@example.com", f"AUTH PLAIN {PLAIN}", "AUTH LOGIN"):
         with pytest.raises(poplib.error_proto, match=r"-ERR \[AUTH\]"):
