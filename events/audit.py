@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -52,6 +53,15 @@ def acting(*, name: str = "", impersonated: str = "", client_address: str = "") 
         yield
     finally:
         _circumstances.reset(token)
+
+
+def acting_by_command(command: str) -> AbstractContextManager[None]:
+    """The same for `manage.py <command>`, run by whoever is logged in to the machine."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    return acting(name=f"{user} (manage.py {command})")
 
 
 def record(by: Actor | None, verb: str, subject: Model, changes: Changes | None = None) -> None:

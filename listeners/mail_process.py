@@ -58,7 +58,9 @@ class MailProcess:
     def __init__(self, parts: frozenset[str]) -> None:
         self._parts = parts
         self._board = Switchboard()
-        self._certificates = Certificates(settings.MAILHOST_DATA / "certificates")
+        self._certificates = Certificates(
+            settings.MAILHOST_CERTIFICATES, settings.MAILHOST_HOSTNAME
+        )
         self._listeners: list[Listener] = []
         self._manager: Manager | None = None
         self._policies_changed = asyncio.Event()

@@ -14,9 +14,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from certificates.names import DEFAULT, stems_for
+from certificates.terms import server_context
+
 log = structlog.get_logger(__name__)
 
-DEFAULT = "default"
 _SELF_SIGNED_DAYS = 3650
 
 # An idle TLS session would hold 256 KiB for records that are 16 KiB at most.
@@ -26,16 +28,18 @@ asyncio.sslproto.SSLProtocol.max_size = 16 * 1024
 class Certificates:
     """The PEM files of one directory, `<host name>.pem`, each a private key with its chain.
 
-    `default.pem` is for clients that name no host or an unknown one (N-004). A certificate for
-    `*.example.com` lies in `_.example.com.pem`.
+    Clients that name no host or an unknown one see the certificate of `hostname`, or else
+    `default.pem` (N-004). A certificate for `*.example.com` lies in `_.example.com.pem`.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, hostname: str = "") -> None:
         self._directory = directory
+        self._hostname = hostname
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._stamps: dict[str, tuple[int, int]] = {}
-        # The context that listeners hold for ever: it only finds the right one by name.
-        self._front = _fresh_context()
+        # The context that listeners hold for ever. It has no certificate: OpenSSL would keep one
+        # of each key type, so that an old one could outlive its file.
+        self._front = server_context()
         self._front.sni_callback = self._choose
 
     @property
@@ -45,7 +49,7 @@ class Certificates:
 
     @property
     def is_available(self) -> bool:
-        return DEFAULT in self._contexts
+        return self._find("") is not None
 
     def make_default(self, hostname: str, *, now: datetime) -> None:
         """Write a self-signed default certificate if there is none yet."""
@@ -73,10 +77,8 @@ class Certificates:
                 self._load(name, path)
 
     def _load(self, name: str, path: Path) -> None:
-        context = self._front if name == DEFAULT else _fresh_context()
+        context = server_context()
         try:
-            # Tried on a context of its own first, so that a bad file leaves the default as it is.
-            _fresh_context().load_cert_chain(path)
             context.load_cert_chain(path)
         except (ssl.SSLError, OSError) as error:
             log.error("certificate cannot be read", name=name, error=str(error))
@@ -86,24 +88,16 @@ class Certificates:
     def _choose(
         self, connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext
     ) -> None:
-        """Called in the handshake with the name that the client wants. RFC 6066 §3."""
-        if not name:
-            return
-        name = name.lower().rstrip(".")
-        context = self._contexts.get(name)
-        if context is None:
-            context = self._contexts.get("_." + name.partition(".")[2])
+        """Called in every handshake, with the name if the client names one. RFC 6066 §3."""
+        context = self._find((name or "").lower().rstrip("."))
         if context is not None:
             connection.context = context
 
-
-def _fresh_context() -> ssl.SSLContext:
-    """RFC 8996: nothing below TLS 1.2; RFC 9325 §4.2: forward secrecy and AEAD only."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
-    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
-    return context
+    def _find(self, name: str) -> ssl.SSLContext | None:
+        for stem in (*stems_for(name), *stems_for(self._hostname), DEFAULT):
+            if stem in self._contexts:
+                return self._contexts[stem]
+        return None
 
 
 def self_signed(hostname: str, *, now: datetime) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-from pathlib import Path
 
 import structlog
 from django.conf import settings
@@ -16,7 +15,7 @@ from django.db.migrations.executor import MigrationExecutor
 from accounts import services
 from accounts.models import Role, User
 from clock.moments import utc_now
-from listeners.tls import DEFAULT, Certificates
+from listeners.tls import Certificates
 
 log = structlog.get_logger(__name__)
 
@@ -51,11 +50,10 @@ def migrate() -> None:
         call_command("migrate", verbosity=0, interactive=False)
 
 
-def certificate() -> Path:
-    """The default certificate; a self-signed one is made where there is none."""
-    folder: Path = settings.MAILHOST_CERTIFICATES
-    Certificates(folder).make_default(settings.MAILHOST_HOSTNAME, now=utc_now())
-    return folder / f"{DEFAULT}.pem"
+def certificate() -> None:
+    """A self-signed default certificate is made where there is none."""
+    certificates = Certificates(settings.MAILHOST_CERTIFICATES)
+    certificates.make_default(settings.MAILHOST_HOSTNAME, now=utc_now())
 
 
 def first_administrator() -> tuple[str, str] | None:

@@ -121,6 +121,7 @@ ROOMS = [
     "domains",
     "accounts",
     "operations",
+    "certificates",
     "mailboxes",
     "spool",
     "listeners",
@@ -151,6 +152,8 @@ SILENCED_SYSTEM_CHECKS = ["auth.W004"]
 ROOT_URLCONF = "mailhost.urls"
 WSGI_APPLICATION = "mailhost.wsgi.application"
 MIDDLEWARE = [
+    # First: authorities ask under every host's name, ALLOWED_HOSTS are the panel's.
+    "mailhost.challenges.AnswerChallenges",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -30,6 +30,7 @@ class Facts:
     data: str
     hostname: str
     recipient: str | None
+    worries: tuple[str, ...] = ()  # about certificates
 
 
 def show(facts: Facts, listening: Sequence[Listening]) -> None:
@@ -42,6 +43,8 @@ def show(facts: Facts, listening: Sequence[Listening]) -> None:
             for one in sorted(listening, key=_rank)
         }
         log.info("ready", **ports, data=facts.data)
+        for worry in facts.worries:
+            log.warning("certificate needs care", what=worry)
 
 
 def screen(facts: Facts, listening: Sequence[Listening]) -> Panel:
@@ -78,6 +81,7 @@ def hints(facts: Facts, listening: Sequence[Listening]) -> list[tuple[str, str]]
         recipient = facts.recipient or "alice@example.com"
         place = _place(_near(smtp.ip), smtp.port)
         found.append(("First mail", f"swaks --server {place} --to {recipient}"))
+    found += [("Certificate", worry) for worry in facts.worries]
     found.append(("Stop", "Ctrl-C"))
     return found
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from accounts.settings import LOGIN
+from certificates.settings import ACME
 from domains.singlerow import SingleRow
 from operations.services import LISTENERS
 from spool.configuration import SPOOL
 
-SETTINGS: dict[str, SingleRow[Any]] = {row.name: row for row in (LOGIN, LISTENERS, SPOOL)}
+SETTINGS: dict[str, SingleRow[Any]] = {row.name: row for row in (LOGIN, LISTENERS, SPOOL, ACME)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
@@ -59,7 +58,7 @@ class Command(BaseCommand):
             promised_domains=frozenset(entry.name for entry in file.domains),
             promised_resellers=frozenset(entry.username for entry in file.resellers),
         )
-        with audit.acting(name=f"{_system_user()} (manage.py apply)"):
+        with audit.acting_by_command("apply"):
             outcome = self._apply(file, choices)
         self._report(name, outcome.problems)
         self._close(outcome, choices)
@@ -102,10 +101,3 @@ def _text_of(name: str) -> str:
         return Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"cannot read {name}: {error}") from None
-
-
-def _system_user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"

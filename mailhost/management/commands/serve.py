@@ -9,6 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connections
 
 from accounts.models import User
+from certificates import expiry, keeping
+from clock.moments import utc_now
 from mailhost import firststart, statusscreen, supervise
 
 
@@ -27,7 +29,10 @@ class Command(BaseCommand):
                 drain_seconds=settings.MAILHOST_DRAIN_SECONDS,
                 logging=settings.LOGGING,
                 facts=statusscreen.Facts(
-                    str(settings.MAILHOST_DATA), settings.MAILHOST_HOSTNAME, _somebody()
+                    str(settings.MAILHOST_DATA),
+                    settings.MAILHOST_HOSTNAME,
+                    _somebody(),
+                    _certificates(),
                 ),
             )
         except firststart.AlreadyRunning as error:
@@ -47,6 +52,13 @@ class Command(BaseCommand):
             login, password = administrator
             self.stdout.write(f"First administrator: {login}   password: {password}")
             self.stdout.flush()
+
+
+def _certificates() -> tuple[str, ...]:
+    """What is to be said of them, the folder as it is now."""
+    now = utc_now()
+    keeping.take_in(now=now)
+    return tuple(expiry.worries(now=now))
 
 
 def _somebody() -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,18 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.core.wsgi import get_wsgi_application
 
+from certificates import files
+from certificates.errors import CertificateRefused
 from listeners import readiness
 from listeners.base import Endpoint, open_socket
 from mailhost import firststart, privileges
+from mailhost.keeper import Keeper
 from mailhost.web import Application, Door, Server
 
 log = structlog.get_logger(__name__)
 
 HTTP, HTTPS = 80, 443
-CERTIFICATE_CHECK_SECONDS = 60.0
+CERTIFICATE_CHECK_SECONDS = 2.0
 
 
 class Command(BaseCommand):
@@ -32,25 +36,26 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        serve(get_wsgi_application(), stop, certificate=firststart.certificate())
+        firststart.certificate()
+        keeper = Keeper()
+        serve(get_wsgi_application(), stop, when_ready=keeper.start)
+        keeper.stop()
 
 
-def serve(application: Application, stop: threading.Event, *, certificate: Path) -> None:
-    """Answer until `stop`; a new certificate file is taken in by itself."""
+def serve(
+    application: Application, stop: threading.Event, *, when_ready: Callable[[], object]
+) -> None:
+    """Answer until `stop`; a new certificate is taken in by itself."""
     plain = Server(application, Door(_open(HTTP)))
     plain.start()
-    door = Door(_open(HTTPS), certificate)
-    secured = Server(application, door)
-    secured.start()
-    taken_in = certificate.stat().st_mtime_ns
+    secured = _SecuredDoor(application, _open(HTTPS))
     readiness.tell_ready([_listening(HTTP), _listening(HTTPS)])
+    when_ready()
     while not stop.wait(CERTIFICATE_CHECK_SECONDS):
-        if certificate.exists() and certificate.stat().st_mtime_ns != taken_in:
-            taken_in = certificate.stat().st_mtime_ns
-            secured = _renew(secured, Server(application, door))
+        secured.follow()
     ending = [
-        threading.Thread(target=server.drain, args=(settings.MAILHOST_DRAIN_SECONDS,))
-        for server in (plain, secured)
+        threading.Thread(target=drain, args=(settings.MAILHOST_DRAIN_SECONDS,))
+        for drain in (plain.drain, secured.drain)
     ]
     for thread in ending:
         thread.start()
@@ -58,15 +63,54 @@ def serve(application: Application, stop: threading.Event, *, certificate: Path)
         thread.join()
 
 
-def _renew(old: Server, new: Server) -> Server:
-    try:
-        new.start()
-    except Exception as error:  # whatever granian makes of a bad file: the old one goes on
-        log.error("certificate cannot be taken in", error=str(error))
-        return old
-    old.drain(settings.MAILHOST_DRAIN_SECONDS)
-    log.info("certificate taken in")
-    return new
+class _SecuredDoor:
+    """The TLS port; another server takes it over when there is another certificate.
+
+    granian ends the whole process over a certificate that it does not like, so it is given none
+    that has not been read before.
+    """
+
+    def __init__(self, application: Application, opened: socket.socket) -> None:
+        self._application = application
+        self._opened = opened
+        self._stamps = files.stamps()
+        try:
+            self._shown, self._fingerprint = _certificate()
+        except CertificateRefused as error:
+            raise CommandError(str(error)) from None
+        self._server = self._start()
+
+    def follow(self) -> None:
+        """Look whether the certificate has changed; requests in hand are finished by the old."""
+        stamps = files.stamps()
+        if stamps == self._stamps:
+            return
+        self._stamps = stamps
+        try:
+            shown, fingerprint = _certificate()
+        except CertificateRefused as error:
+            log.error("certificate cannot be taken in", error=str(error))
+            return
+        if (shown, fingerprint) == (self._shown, self._fingerprint):
+            return
+        self._shown, self._fingerprint = shown, fingerprint
+        old, self._server = self._server, self._start()
+        old.drain(settings.MAILHOST_DRAIN_SECONDS)
+        log.info("certificate taken in", file=shown.name)
+
+    def drain(self, seconds: float) -> bool:
+        return self._server.drain(seconds)
+
+    def _start(self) -> Server:
+        server = Server(self._application, Door(self._opened, self._shown))
+        server.start()
+        return server
+
+
+def _certificate() -> tuple[Path, str]:
+    """The file to show, and what tells a new one. Raises CertificateRefused."""
+    path = files.shown_without_name(settings.MAILHOST_HOSTNAME)
+    return path, files.read(path).fingerprint
 
 
 def _open(port: int) -> socket.socket:

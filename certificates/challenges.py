@@ -1,0 +1,34 @@
+"""Tokens by which a certificate authority sees who rules a host. RFC 8555 §8.3."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from certificates.models import Challenge
+
+# An authority asks within seconds; what an order left that never ended goes after an hour.
+KEPT = timedelta(hours=1)
+LONGEST_TOKEN = 128
+
+
+def offer(token: str, key_authorization: str, *, now: datetime) -> None:
+    """Every web process answers it as soon as this returns."""
+    Challenge.objects.update_or_create(
+        token=token, defaults={"key_authorization": key_authorization, "created_at": now}
+    )
+
+
+def answer(token: str) -> str | None:
+    """The key authorization; None: nobody offered this token."""
+    if len(token) > LONGEST_TOKEN:
+        return None
+    found = Challenge.objects.filter(token=token).values_list("key_authorization", flat=True)
+    return found.first()
+
+
+def withdraw(token: str) -> None:
+    Challenge.objects.filter(token=token).delete()
+
+
+def forget_before(moment: datetime) -> None:
+    Challenge.objects.filter(created_at__lt=moment).delete()
