@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 
 from django.conf import settings
@@ -23,8 +25,30 @@ def ensure_area(name: str, *, path: str, kind: Area.Kind) -> Area:
 
 
 def ensure_spool_area() -> Area:
-    """Where all new records go."""
+    """The spool's own directory; segments go here while there are no subspools."""
     return ensure_area(SPOOL, path=SPOOL, kind=Area.Kind.SPOOL)
+
+
+def spread_spool(subspools: int) -> None:
+    """From the next segment on, use that many directories below the spool in turn (S-046).
+
+    0: the spool's own directory. A subspool may be a mount point or a link to another volume.
+    """
+    global _subspools
+    _subspools = subspools
+
+
+def next_spool_area() -> Area:
+    """Where the next segment of new records goes."""
+    if not _subspools:
+        return ensure_spool_area()
+    path = f"{SPOOL}/{next(_turns) % _subspools + 1:02d}"
+    return ensure_area(path, path=path, kind=Area.Kind.SPOOL)
+
+
+_subspools = 0
+# Processes begin at different places: several small servers' first segments do not share one.
+_turns = count(os.getpid())
 
 
 def new_body(content: bytes = b"") -> Body:

@@ -18,7 +18,7 @@ from typing import Any
 
 from django.db import connections
 
-from blobs.areas import ensure_spool_area
+from blobs.areas import ensure_spool_area, next_spool_area
 from blobs.errors import CommitterStopped
 from blobs.group import Entry, GroupWriter, settle
 from blobs.models import Area
@@ -140,13 +140,18 @@ class Committer:
     # What follows runs in the committer's thread.
 
     def _run(self) -> None:
-        writer = GroupWriter(lambda: SegmentWriter(self._area or ensure_spool_area()))
+        writer = GroupWriter(self._open_writer)
         try:
             while group := self._next_group():
                 writer.write(group)
         finally:
             writer.close()
             connections.close_all()
+
+    def _open_writer(self) -> SegmentWriter:
+        if self._area is not None:
+            return SegmentWriter(self._area)
+        return SegmentWriter(ensure_spool_area(), next_area=next_spool_area)
 
     def _next_group(self) -> list[Entry]:
         """What has arrived, up to the limits of a group; empty when all is over."""

@@ -7,7 +7,7 @@ import fcntl
 import os
 import secrets
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -146,8 +146,10 @@ class SegmentWriter:
     Not thread-safe: each thread has its own. Nothing is durable before sync().
     """
 
-    def __init__(self, area: Area) -> None:
+    def __init__(self, area: Area, *, next_area: Callable[[], Area] | None = None) -> None:
+        """`next_area` chooses the area of each new segment; None: they all go to `area`."""
         self.area = area
+        self._next_area = next_area
         self.segment: OpenSegment | None = None
         self.finished: list[OpenSegment] = []  # recorded and full: to be sealed by the owner
 
@@ -202,6 +204,8 @@ class SegmentWriter:
         if begun_bytes > SEGMENT_HEADER_BYTES and begun_bytes + needed_bytes > SEGMENT_BYTES:
             self.roll()
         if self.segment is None:
+            if self._next_area is not None:
+                self.area = self._next_area()
             self.segment = OpenSegment(self.area.directory)
         return self.segment
 

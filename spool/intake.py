@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -33,8 +34,7 @@ from spool.settings import SpoolPolicy
 MAXIMUM_HEADER_BYTES = 256 * 1024
 # The structure of a larger message is computed in a thread, so that other sessions go on.
 LARGE_BYTES = 128 * 1024
-# Up to this size the facts are computed from one contiguous copy in memory.
-MAXIMUM_FACTS_BYTES = 256 * 1024 * 1024
+ROOM_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,14 +343,28 @@ def begin(
     `domain`: the one that causes the message when there is no submitter.
     """
     policy = settings.current(cached_only=cached_only)
-    room = space.free_space(
-        conf.MAILHOST_DATA,
-        floor_bytes=policy.free_space_floor_bytes,
-        floor_share=policy.free_space_floor_percent / 100,
-    )
-    if room.is_low:
+    if _has_little_room(policy):
         raise SpoolFull
     domain_id = submitter.domain_id if submitter else domain.domain_id if domain else None
     return Intake(
         sender, origin, client, submitter, kind, parameters, domain_id, maximum_bytes, policy
     )
+
+
+# (when it was asked, for which settings, the answer): once a second is often enough to be in
+# time, and asking costs as much as a command when the disk is busy.
+_room: tuple[float, SpoolPolicy, bool] | None = None
+
+
+def _has_little_room(policy: SpoolPolicy) -> bool:
+    """Whether free space is below the floor (S-057); at most a second old."""
+    global _room
+    now = time.monotonic()
+    if _room is None or now - _room[0] > ROOM_SECONDS or _room[1] is not policy:
+        room = space.free_space(
+            conf.MAILHOST_DATA,
+            floor_bytes=policy.free_space_floor_bytes,
+            floor_share=policy.free_space_floor_percent / 100,
+        )
+        _room = now, policy, room.is_low
+    return _room[2]

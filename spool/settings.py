@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from blobs import areas
 from domains.directory import Memory
 from domains.models import Domain
 from spool.models import SpoolSettings
@@ -42,6 +43,7 @@ def forget() -> None:
 
 def _read(key: int) -> SpoolPolicy:
     row = SpoolSettings.objects.filter(pk=key).first() or SpoolSettings(pk=key)
+    areas.spread_spool(row.subspools)
     return SpoolPolicy(
         maximum_local_deliveries=row.maximum_local_deliveries,
         maximum_remote_deliveries=row.maximum_remote_deliveries,

@@ -201,3 +201,33 @@ def test_below_the_floor_of_free_space_no_message_is_begun(monkeypatch):
     settings.forget()
     with pytest.raises(errors.SpoolFull):
         begin("alice@one.example")
+
+
+@pytest.mark.spec("S-046")
+def test_segments_take_turns_over_the_subspools():
+    from blobs.models import Segment
+    from spool.models import SpoolSettings
+
+    factories.make_domain("one.example", "alice")
+    SpoolSettings.objects.create(pk=1, subspools=3)
+    settings.forget()
+    for _ in range(4):
+        opened = begin("alice@one.example")
+        opened.write(MESSAGE)
+        opened.commit_now()
+        committer.stop_process_committer()  # the next process begins a segment of its own
+    paths = [segment.area.path for segment in Segment.objects.order_by("id")]
+    assert sorted(set(paths)) == ["spool/01", "spool/02", "spool/03"]
+    assert paths[0] == paths[3]
+    assert all(body_of(message.blob_id).endswith(MESSAGE) for message in Message.objects.all())
+
+
+@pytest.mark.spec("S-004")
+def test_a_message_for_a_mailbox_never_shows_as_waiting():
+    factories.make_domain("one.example", "alice")
+    opened = begin("alice@one.example")
+    opened.write(MESSAGE)
+    opened.commit_now()
+    # Row and mailbox appear in one transaction: there is no moment in which it waits.
+    assert not SpooledMessage.objects.filter(finished_at=None).exists()
+    assert SpooledRecipient.objects.get().ended_at == SpooledMessage.objects.get().accepted_at

@@ -1,6 +1,6 @@
 """The words of IMAP: strings, flags, dates, folder names. RFC 3501 §9."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given
