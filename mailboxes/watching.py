@@ -6,7 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from mailboxes import changes
-from mailboxes.selected import Read, SelectedFolder, read_all, read_news
+from mailboxes.reading import Read, read_all, read_news
+from mailboxes.selected import SelectedFolder
 from switchboard.subscribe import Switchboard, Unsubscribe
 from switchboard.topics import Note, Topic
 
@@ -16,7 +17,7 @@ MOST_UNUSED_MESSAGES = 2_000_000
 
 
 class SelectedFolders:
-    """Belongs to the event loop's thread; only the functions of `selected.read_*` block.
+    """Belongs to the event loop's thread; only the functions of `reading` block.
 
     To select a folder:
 
@@ -28,7 +29,7 @@ class SelectedFolders:
 
     `ask_reading(folder)` is called when a change was missed. It is to do the middle lines again
     soon (a moment later the missing note is often there: `folder.misses_changes`).
-    A timer should compare `known_modseqs()` by `selected.find_changed` now and then, because
+    A timer should compare `known_modseqs()` by `reading.find_changed` now and then, because
     notes may be lost.
     """
 

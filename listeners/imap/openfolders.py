@@ -8,7 +8,8 @@ import structlog
 
 from listeners import bridge
 from mailboxes.changes import Change
-from mailboxes.selected import SelectedFolder, find_changed
+from mailboxes.reading import find_changed
+from mailboxes.selected import SelectedFolder
 from mailboxes.watching import SelectedFolders
 from switchboard.subscribe import Switchboard
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from domains.directory import Cold
-from mailboxes import selected
+from mailboxes import reading
 from mailboxes.appending import Append
 from mailboxes.flags import ChangeFlags, How
 from mailboxes.models import Flag, Folder
@@ -44,7 +44,7 @@ def folder(store, account):
         )
         store.commit_now(job)
     folder = SelectedFolder(inbox.pk, lambda folder: None)
-    folder.absorb(selected.read_all(inbox.pk))
+    folder.absorb(reading.read_all(inbox.pk))
     return folder
 
 
@@ -140,7 +140,7 @@ def test_new_messages_are_added_to_what_is_known(folder, store, account):
     values = {"account_id": account.pk, "domain_id": account.domain_id}
     job = Append.of(MESSAGES[0], received_at=9 * DAY, **values)
     store.commit_now(job)
-    folder.absorb(selected.read_news(folder.folder_id, folder.modseq))
+    folder.absorb(reading.read_news(folder.folder_id, folder.modseq))
     assert found(folder, "BODY attached") == [1, 5]
 
 
@@ -150,7 +150,7 @@ def test_a_search_of_500_messages_from_memory(folder, store, account):
     body = MESSAGES[0] + b"lorem ipsum dolor sit amet\r\n" * 350
     for _ in range(500):
         store.commit_now(Append.of(body, received_at=9 * DAY, **values))
-    folder.absorb(selected.read_news(folder.folder_id, folder.modseq))
+    folder.absorb(reading.read_news(folder.folder_id, folder.modseq))
     goals = {"UNSEEN": 225, "SUBJECT report": 150, "SINCE 3-Jan-1970": 204, "BODY needle": 2089}
     for text, goal in goals.items():
         criteria = parse_criteria(Cursor(text.encode()), "UTF-8")

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailboxes import changes, selected
+from mailboxes import changes, reading
 from mailboxes.changes import Change, Kind, Marked
 from mailboxes.directory import Counters
 from mailboxes.models import Flag, Folder
+from mailboxes.reading import Read
 from mailboxes.recent import claim_recent
-from mailboxes.selected import Read, SelectedFolder
+from mailboxes.selected import SelectedFolder
 from mailboxes.watching import SelectedFolders
 from switchboard.topics import Topic
 
@@ -220,7 +221,7 @@ def test_selected_folders_follow_the_database(board, deliver, new_delivery, acco
     assert (list(folder.uids), folder.keywords, folder.uid_next) == ([1, 2], {2: "$x"}, 3)
     deliver(new_delivery())
     assert view.take_news(may_expunge=True).exists == 3
-    assert selected.find_changed(folders.known_modseqs()) == []
+    assert reading.find_changed(folders.known_modseqs()) == []
     board.callbacks.clear()  # notes are lost from here on
     deliver(new_delivery())
     from django.db import connection, transaction
@@ -233,12 +234,12 @@ def test_selected_folders_follow_the_database(board, deliver, new_delivery, acco
         ChangeFlags.write_rows([store], cursor)
         gone = Expunge(folder_id=one.folder_id, domain_id=account.domain_id, uids=[2])
         Expunge.write_rows([gone], cursor)
-    assert selected.find_changed(folders.known_modseqs()) == [one.folder_id]
+    assert reading.find_changed(folders.known_modseqs()) == [one.folder_id]
     folders.absorb(folder, folders.read(folder))
     news = view.take_news(may_expunge=True)
     assert (news.expunged, news.exists) == ((2,), 3)
     assert folder.row(4).flags == Flag.DELETED
-    assert selected.find_changed(folders.known_modseqs()) == []
+    assert reading.find_changed(folders.known_modseqs()) == []
 
 
 def test_a_deleted_folder_is_gone_for_its_sessions(board, account):
