@@ -14,7 +14,7 @@ from mailhost.provisioning.domainplan import plan_domain
 from mailhost.provisioning.entries import FileEntry
 from mailhost.provisioning.nodes import Place, Problem
 from mailhost.provisioning.plan import Impossible
-from mailhost.provisioning.steps import Choices, Step
+from mailhost.provisioning.steps import Choices, Mark, Step
 from mailhost.provisioning.systemplan import plan_gateways, plan_system
 
 Tell = Callable[[Step], None]
@@ -71,6 +71,6 @@ def _part(
     except (Refused, Undecipherable) as error:
         outcome.problems.append(Problem(place, str(error)))
     else:
-        outcome.steps += len(steps)
+        outcome.steps += sum(step.mark is not Mark.WARN for step in steps)
         for step in steps:
             tell(step)

@@ -9,7 +9,8 @@ from accounts.models import CATCH_ALL, DomainOwnership, Role, User, UserAlias
 from accounts.provisioning import NewDomain
 from accounts.services import NewUser
 from domains import services
-from domains.models import TABS, Domain, HostedName
+from domains.advice import advise
+from domains.models import TABS, Domain, HostedName, Tab
 from domains.values import settable_fields
 from events.audit import Actor
 from mailhost.provisioning import aliasplan, userplan
@@ -64,6 +65,8 @@ def _open(plan: DomainPlan) -> None:
     users = [userplan.new_user(plan, user) for user in entry.users or ()]
     text = f"domain {plan.name}, administrator {admin.username}{userplan.note(admin)}"
     plan.add(Mark.ADD, text, entry.place, partial(_run_open, plan, administrator, users))
+    for tab, values in entry.tabs.items():
+        _advise(plan, TABS[tab](), values)
     userplan.plan_app_passwords(plan, admin, None)
 
 
@@ -113,6 +116,15 @@ def _change_tab(plan: DomainPlan, tab: str, given: Values) -> None:
         run = partial(provisioning.change_tab, domain=domain, tab=tab, values=values, by=plan.by)
         text = f"{tab} of {plan.name}: {in_words(row, values)}"
         plan.add(Mark.CHANGE, text, plan.entry.place, run)
+        _advise(plan, row, values)
+
+
+def _advise(plan: DomainPlan, row: Tab, values: Values) -> None:
+    """Tell of values that are seldom meant; `row` is only a copy of what will be saved."""
+    for name, value in values.items():
+        setattr(row, name, value)
+    for problem in advise(row):
+        plan.add(Mark.WARN, f"{plan.name}: {problem}", plan.entry.place)
 
 
 def _hand_over(plan: DomainPlan) -> None:

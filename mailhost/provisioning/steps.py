@@ -21,6 +21,7 @@ class Mark(StrEnum):
     ADD = "+"
     CHANGE = "~"
     REMOVE = "-"
+    WARN = "!"  # changes nothing itself: advice about a value that was taken
 
 
 @dataclass(frozen=True, slots=True)

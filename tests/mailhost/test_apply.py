@@ -482,3 +482,23 @@ def test_the_file_of_the_handbook_is_applied_and_changes_nothing_twice(apply: An
     text = page.partition("```yaml\n")[2].partition("```")[0]
     assert apply(text).problems == []
     assert apply(text).lines == ["nothing to change"]
+
+
+@pytest.mark.spec("D-049", "D-091", "P-028")
+def test_values_that_are_seldom_meant_are_applied_with_a_warning(apply: Any) -> None:
+    run = apply(
+        """
+        domains:
+          - name: odd.example
+            admin: {username: admin}
+            technical: {smtp_port: 2500}
+        """
+    )
+    assert run.lines == [
+        "+ domain odd.example, administrator admin (no password: cannot log in yet)",
+        "! odd.example: smtp_port: a port other than the standard one needs port translation",
+        "changed 1 thing",
+    ]
+    again = "domains: [{name: odd.example, limits: {recipients_per_message: 5}}]"
+    assert apply(again).lines[1].startswith("! odd.example: recipients_per_message:")
+    assert apply(again).lines == ["nothing to change"]
