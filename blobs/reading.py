@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zlib import crc32
 
+from django.db import connection
+
 from blobs.errors import BlobDamaged, BlobGone
-from blobs.models import Blob, Segment
+from blobs.models import Segment
 from blobs.record import RECORD_HEADER_BYTES, Header, decode_header, head_is_sound, pread
 from blobs.segment import Location, segment_name
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 OPEN_FILES = 32
+LOCATE_AT_ONCE = 500  # blobs in one query
+_SELECT_PLACES = 'SELECT id, segment_id, "offset", length, size_bytes FROM blobs_blob WHERE id IN'
 _LOOK_FOR_REMOVED_SECONDS = 60
 
 
@@ -124,10 +128,15 @@ def forget_all() -> None:
 
 def locate(blob_ids: Iterable[int]) -> dict[int, Location]:
     """Where these blobs lie now; unknown ones are left out."""
-    rows = Blob.objects.filter(pk__in=list(blob_ids)).values_list(
-        "id", "segment_id", "offset", "length", "size_bytes"
-    )
-    return {row[0]: Location(*row) for row in rows}
+    wanted = list(blob_ids)
+    places: dict[int, Location] = {}
+    with connection.cursor() as cursor:
+        for start in range(0, len(wanted), LOCATE_AT_ONCE):
+            some = wanted[start : start + LOCATE_AT_ONCE]
+            marks = ", ".join(["%s"] * len(some))
+            cursor.execute(f"{_SELECT_PLACES} ({marks})", some)
+            places.update((row[0], Location(*row)) for row in cursor.fetchall())
+    return places
 
 
 def read_body(location: Location, start: int = 0, stop: int | None = None) -> bytes:

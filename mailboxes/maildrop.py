@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from django.db import connection
+
 from blobs.committer import Job
 from clock.moments import to_micros
 from mailboxes import standard
 from mailboxes.errors import FolderNotFound, MaildropLocked
-from mailboxes.models import Folder, Message
 
 # How long a lock outlives its session if the process dies; a living session renews it.
 LOCK = timedelta(minutes=2)
@@ -25,6 +26,11 @@ _TAKE = (
 )
 _RENEW = "UPDATE mailboxes_maildroplock SET lapses_at = %s WHERE account_id = %s AND session = %s"
 _RELEASE = "DELETE FROM mailboxes_maildroplock WHERE account_id = %s AND session = %s"
+
+_SELECT_ENTRIES = (
+    "SELECT uid, size_bytes, blob_id, prefix FROM mailboxes_message WHERE folder_id = %s"
+    " ORDER BY uid"
+)
 
 
 class MaildropEntry(NamedTuple):
@@ -103,9 +109,11 @@ class ReleaseLock(Job):
 
 def snapshot(folder_id: int) -> Maildrop:
     """The folder as it stands now. Raises FolderNotFound. Blocks."""
-    folder = Folder.objects.filter(pk=folder_id).only("uidvalidity").first()
-    if folder is None:
-        raise FolderNotFound
-    rows = Message.objects.filter(folder_id=folder_id).order_by("uid")
-    columns = rows.values_list("uid", "size_bytes", "blob_id", "prefix")
-    return Maildrop(folder_id, folder.uidvalidity, tuple(MaildropEntry(*row) for row in columns))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT uidvalidity FROM mailboxes_folder WHERE id = %s", (folder_id,))
+        folder = cursor.fetchone()
+        if folder is None:
+            raise FolderNotFound
+        cursor.execute(_SELECT_ENTRIES, (folder_id,))
+        entries = tuple(MaildropEntry(*row) for row in cursor.fetchall())
+    return Maildrop(folder_id, folder[0], entries)

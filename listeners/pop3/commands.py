@@ -248,7 +248,8 @@ async def _send_message(session: Session, number: int, cutter: TopCutter | None)
             session.send(stuffer.feed(chunk if cutter is None else cutter.feed(chunk)))
             if cutter is not None and cutter.is_finished:
                 break
-            await session.drained()
+            if session.has_much_to_send:
+                await session.drained()
     except StoreError:
         if not has_begun:
             return replies.MESSAGE_DAMAGED

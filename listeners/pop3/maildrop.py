@@ -24,21 +24,27 @@ if TYPE_CHECKING:
     from listeners.base import Visit
 
 CHUNK_BYTES = 256 * 1024
-LOCATE_AHEAD = 100  # messages whose place on the disk is asked for at once
+AHEAD_MESSAGES = 32
+# A body; where it lies if it is too large to be held; or why it cannot be had.
+Fetched = bytes | Location | StoreError
 RENEW_SECONDS = maildrop.LOCK.total_seconds() / 3
 
 
 class OpenMaildrop:
     """Numbers from 1 on, as they stood at login. RFC 1939 §5."""
 
-    __slots__ = ("_account_id", "_maildrop", "_places", "_renewal", "_visit", "deleted")
+    __slots__ = (
+        "_account_id", "_ahead", "_maildrop", "_next", "_renewal", "_step", "_visit", "deleted",
+    )  # fmt: skip
 
     def __init__(self, visit: Visit, account_id: int, opened: Maildrop) -> None:
         self.deleted: set[int] = set()
         self._visit = visit
         self._account_id = account_id
         self._maildrop = opened
-        self._places: dict[int, Location] = {}  # by blob
+        self._ahead: dict[int, Fetched] = {}  # read before they were asked for
+        self._next = 0  # that the client will ask for if it goes on as it does
+        self._step = 1
         loop = asyncio.get_running_loop()
         self._renewal = loop.call_later(RENEW_SECONDS, self._renew)
 
@@ -78,14 +84,17 @@ class OpenMaildrop:
 
     async def read(self, number: int) -> AsyncIterator[bytes]:
         """The message in chunks. Raises BlobGone, BlobDamaged before its first or a later one."""
-        entry = self[number]
-        place = await self._locate(number)
-        if place.size_bytes <= CHUNK_BYTES:
-            yield entry.prefix.encode() + await bridge.ask(read_body, place)
+        if number not in self._ahead:
+            await self._read_ahead(number)
+        prefix, body = self[number].prefix.encode(), self._ahead.pop(number)
+        if isinstance(body, StoreError):
+            raise body
+        if isinstance(body, bytes):
+            yield prefix + body
             return
-        yield entry.prefix.encode()
-        with await bridge.ask(open_body, place) as body:
-            while chunk := await bridge.ask(body.read, CHUNK_BYTES):
+        yield prefix
+        with await bridge.ask(open_body, body) as file:
+            while chunk := await bridge.ask(file.read, CHUNK_BYTES):
                 yield chunk
 
     async def update(self) -> None:
@@ -119,19 +128,41 @@ class OpenMaildrop:
             even_unflagged=True,
         )
 
-    async def _locate(self, number: int) -> Location:
-        blob_id = self[number].blob_id
-        if blob_id not in self._places:
-            ahead = self._maildrop.entries[number - 1 : number - 1 + LOCATE_AHEAD]
-            self._places = await bridge.ask(locate, [entry.blob_id for entry in ahead])
-        if blob_id not in self._places:
-            raise BlobGone([blob_id])
-        return self._places[blob_id]
+    async def _read_ahead(self, number: int) -> None:
+        """Clients read one message after the other: more and more are fetched at once."""
+        self._step = min(self._step * 4, AHEAD_MESSAGES) if number == self._next else 1
+        last = min(number + self._step, len(self._maildrop.entries) + 1)
+        wanted = {n: self[n].blob_id for n in range(number, last)}
+        self._ahead = await bridge.ask(_read_some, wanted)
+        self._next = max(self._ahead) + 1
 
     def _renew(self) -> None:
         self._renewal = asyncio.get_running_loop().call_later(RENEW_SECONDS, self._renew)
         renew = RenewLock(account_id=self._account_id, session=self._visit.id, now=utc_now())
         _commit_beside(renew)
+
+
+def _read_some(blobs: dict[int, int]) -> dict[int, Fetched]:
+    """The first of these bodies, at least one and as many as fit; by their numbers."""
+    places = locate(blobs.values())
+    fetched: dict[int, Fetched] = {}
+    total = 0
+    for number, blob_id in blobs.items():
+        place = places.get(blob_id)
+        total += place.size_bytes if place is not None else 0
+        if fetched and total > CHUNK_BYTES:
+            break
+        fetched[number] = _read_one(place) if place is not None else BlobGone([blob_id])
+    return fetched
+
+
+def _read_one(place: Location) -> Fetched:
+    if place.size_bytes > CHUNK_BYTES:
+        return place
+    try:
+        return read_body(place)
+    except StoreError as error:
+        return error
 
 
 def _release(visit: Visit, account_id: int) -> ReleaseLock:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 STRANGER_SECONDS = 60.0
+FLUSH_BYTES = 64 * 1024
 
 # What a command gives back: a reply, bytes of a longer one, or None where all is sent already.
 Answer = Reply | bytes | None
@@ -35,8 +36,8 @@ class Session(asyncio.Protocol):
     """Answers what it can at once; what needs waiting runs as a task, one at a time."""
 
     __slots__ = (
-        "_drained", "_is_closed", "_is_paused", "_leaves", "_output", "_response", "_task",
-        "active_at", "door", "failed_logins", "maildrop", "name", "transport", "visit", "wire",
+        "_drained", "_is_closed", "_is_paused", "_leaves", "_output", "_output_bytes",
+        "_response", "_task", "active_at", "door", "failed_logins", "maildrop", "name", "transport", "visit", "wire",
     )  # fmt: skip
 
     def __init__(self, door: Door, visit: Visit) -> None:
@@ -49,6 +50,7 @@ class Session(asyncio.Protocol):
         self.failed_logins = 0
         self.active_at = door.loop.time()
         self._output: list[bytes] = []
+        self._output_bytes = 0
         self._task: asyncio.Task[None] | None = None
         self._response: asyncio.Future[bytes] | None = None  # that a SASL exchange waits for
         self._drained: asyncio.Future[None] | None = None
@@ -114,11 +116,17 @@ class Session(asyncio.Protocol):
     # --- what the commands call -----------------------------------------------------------
 
     def send(self, answer: Reply | bytes) -> None:
-        self._output.append(answer if isinstance(answer, bytes) else answer.encode())
+        octets = answer if isinstance(answer, bytes) else answer.encode()
+        self._output.append(octets)
+        self._output_bytes += len(octets)
+
+    @property
+    def has_much_to_send(self) -> bool:
+        return self._output_bytes > FLUSH_BYTES
 
     def flush(self) -> None:
         if self._output:
-            octets, self._output = b"".join(self._output), []
+            octets, self._output, self._output_bytes = b"".join(self._output), [], 0
             if self.transport is not None:
                 self.transport.write(octets)
 
@@ -158,11 +166,11 @@ class Session(asyncio.Protocol):
     # --- one command after the other ------------------------------------------------------
 
     def _advance(self) -> None:
+        self.wire.allowed_bad_commands = self.door.policy.bad_commands
         while (self._task is None or self._awaits_response()) and not self._is_closed:
             if self._leaves and self._task is None:
                 self.close()
                 break
-            self.wire.allowed_bad_commands = self.door.policy.bad_commands
             command = self.wire.next_command()
             if command is None:
                 break
