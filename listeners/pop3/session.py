@@ -37,7 +37,8 @@ class Session(asyncio.Protocol):
 
     __slots__ = (
         "_drained", "_is_closed", "_is_paused", "_leaves", "_output", "_output_bytes",
-        "_response", "_task", "active_at", "door", "failed_logins", "maildrop", "name", "transport", "visit", "wire",
+        "_response", "_task", "active_at", "door", "failed_logins", "maildrop", "name",
+        "transport", "visit", "wire",
     )  # fmt: skip
 
     def __init__(self, door: Door, visit: Visit) -> None:

@@ -70,11 +70,9 @@ class Sender(threading.Thread):
         self._sent += 1
         message_id = f"{self.name}-{self._sent}"
         recipients = self._dice.sample(self._recipients, self._dice.choice((1, 1, 1, 2)))
-        if smtp.mail("sender@origin.test")[0] != 250:
-            raise smtplib.SMTPException("MAIL refused")
+        self._expect_250(smtp.mail("sender@origin.test")[0])
         for recipient in recipients:
-            if smtp.rcpt(recipient)[0] != 250:
-                raise smtplib.SMTPException("RCPT refused")
+            self._expect_250(smtp.rcpt(recipient)[0])
         try:
             code, _ = smtp.data(compose(message_id, self._dice.randrange(self._message_bytes)))
         except smtplib.SMTPDataError as error:  # DATA itself was refused
@@ -86,9 +84,13 @@ class Sender(threading.Thread):
             self._promises.record(self._promises.accepted, message_id, recipients)
         else:
             self._promises.record(self._promises.refused, message_id, recipients)
+            self._expect_250(code)
+
+    def _expect_250(self, code: int) -> None:
+        """A refusal is remembered, and a new connection begins."""
+        if code != 250:
             self._promises.replies.append(code)
-            time.sleep(RECONNECT_SECONDS)
-            smtp.rset()
+            raise smtplib.SMTPException(f"refused: {code}")
 
 
 def compose(message_id: str, body_bytes: int) -> bytes:

@@ -50,7 +50,7 @@ def test_a_full_disk_defers_and_loses_nothing(small_disk, tmp_path, server_datab
         _wait(lambda: len(promises.accepted) > 20, "no message was accepted")
         filler = small_disk / "filler"
         _fill(filler)
-        _wait(lambda: len(promises.replies) > 10, "a full disk refused nothing")
+        _wait(lambda: len(promises.replies) > 10, f"a full disk refused nothing: {server.log}")
         assert set(promises.replies) <= {451, 452}
 
         filler.unlink()
