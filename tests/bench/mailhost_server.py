@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from tests import operating
 from tests.bench.systems import (
     ACCOUNTS,
     DOMAIN,
@@ -44,10 +43,10 @@ class MailHost(System):
         return [self._server.launch()]
 
     def flush(self) -> None:
-        operating.force_all(self._server)
+        self._server.manage("spool", "force", "--all")
 
     def deferred(self) -> int:
-        return operating.spooled(self._server)
+        return int(self._server.manage("spool", "count").split()[0])
 
 
 def _provisioning(sink_port: int) -> str:
