@@ -52,12 +52,10 @@ def inspect(
 
 def wait_for_empty_spool(server: RunningServer) -> None:
     deadline = time.monotonic() + SETTLE_SECONDS
-    while (
-        waiting := int(server.manage("spool", "count").split()[0])
-    ) and time.monotonic() < deadline:
+    while waiting := int(server.manage("spool", "count").split()[0]):
+        if time.monotonic() > deadline:
+            raise Broken(f"{waiting} messages still wait in the spool")
         time.sleep(0.3)
-    if waiting:
-        raise Broken(f"{waiting} messages still wait in the spool")
 
 
 def _read(port: int, recipient: str, password: str) -> list[Copy]:
