@@ -10,8 +10,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from adminsite.readonly import ReadOnlyAdmin
 from certificates import expiry, pem, services
-from certificates.models import AcmeSettings, Certificate
+from certificates.models import AcmeSettings, Certificate, Challenge
 from certificates.names import DEFAULT, read_host
 from certificates.settings import ACME, check
 from clock.moments import utc_now
@@ -124,3 +125,8 @@ class AcmeSettingsAdmin(ModelAdmin):  # type: ignore[misc]
     def save_model(self, request: HttpRequest, obj: AcmeSettings, form: Any, change: bool) -> None:
         ACME.change(form.cleaned_data, by=request.user)
         obj.pk = KEY
+
+
+@admin.register(Challenge)
+class ChallengeAdmin(ReadOnlyAdmin):
+    """What ACME asks for now; rows live for seconds."""
