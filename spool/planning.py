@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.conf import settings as conf
 
@@ -13,6 +14,7 @@ from blobs.errors import StoreError
 from blobs.store import Location, read_body
 from clock.moments import to_micros, utc_now
 from domains import directory as domain_directory
+from domains.models.technical import SourceAddress
 from protocols import sasl_client
 from protocols.sasl_client import ClientExchange
 from protocols.smtp.client import ChooseSasl, Tls
@@ -91,10 +93,39 @@ def choose_route(recipient: ClaimedRecipient, gateways_down: frozenset[int]) -> 
         destination=recipient.destination,
     )
     up = [gateway for gateway in fitting if gateway.gateway_id not in gateways_down]
+    ipv4, ipv6 = source_addresses(recipient.message.domain_id)
     may_go_direct = not up and all(gateway.fall_back_to_direct for gateway in fitting)
     if may_go_direct:
-        return RemoteRoute(recipient.destination, port=conf.MAILHOST_OUTGOING_PORT)
-    return gateway_route(random.choice(up or fitting))
+        return RemoteRoute(
+            recipient.destination,
+            port=conf.MAILHOST_OUTGOING_PORT,
+            source_ipv4=ipv4,
+            source_ipv6=ipv6,
+        )
+    return replace(gateway_route(random.choice(up or fitting)), source_ipv4=ipv4, source_ipv6=ipv6)
+
+
+def source_addresses(domain_id: int | None) -> tuple[str | None, str | None]:
+    """From which IPv4 and IPv6 address mail caused by a domain leaves (G-015)."""
+    domain = None if domain_id is None else domain_directory.policy(domain_id)
+    if domain is None:
+        return None, None
+    technical = domain.technical
+    own = domain.listen_ip
+    if own is not None and ipaddress.ip_address(own).is_loopback:
+        own = None  # nobody else can be reached from there
+    return (
+        _source(technical.source_address_ipv4, own, technical.chosen_source_ipv4, version=4),
+        _source(technical.source_address_ipv6, own, technical.chosen_source_ipv6, version=6),
+    )
+
+
+def _source(wish: str, own: str | None, chosen: str | None, *, version: int) -> str | None:
+    if wish == SourceAddress.CHOSEN:
+        return chosen
+    if wish == SourceAddress.DOMAIN and own is not None:
+        return own if ipaddress.ip_address(own).version == version else None
+    return None
 
 
 def gateway_route(gateway: GatewayPolicy) -> RemoteRoute:

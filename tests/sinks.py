@@ -38,6 +38,7 @@ class Sink:
     taken: list[Taken] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     sessions: int = 0
+    clients: set[str] = field(default_factory=set)  # their addresses
 
     async def __aenter__(self) -> Sink:
         await self.open()
@@ -64,6 +65,7 @@ class Sink:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.sessions += 1
         self._writers.add(writer)
+        self.clients.add(writer.get_extra_info("peername")[0])
         try:
             await self._converse(reader, writer, self.sessions)
         except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, _Over):

@@ -48,6 +48,13 @@ class RemoteRoute:
     tls: Tls = Tls.IF_OFFERED
     verify_certificate: bool = False
     gateway_id: int | None = None
+    source_ipv4: str | None = None  # the address of ours that it leaves from (G-015)
+    source_ipv6: str | None = None
+
+    def source_for(self, host: Host) -> tuple[str, int] | None:
+        """What the socket is bound to; None: the system chooses."""
+        source = self.source_ipv6 if ":" in host.address else self.source_ipv4
+        return None if source is None else (source, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +219,7 @@ class RemoteSession:
                     factory,
                     host.address,
                     self.route.port,
+                    local_addr=self.route.source_for(host),
                     ssl=context if from_the_start else None,
                     server_hostname=(host.name if is_name else host.address)
                     if from_the_start

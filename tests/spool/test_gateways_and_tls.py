@@ -5,6 +5,7 @@ import ssl
 import pytest
 import trustme
 
+from domains.models import DomainTechnical
 from spool import gatewaychoice, gateways
 from spool.gatewaychoice import GatewayPolicy
 from spool.models import Encryption, SpooledRecipient
@@ -204,3 +205,15 @@ async def test_a_gateway_with_tls_from_the_start(one, far_dns, server_tls):
             spool_id = await submit_async("bob@far.test")
             assert await settled(spool_id) == {"bob@far.test": "RELAYED"}
     assert sink.commands.count("STARTTLS") == 0
+
+
+@needs_rows
+@pytest.mark.spec("G-015")
+async def test_mail_leaves_from_the_address_chosen_for_its_domain(one, far_dns):
+    await DomainTechnical.objects.aupdate(
+        source_address_ipv4="chosen", chosen_source_ipv4="127.0.0.5"
+    )
+    async with Sink() as sink, running_manager(far_dns, port=sink.port):
+        spool_id = await submit_async("bob@far.test")
+        assert await settled(spool_id) == {"bob@far.test": "RELAYED"}
+    assert sink.clients == {"127.0.0.5"}
