@@ -8,7 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import User
-from blobs.ids import BadId, decode_id, encode_id
+from blobs.errors import BadId
+from blobs.ids import decode_id, encode_id
 from events.audit import acting
 from operations import connections
 from operations.models import Connection
