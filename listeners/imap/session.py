@@ -120,7 +120,7 @@ class Session(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.active_at = self.door.loop.time()
         self.reader.feed(data)
-        if self._task is None or self._line is not None:
+        if self._may_advance():
             self._advance()
         elif self.reader.buffered_bytes > READ_AHEAD_BYTES and self.transport is not None:
             self.transport.pause_reading()
@@ -142,6 +142,9 @@ class Session(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._is_paused = False
         _wake(self._drained)
+        if self._task is None:
+            self.folder_changed()
+            self._advance()
 
     # --- what the listener calls ----------------------------------------------------------
 
@@ -233,14 +236,20 @@ class Session(asyncio.Protocol):
         """The selected folder has news: told at once if the client idles, else when it may be."""
         if self.selected is not None and self.selected.folder.is_gone:
             self.say_goodbye("The selected folder was deleted")
-        elif self.idle_tag is not None and self._task is None:
+        elif self.idle_tag is not None and self._task is None and not self._is_paused:
             self._report(may_expunge=True)
             self.flush()
 
     # --- one event after the other --------------------------------------------------------
 
+    def _may_advance(self) -> bool:
+        """Not while a command runs, nor while the client does not read what it was answered."""
+        if self._is_closed or self._is_paused:
+            return False
+        return self._task is None or self._line is not None
+
     def _advance(self) -> None:
-        while (self._task is None or self._line is not None) and not self._is_closed:
+        while self._may_advance():
             if self._leaves and self._task is None and self.intake is None:
                 self.say_goodbye("Server is shutting down")
                 break
@@ -249,7 +258,7 @@ class Session(asyncio.Protocol):
                 break
             self._take(event)
         self.flush()
-        if self._task is None and self.transport is not None and not self._is_closed:
+        if self._task is None and self.transport is not None and self._may_advance():
             # Without effect on a transport that reads already.
             self.transport.resume_reading()
 
@@ -293,6 +302,8 @@ class Session(asyncio.Protocol):
         try:
             answer = await coroutine
         except Exception as error:
+            if self.transport is None:  # the client has gone in the middle of it
+                return
             answer = refusals.status_of(error)
         self._task = self._line = None
         if self.transport is not None:

@@ -65,6 +65,7 @@ async def begin_tls(session: Session, command: commands.StartTls) -> Status | No
         encrypted = await start_tls(transport, session, session.door.certificates)
     except OSError:
         transport.abort()
+        session.connection_lost(None)  # nobody else says so when a handshake fails
         return None
     session.turn_to_tls(encrypted)
     await learn_capabilities(session)

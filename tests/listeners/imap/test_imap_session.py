@@ -157,6 +157,18 @@ def test_commands_sent_before_the_handshake_are_not_carried_out(talk):
     assert session.refused(b"SELECT INBOX").startswith(b"BAD")
 
 
+def test_failed_handshake_ends_the_session(talk, imap):
+    session = talk()
+    session.ok(b"STARTTLS")
+    session.send(b"this is no handshake at all, and long enough to be read as a record\r\n")
+    assert session.lines.read() is not None
+    for _ in range(50):
+        if not imap.listener.visits:
+            break
+        time.sleep(0.1)
+    assert not imap.listener.visits
+
+
 @pytest.mark.spec("N-007")
 def test_too_many_bad_commands_end_the_session(talk):
     session = talk()
@@ -219,6 +231,22 @@ def test_pipelined_commands_are_answered_in_order(alice):
     while line := session.line():
         tags.append(line.split()[0])
     assert [tag for tag in tags if tag != b"*"] == [b"1", b"2", b"3", b"4", b"5", b"6"]
+
+
+def test_client_that_does_not_read_is_not_answered_without_end(alice, imap):
+    session = alice(b"INBOX")
+    session.append(b"x" * 200_000)
+    (visit,) = imap.listener.visits
+    session.send(b"a FETCH 1 BODY.PEEK[]\r\n" * 200)
+    time.sleep(1)
+    waiting = imap.call(written_bytes(visit.session))
+    assert waiting < 2_000_000
+    for _ in range(200):
+        assert session.until(b"a")[-1].startswith(b"a OK")
+
+
+async def written_bytes(session):
+    return session.transport.get_write_buffer_size()
 
 
 def test_id_enable_check_noop(alice):
