@@ -183,8 +183,9 @@ class Session(asyncio.Protocol):
                 self.transport.write(octets)
 
     async def drained(self) -> None:
-        """Wait until the client has read most of what it was sent."""
+        """Let other sessions run, and wait until the client has read most of what it was sent."""
         self.flush()
+        await asyncio.sleep(0)
         if self._is_paused and self.transport is not None:
             self._drained = self.door.loop.create_future()
             await self._drained
