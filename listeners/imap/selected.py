@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 
@@ -17,6 +18,7 @@ _DELETED = bytes(bool(value & Flag.DELETED) for value in range(256))
 
 # A message: its number in this session, and its place in the folder's arrays.
 Picked = tuple[int, int]
+Span = tuple[int, int]  # from the first number to the last
 
 
 class Selected:
@@ -46,23 +48,35 @@ class Selected:
 
         None: a message number is not one (BAD), which UIDs never are (RFC 3501 §6.4.8).
         """
-        view = self.view
-        count, uids = view.count, view.uids
-        if by_uid:
-            spans = [
-                (bisect_left(uids, low, 0, count) + 1, bisect_right(uids, high, 0, count))
-                for low, high in messages.resolve(uids[count - 1] if count else 0)
-            ]
-        else:
+        spans = self.spans(messages, by_uid=by_uid)
+        return None if spans is None else self.pick_spans(spans)
+
+    def spans(self, messages: SequenceSet, *, by_uid: bool) -> list[Span] | None:
+        """The same as ranges of numbers, rising."""
+        count, uids = self.view.count, self.view.uids
+        if not by_uid:
             spans = messages.resolve(count)
-            if spans and spans[-1][1] > count:
-                return None
-        if uids is self.folder.uids:
-            picked: list[Picked] = []
-            for low, high in spans:
-                picked += zip(range(low, high + 1), range(low - 1, high), strict=True)
-            return picked
-        return self.find([uid for low, high in spans for uid in uids[low - 1 : high]])
+            return None if spans and spans[-1][1] > count else spans
+        found = [
+            (bisect_left(uids, low, 0, count) + 1, bisect_right(uids, high, 0, count))
+            for low, high in messages.resolve(uids[count - 1] if count else 0)
+        ]
+        return [(low, high) for low, high in found if low <= high]
+
+    def pick_spans(self, spans: list[Span]) -> list[Picked]:
+        if self.view.uids is not self.folder.uids:
+            return self.find(self.uids_in(spans))
+        picked: list[Picked] = []
+        for low, high in spans:
+            picked += zip(range(low, high + 1), range(low - 1, high), strict=True)
+        return picked
+
+    def uids_in(self, spans: list[Span]) -> array[int]:
+        """UIDs of ranges of numbers, as compact as can be."""
+        found: array[int] = array("I")
+        for low, high in spans:
+            found += self.view.uids[low - 1 : high]
+        return found
 
     def find(self, uids: Iterable[int]) -> list[Picked]:
         """Those of the messages that are still there, and where they stand now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from listeners import bridge
 from listeners.imap import bodies
@@ -37,19 +37,26 @@ def fetch(session: Session, command: commands.Fetch) -> Carried:
     wanted = command.wanted
     if any(_is_binary(item) for item in wanted.items):
         return _NO_BINARY
-    picked = selected.pick(command.messages, by_uid=command.by_uid)
-    if picked is None:
+    spans = selected.spans(command.messages, by_uid=command.by_uid)
+    if spans is None:
         return _BAD_NUMBERS
-    if wanted.changed_since is not None:
-        modseqs = selected.folder.modseqs
-        picked = [pick for pick in picked if modseqs[pick[1]] > wanted.changed_since]
     how = plan(wanted, command.by_uid)
-    if len(picked) <= AT_ONCE and not _has_to_mark(selected, wanted, picked):
-        lines = _answer_from_memory(session, selected, how, picked)
-        if lines is not None:
-            session.send(b"".join(lines))
-            return _DONE
-    return _fetch_with_waiting(session, selected, command, how, picked)
+    if sum(high - low + 1 for low, high in spans) <= AT_ONCE:
+        picked = _changed(selected, wanted, selected.pick_spans(spans))
+        if not _unseen(selected, wanted, picked):
+            lines = _answer_from_memory(session, selected, how, picked)
+            if lines is not None:
+                session.send(b"".join(lines))
+                return _DONE
+    return _fetch_with_waiting(session, selected, command, how, selected.uids_in(spans))
+
+
+def _changed(selected: Selected, wanted: Wanted, picked: list[Picked]) -> list[Picked]:
+    """Those that CHANGEDSINCE leaves. RFC 7162 §3.1.4.1."""
+    if wanted.changed_since is None:
+        return picked
+    modseqs = selected.folder.modseqs
+    return [pick for pick in picked if modseqs[pick[1]] > wanted.changed_since]
 
 
 def _is_binary(item: object) -> bool:
@@ -77,39 +84,32 @@ def _answer_from_memory(
 
 
 async def _fetch_with_waiting(
-    session: Session, selected: Selected, command: commands.Fetch, how: Plan, picked: list[Picked]
+    session: Session, selected: Selected, command: commands.Fetch, how: Plan, uids: Sequence[int]
 ) -> Answer:
-    uids = selected.uids_of(picked)
+    wanted = command.wanted
     details = await learn_details(session, selected) if how.needs_details else _NO_DETAILS
-    if _has_to_mark(selected, command.wanted, picked):
-        unseen = [uid for uid, pick in zip(uids, picked, strict=True) if _is_unseen(selected, pick)]
+    unseen = _unseen(selected, wanted, selected.find(uids)) if wanted.sets_seen else []
+    if unseen:
         await mark(session, selected, unseen, StoreAction.ADD, ("\\Seen",))
-        how = plan(command.wanted.with_flags(), command.by_uid)
+        how = plan(wanted.with_flags(), command.by_uid)
     are_all_there = True
-    for some in _batches(uids, how):
+    at_once = READ_AT_ONCE if how.sections else AT_ONCE
+    for start in range(0, len(uids), at_once):
+        some = uids[start : start + at_once]
         # After each wait the arrays may be others.
         still_there = selected.find(some)
         are_all_there &= len(still_there) == len(some)
-        are_all_there &= await _send(session, selected, how, still_there, details)
+        picked = _changed(selected, wanted, still_there)
+        are_all_there &= await _send(session, selected, how, picked, details)
     return _DONE if are_all_there else _SOME_GONE
 
 
-def _has_to_mark(selected: Selected, wanted: Wanted, picked: list[Picked]) -> bool:
-    """BODY[...] without PEEK sets \\Seen. RFC 3501 §6.4.5."""
+def _unseen(selected: Selected, wanted: Wanted, picked: list[Picked]) -> list[int]:
+    """UIDs of those that get \\Seen by BODY[...] without PEEK. RFC 3501 §6.4.5."""
     if selected.is_read_only or not wanted.sets_seen:
-        return False
-    return any(_is_unseen(selected, pick) for pick in picked)
-
-
-def _is_unseen(selected: Selected, pick: Picked) -> bool:
-    return not selected.folder.flags[pick[1]] & Flag.SEEN
-
-
-def _batches(uids: list[int], how: Plan) -> Iterator[list[int]]:
-    """UIDs in runs that one turn may take."""
-    at_once = READ_AT_ONCE if how.sections else AT_ONCE
-    for start in range(0, len(uids), at_once):
-        yield uids[start : start + at_once]
+        return []
+    flags, uids = selected.folder.flags, selected.folder.uids
+    return [uids[place] for _, place in picked if not flags[place] & Flag.SEEN]
 
 
 async def _send(
