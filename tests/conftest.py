@@ -8,12 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from tests import databases, settings
+from tests import databases, memories, settings
 from tests.running import RunningServer
 
 
 def pytest_unconfigure() -> None:
     settings.remove_data()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_remembered(request: pytest.FixtureRequest) -> None:
+    """Policies, settings and keys of an earlier test's rows would answer for this one's."""
+    databases_used = {"db", "transactional_db"} & set(request.fixturenames)
+    if databases_used or request.node.get_closest_marker("django_db"):
+        memories.forget_everything()
 
 
 @pytest.fixture(scope="session")

@@ -150,6 +150,7 @@ class SmtpConnection(SMTP):
             if len(inbox) > MAX_COMMAND_BYTES:
                 self._is_overlong = True
                 inbox.clear()
+                self._go_on_reading()
             self._searched = len(inbox)
             return None
         self._searched = 0

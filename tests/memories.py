@@ -1,0 +1,30 @@
+"""What a process remembers of rows; a test's rows are gone when it ends."""
+
+from accounts import authentication
+from accounts import directory as account_directory
+from blobs import reading
+from domains import directory as domain_directory
+from domains import singlerow
+from mailboxes import directory as mailbox_directory
+from mailboxes import quota, selectors, standard
+from operations import settings as operations_settings
+from spool import gatewaychoice
+from spool import settings as spool_settings
+
+
+def forget_everything() -> None:
+    for forget in (
+        account_directory.clear,
+        authentication.forget_all,
+        domain_directory.clear,
+        singlerow.forget_all,
+        operations_settings.forget,
+        spool_settings.forget,
+        gatewaychoice.forget,
+        mailbox_directory.clear,
+        quota.forget,
+        selectors.forget_messages,
+        standard._inboxes.clear,
+        reading.forget_all,
+    ):
+        forget()
