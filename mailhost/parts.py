@@ -102,8 +102,14 @@ def _inherited_sockets() -> tuple[int, ...]:
     return tuple(range(FIRST, FIRST + int(os.environ.get("LISTEN_FDS", "0"))))
 
 
+MMAP_THRESHOLD_BYTES = 1 << 20
+
+
 def _environment(part: Part, notify_socket: str) -> dict[str, str]:
     environment = {**os.environ, **part.environment}
+    # glibc keeps what large blocks have left free for itself after the first of them: the 19 MiB
+    # of each password hash would stay with the process for ever. A fixed threshold gives it back.
+    environment.setdefault("MALLOC_MMAP_THRESHOLD_", str(MMAP_THRESHOLD_BYTES))
     environment.update(
         MAILHOST_PART=part.name,
         MAILHOST_SUPERVISOR=str(os.getpid()),

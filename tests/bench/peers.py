@@ -91,7 +91,7 @@ namespace inbox {{
   inbox = yes
 }}
 service imap-login {{
-  process_limit = 2000
+  process_limit = 4000
   inet_listener imap {{
     port = {imap}
   }}
@@ -101,7 +101,7 @@ service imap-login {{
   }}
 }}
 service imap {{
-  process_limit = 2000
+  process_limit = 4000
 }}
 service pop3-login {{
   inet_listener pop3 {{

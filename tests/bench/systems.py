@@ -12,7 +12,7 @@ from pathlib import Path
 DOMAIN = "bench.test"
 SINK_DOMAIN = "sink.test"
 PASSWORD = "bench-password-1"
-ACCOUNTS = 400
+ACCOUNTS = 600
 
 
 class Unverified(Exception):

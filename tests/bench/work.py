@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from tests.bench import processes, sample, smtp_load
 from tests.bench.imap_client import ImapClient, run_scripts
 from tests.bench.measure import Measurement, measured
-from tests.bench.systems import PASSWORD, System, Unverified, unverified_tls
+from tests.bench.systems import (
+    ACCOUNTS,
+    PASSWORD,
+    System,
+    Unverified,
+    address,
+    unverified_tls,
+)
 
 FOLDER_MESSAGES = 500
 IDLE_CONNECTIONS = 1000
@@ -89,7 +96,7 @@ def drain(system: System, scale: float) -> Measurement:
 
 def reader(system: System) -> ImapClient:
     """A connection to the account that the IMAP work is done in, its folders filled once."""
-    client = ImapClient.logged_in(system.ports["imap"], "user399@bench.test", PASSWORD)
+    client = ImapClient.logged_in(system.ports["imap"], address(ACCOUNTS - 1), PASSWORD)
     listed = client.command(b'LIST "" bench')
     if b"bench" not in listed:
         client.command(b"CREATE bench")
@@ -259,27 +266,32 @@ def pop3(system: System, scale: float) -> Measurement:
 
 
 def idle_memory(tls: bool) -> Callable[[System, float], Measurement]:
-    """KiB for each of many connections that have selected INBOX and wait in IDLE."""
+    """KiB for each of many connections that have selected INBOX and wait in IDLE.
+
+    As many are open before as are counted: the first ones live in what the heap has free.
+    """
 
     def run(system: System, scale: float) -> Measurement:
         number = int(IDLE_CONNECTIONS * scale)
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65536), most))
-        addresses = itertools.cycle(system.fresh_addresses(10))
+        addresses = itertools.cycle(system.fresh_addresses(40))
         context = unverified_tls() if tls else None
         port = system.ports["imaps" if tls else "imap"]
-        for name in itertools.islice(addresses, 10):  # what the first login loads is not counted
-            ImapClient.logged_in(port, name, PASSWORD, context).close()
-        processes.wait_until_quiet(*system.roots)
-        before, clients = processes.memory_bytes(*system.roots), []
-        try:
-            for name in itertools.islice(addresses, number):
+        clients: list[ImapClient] = []
+
+        def memory_of(connections: int) -> int:
+            for name in itertools.islice(addresses, connections):
                 client = ImapClient.logged_in(port, name, PASSWORD, context)
                 client.command(b"SELECT INBOX")
                 client.idle()
                 clients.append(client)
             processes.wait_until_quiet(*system.roots)
-            used = processes.memory_bytes(*system.roots) - before
+            return processes.memory_bytes(*system.roots)
+
+        try:
+            before = memory_of(number)
+            used = memory_of(number) - before
         finally:
             for client in clients:
                 client.close()
