@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from listeners.tls import Certificates, self_signed
+from tests.authority import Authority
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -89,6 +91,36 @@ def test_changed_and_removed_files_are_noticed_without_restart(tmp_path, certifi
     certificates.reload()
     assert certificates.context is context
     assert shown(certificates, "mail.example.com")[0] == "renewed.test"
+
+
+@pytest.mark.spec("N-005")
+def test_a_default_with_another_kind_of_key_leaves_nothing_of_the_old_one(tmp_path, certificates):
+    chain, key = Authority(NOW).bundle("rsa.test", key=rsa.generate_private_key(65537, 2048))
+    (tmp_path / "default.pem").write_bytes(key + chain)
+    certificates.reload()
+    assert shown(certificates, None)[0] == "rsa.test"
+
+
+@pytest.mark.spec("N-004")
+def test_clients_without_a_name_see_the_server_s_own_host_name(tmp_path):
+    certificates = Certificates(tmp_path, "mx.test")
+    certificates.make_default("unknown.test", now=NOW)
+    place(tmp_path, "mx.test")
+    certificates.reload()
+    assert shown(certificates, None)[0] == "mx.test"
+    assert shown(certificates, "other.test")[0] == "mx.test"
+    (tmp_path / "mx.test.pem").unlink()
+    certificates.reload()
+    assert shown(certificates, None)[0] == "unknown.test"
+
+
+@pytest.mark.spec("N-004")
+def test_nothing_is_shown_without_any_certificate(tmp_path):
+    certificates = Certificates(tmp_path, "mx.test")
+    certificates.reload()
+    assert not certificates.is_available
+    with pytest.raises((ssl.SSLError, OSError)):
+        shown(certificates, "mx.test")
 
 
 @pytest.mark.spec("N-005")
