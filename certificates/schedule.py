@@ -14,9 +14,12 @@ LONGEST_WAIT = timedelta(days=1)
 PATIENCE = timedelta(days=1)
 
 
-def renewal_at(not_before: datetime, not_after: datetime, *, randomness: float) -> datetime:
-    """`randomness` from 0 to 1."""
-    return not_before + (not_after - not_before) * (RENEW_AFTER + JITTER * randomness)
+def renewal_at(
+    not_before: datetime, not_after: datetime, *, now: datetime, randomness: float
+) -> datetime:
+    """`randomness` from 0 to 1. Not at once, or a clock that is wrong would order for ever."""
+    wanted = not_before + (not_after - not_before) * (RENEW_AFTER + JITTER * randomness)
+    return max(wanted, now + FIRST_WAIT)
 
 
 def retry_at(failures: int, *, now: datetime, randomness: float) -> datetime:

@@ -121,7 +121,7 @@ def describe(
     row.renew_at = None
     if source == Source.ACME:
         row.renew_at = schedule.renewal_at(
-            bundle.not_before, bundle.not_after, randomness=random.random()
+            bundle.not_before, bundle.not_after, now=now, randomness=random.random()
         )
     return {
         name: (old, getattr(row, name)) for name, old in before.items() if old != getattr(row, name)

@@ -21,7 +21,6 @@ from certificates.settings import ACME
 from clock.moments import utc_now
 from events.models import AuditEntry
 from tests.acme_server import AcmeServer
-from tests.authority import DAY
 from tests.certificates.conftest import switch_on
 
 HOST = "mail.example.com"
@@ -31,6 +30,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def request(host=HOST, **options):
     return renewal.request(host=host, by=None, now=utc_now(), **options)
+
+
+def make_due():
+    """As if two thirds of the lifetime had passed."""
+    Certificate.objects.update(renew_at=utc_now())
 
 
 def serial(host=HOST):
@@ -67,9 +71,8 @@ def test_one_account_serves_all_orders_by_a_key_that_only_the_server_reads(acme,
 
 @pytest.mark.spec("N-005")
 def test_what_is_due_is_renewed_with_a_new_key_and_nothing_else(acme):
-    acme.begun, acme.lifetime = 70 * DAY, 90 * DAY
     request()
-    acme.begun = timedelta(hours=1)
+    make_due()
     request("fresh.example.com")
     before, first = files.read(files.path_of(HOST)), serial()
     assert renewal.renew_due(now=utc_now()) == 1
@@ -81,9 +84,8 @@ def test_what_is_due_is_renewed_with_a_new_key_and_nothing_else(acme):
 
 @pytest.mark.spec("N-005")
 def test_of_two_processes_that_renew_at_once_one_orders(acme):
-    acme.begun, acme.lifetime = 70 * DAY, 90 * DAY
     request()
-    acme.begun = timedelta(hours=1)
+    make_due()
     now, counts, both = utc_now(), [], threading.Barrier(2)
 
     def renew():
@@ -101,8 +103,8 @@ def test_of_two_processes_that_renew_at_once_one_orders(acme):
 
 @pytest.mark.spec("N-005")
 def test_failed_renewals_wait_longer_each_time_and_the_old_certificate_stays(acme):
-    acme.begun, acme.lifetime = 70 * DAY, 90 * DAY
     request()
+    make_due()
     before = serial()
     acme.web = {}
     now = utc_now()
@@ -119,7 +121,7 @@ def test_failed_renewals_wait_longer_each_time_and_the_old_certificate_stays(acm
         now = row.renew_at
     assert serial() == before and not Challenge.objects.exists()
     assert AuditEntry.objects.filter(verb="could not order certificate").count() == 3
-    acme.web, acme.begun = acme.ours, timedelta(hours=1)
+    acme.web = acme.ours
     assert renewal.renew_due(now=now) == 1
     row = Certificate.objects.get()
     assert (row.failures, row.last_error) == (0, "")

@@ -14,15 +14,20 @@ HOUR = timedelta(hours=1)
 
 @pytest.mark.spec("N-005")
 def test_two_thirds_of_the_lifetime_pass_before_a_renewal():
-    assert renewal_at(MONDAY, MONDAY + 90 * DAY, randomness=0) == MONDAY + 60 * DAY
-    assert renewal_at(MONDAY, MONDAY + 90 * DAY, randomness=1) == MONDAY + 63 * DAY
-    assert renewal_at(MONDAY, MONDAY + 6 * DAY, randomness=0) == MONDAY + 4 * DAY
+    assert renewal_at(MONDAY, MONDAY + 90 * DAY, now=MONDAY, randomness=0) == MONDAY + 60 * DAY
+    assert renewal_at(MONDAY, MONDAY + 90 * DAY, now=MONDAY, randomness=1) == MONDAY + 63 * DAY
+    assert renewal_at(MONDAY, MONDAY + 6 * DAY, now=MONDAY, randomness=0) == MONDAY + 4 * DAY
 
 
 @given(days=st.integers(1, 4000), randomness=st.floats(0, 1))
 def test_a_renewal_comes_within_the_lifetime(days, randomness):
     ends = MONDAY + days * DAY
-    assert MONDAY < renewal_at(MONDAY, ends, randomness=randomness) < ends
+    assert MONDAY < renewal_at(MONDAY, ends, now=MONDAY, randomness=randomness) < ends
+
+
+def test_a_clock_that_is_wrong_orders_once_an_hour_at_most():
+    late = MONDAY + 400 * DAY
+    assert renewal_at(MONDAY, MONDAY + 90 * DAY, now=late, randomness=0) == late + HOUR
 
 
 @pytest.mark.spec("N-005")
