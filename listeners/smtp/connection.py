@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 # What may lie unread before the socket is left alone for a while.
 INBOX_BYTES = 256 * 1024
+REPLIES_AT_ONCE = 500
 # However steadily its bytes trickle in, a transaction must be over after that long.
 TRANSACTION_SECONDS = 4 * 3600.0
 
@@ -141,6 +142,10 @@ class SmtpConnection(SMTP):
                 reply = session.count_bad(error.reply)
             if reply is not None:
                 self._outbox.append(reply.encode())
+            if len(self._outbox) >= REPLIES_AT_ONCE:
+                # However much is pipelined, the others get their turn and no reply waits long.
+                await self._flush()
+                await asyncio.sleep(0)
 
     def _take_line(self) -> bytes | None:
         """The next line without CRLF, if it is here. Raises Malformed for one that is too long."""
