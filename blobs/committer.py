@@ -14,7 +14,7 @@ import weakref
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import connections
 
@@ -37,6 +37,10 @@ class Job:
     `write_rows` may set `result` of a job, or its `error`: then the job is refused, its records
     get no rows and its submitter is given that error, while the others pass.
     """
+
+    # Whether `commit` returns only when the rows are on the disk. False: they are within a second,
+    # and survive whatever happens to the process; see blobs.durability.
+    waits_for_disk: ClassVar[bool] = True
 
     records: list[NewRecord] = field(default_factory=list)
     result: Any = None
@@ -142,8 +146,10 @@ class Committer:
     def _run(self) -> None:
         writer = GroupWriter(self._open_writer)
         try:
-            while group := self._next_group():
+            while group := self._next_group(writer):
                 writer.write(group)
+                if writer.sync_due_in_seconds == 0:
+                    writer.sync()
         finally:
             writer.close()
             connections.close_all()
@@ -153,13 +159,16 @@ class Committer:
             return SegmentWriter(self._area)
         return SegmentWriter(ensure_spool_area(), next_area=next_spool_area)
 
-    def _next_group(self) -> list[Entry]:
+    def _next_group(self, writer: GroupWriter) -> list[Entry]:
         """What has arrived, up to the limits of a group; empty when all is over."""
         waiting = self._waiting
         while not waiting:
             if self._is_stopping and self._end_if_empty():
                 return []
-            waiting.extend(self._queue.get() or ())
+            try:
+                waiting.extend(self._queue.get(timeout=writer.sync_due_in_seconds) or ())
+            except queue.Empty:
+                writer.sync()
         while len(waiting) < GROUP_JOBS:
             try:
                 waiting.extend(self._queue.get_nowait() or ())

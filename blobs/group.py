@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections, transaction
 from django.utils import timezone
 
+from blobs.durability import Durability
 from blobs.errors import OutcomeUnknown, StoreError, StoreFailed, StoreFull
 from blobs.failures import is_contention, is_full
 from blobs.models import Blob, Segment
@@ -71,6 +72,7 @@ class GroupWriter:
         self._writer: SegmentWriter | None = None
         self._is_committing = False
         self._did_break = False
+        self._durability = Durability()
         self._connection: Any = None  # the database's own, with which the transaction began
 
     def write(self, entries: Sequence[Entry]) -> None:
@@ -86,8 +88,22 @@ class GroupWriter:
                 for entry in entries:
                     self.write([entry])
 
+    @property
+    def sync_due_in_seconds(self) -> float | None:
+        """When `sync` is to be called; None: nothing waits for it."""
+        return self._durability.due_in_seconds
+
+    def sync(self) -> None:
+        """Bring to the disk what was committed without waiting for it. Never raises."""
+        try:
+            self._durability.sync(connections[DEFAULT_DB_ALIAS])
+        except OSError:
+            log.exception("the database's log could not be synced")
+
     def close(self) -> None:
         """Seal the segment."""
+        if self.sync_due_in_seconds is not None:
+            self.sync()
         writer = self._writer
         if writer is None:
             return
@@ -143,11 +159,14 @@ class GroupWriter:
         for job in jobs:
             by_class.setdefault(type(job), []).append(job)
         connection = connections[DEFAULT_DB_ALIAS]
+        waits = any(kind.waits_for_disk for kind in by_class)
+        self._durability.before(connection, waits=waits)
         with transaction.atomic():
             # The first hook: submitters are told before anything else that waits for the commit.
             transaction.on_commit(lambda: self._committed(entries, records), robust=True)
             self._connection = connection.connection
             with connection.cursor() as cursor:
+                self._durability.within(connection, cursor, waits=waits)
                 if records:
                     self._insert_records(cursor, records)
                 for kind, of_kind in by_class.items():
@@ -157,6 +176,7 @@ class GroupWriter:
                         delete_blobs(cursor, job.records)
             _tame_hooks(connection)
             self._is_committing = True
+        self._durability.after(connection, waits=waits)
 
     def _committed(self, entries: Sequence[Entry], records: Sequence[NewRecord]) -> None:
         if self._writer is not None:

@@ -48,6 +48,8 @@ class Copy(Job):
     Its error is FolderNotFound (the target) or QuotaExceeded.
     """
 
+    waits_for_disk = False
+
     source_id: int
     source_domain_id: int
     uids: Sequence[int]

@@ -30,6 +30,8 @@ class Expunge(Job):
     Its error is FolderNotFound.
     """
 
+    waits_for_disk = False
+
     folder_id: int
     domain_id: int  # of the folder's owner
     uids: Sequence[int] | None = None  # None: all that are flagged \\Deleted

@@ -54,6 +54,8 @@ class FlagsStored:
 class ChangeFlags(Job):
     """One STORE. Its result is FlagsStored; its error FolderNotFound or KeywordsRefused."""
 
+    waits_for_disk = False
+
     folder_id: int
     uids: Sequence[int]
     how: How

@@ -58,6 +58,8 @@ class TakeLock(Job):
     Its error is MaildropLocked (another session has it) or FolderNotFound.
     """
 
+    waits_for_disk = False
+
     account_id: int
     session: int
     now: datetime
@@ -84,6 +86,8 @@ class TakeLock(Job):
 class RenewLock(Job):
     """Keeps the lock of a session that goes on; does nothing if it has been lost."""
 
+    waits_for_disk = False
+
     account_id: int
     session: int
     now: datetime
@@ -97,6 +101,8 @@ class RenewLock(Job):
 @dataclass(slots=True, kw_only=True, eq=False)
 class ReleaseLock(Job):
     """Lets the maildrop go; does nothing if another session has it by now."""
+
+    waits_for_disk = False
 
     account_id: int
     session: int

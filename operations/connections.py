@@ -51,6 +51,8 @@ class OpenConnection:
 class Changes(Job):
     """What changed in one process since it last said so: a job of the committer."""
 
+    waits_for_disk = False
+
     process_id: int
     now: datetime
     opened: Sequence[OpenConnection] = field(default_factory=list)

@@ -34,6 +34,8 @@ class Refusal:
 class RefusalRows(Job):
     """A batch of them: a job of the committer."""
 
+    waits_for_disk = False
+
     refusals: Sequence[Refusal]
 
     @staticmethod
