@@ -232,6 +232,7 @@ class _TlsDoor:
         self._listener = listener
         self._endpoint = endpoint
         self._socket = opened
+        opened.setblocking(False)  # one from systemd may block
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(opened, self._accept)
 

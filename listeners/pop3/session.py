@@ -111,7 +111,11 @@ class Session(asyncio.Protocol):
         """Autologout; `now` is the loop's time. RFC 1939 §3: no reply, nothing removed."""
         is_stranger = self.maildrop is None
         patience = STRANGER_SECONDS if is_stranger else self.door.policy.pop_idle_seconds
-        if now - self.active_at > patience and (self._task is None or self._response is not None):
+        if now - self.active_at <= patience:
+            return
+        if self._is_closed or self._drained is not None:
+            self.cut()  # it does not read what it is sent: nothing more will come of it
+        elif self._task is None or self._response is not None:
             self.close()
 
     # --- what the commands call -----------------------------------------------------------

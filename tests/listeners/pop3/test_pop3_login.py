@@ -3,6 +3,7 @@
 import base64
 import poplib
 import socket
+import time
 
 import pytest
 
@@ -158,6 +159,21 @@ def test_a_silent_stranger_is_sent_away(pop, connect):
     (one,) = [visit.session for visit in pop.listener.visits]
     pop.loop.call_soon_threadsafe(one.end_if_silent, one.active_at + 61)
     assert session.sock.recv(10) == b""
+
+
+@pytest.mark.spec("N-007")
+def test_who_never_reads_what_he_asked_for_is_cut_off(put, pop, enter):
+    put(b"Subject: large\r\n\r\n" + b"0123456789\r\n" * 2_000_000)
+    session = enter()
+    (one,) = [visit.session for visit in pop.listener.visits]
+    session._putcmd("RETR 1")
+    deadline = time.monotonic() + 10
+    while one._drained is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    pop.loop.call_soon_threadsafe(one.end_if_silent, one.active_at + 3600)
+    while pop.listener.visits and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not pop.listener.visits
 
 
 @pytest.mark.spec("N-001", "M-008")
