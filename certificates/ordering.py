@@ -94,8 +94,8 @@ def _prove(client: ClientV2, authorization: messages.AuthorizationResource) -> s
         raise errors.ClientError("the server offers no proof over HTTP")
     response, key_authorization = challenge.response_and_validation(client.net.key)
     token = str(challenge.chall.encode("token"))
-    if len(token) > challenges.LONGEST_TOKEN:
-        raise errors.ClientError("the server's token is too long")
+    if not challenges.is_token(token):
+        raise errors.ClientError("the server's token is no token")
     challenges.offer(token, key_authorization, now=utc_now())
     try:
         client.answer_challenge(challenge, response)
