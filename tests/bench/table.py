@@ -11,7 +11,7 @@ from tests.bench.measure import Row
 DOCUMENT = """# Performance
 
 Measured {date} by `python -m tests.bench.run{how}` on {machine}.
-Medians of {rounds} interleaved runs on loopback, load generator on the same cores; every delivery
+{runs} on loopback, load generator on the same cores; every delivery
 verified (IMAP STATUS, the sink's count). CPU is user + system of all processes of the server, ended
 children included, until it is quiet again. Rates swing with what else the machine does, CPU much
 less: compare within one run.
@@ -51,9 +51,9 @@ def document(rows: list[Row], systems: list[str], versions: str, rounds: int) ->
     return DOCUMENT.format(
         date=datetime.now(UTC).date().isoformat(),
         how=" --peers" if versions else "",
-        machine=f"{os.cpu_count()} cores, Linux {platform.release()}, "
+        machine=f"{os.cpu_count()} cores, Linux {'.'.join(platform.release().split('.')[:2])}, "
         f"Python {platform.python_version()}",
-        rounds=rounds,
+        runs="One interleaved run" if rounds == 1 else f"Medians of {rounds} interleaved runs",
         peers=PEERS.format(versions=versions) if versions else "",
         table="\n".join(lines),
     )
