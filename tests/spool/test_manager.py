@@ -9,11 +9,12 @@ from blobs.committer import Committer
 from blobs.errors import StoreFailed
 from blobs.models import Blob
 from spool import recording
+from spool.configuration import SPOOL
 from spool.intake import Parameters
 from spool.models import Gateway, LedgerHour, SpooledMessage, SpooledRecipient
 from spool.settlement import Settlement
 from tests import factories
-from tests.sinks import CLOSE, Sink
+from tests.sinks import CLOSE, HANG, Sink
 from tests.spool import outgoing
 from tests.spool.outgoing import (
     attempts,
@@ -104,6 +105,27 @@ async def test_a_stuck_destination_does_not_hold_up_the_others(one, far_dns):
         spool_id = await submit_async("bob@far.test")
         assert await settled(spool_id) == {"bob@far.test": "RELAYED"}
         assert stuck.sessions == 10
+
+
+@pytest.mark.spec("S-003")
+async def test_the_number_of_deliveries_at_once_can_be_changed_while_they_run(one, far_dns):
+    for number in range(4):
+        far_dns.records[f"slow{number}.test", "MX"] = ["10 mx.slow.test."]
+    far_dns.records["mx.slow.test", "A"] = ["127.0.0.1"]
+    await in_thread(SPOOL.change)({"maximum_remote_deliveries": 2}, by=None)
+    outgoing.forget_everything()
+    async with Sink(answers={"MAIL": HANG}) as sink, running_manager(far_dns, port=sink.port):
+        for number in range(4):
+            await submit_async(f"bob@slow{number}.test")
+        await outgoing.until(lambda: sink.sessions == 2)
+        await asyncio.sleep(0.5)
+        assert sink.sessions == 2
+        await in_thread(SPOOL.change)({"maximum_remote_deliveries": 3}, by=None)
+        outgoing.forget_everything()
+        await submit_async("bob@slow0.test")  # whatever comes wakes the manager
+        await outgoing.until(lambda: sink.sessions == 3)
+        await asyncio.sleep(0.5)
+        assert sink.sessions == 3
 
 
 @pytest.mark.parametrize(
