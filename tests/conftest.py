@@ -24,20 +24,22 @@ def _nothing_is_remembered(request: pytest.FixtureRequest) -> None:
         memories.forget_everything()
 
 
-@pytest.fixture(scope="session")
-def server_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str | None]:
-    """None: the server's own SQLite; a fresh PostgreSQL database where the suite runs on one."""
+@pytest.fixture
+def own_database() -> Iterator[str | None]:
+    """None: the server's own SQLite; a fresh PostgreSQL database where the suite runs on one.
+
+    Rows and files belong together: a server with a data folder of its own needs one of these.
+    """
     with databases.fresh(os.environ.get("MAILHOST_DATABASE_URL")) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def server(
-    tmp_path_factory: pytest.TempPathFactory, server_database: str | None
-) -> Iterator[RunningServer]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A whole server, started once for each test process: use domains of your own on it."""
     data: Path = tmp_path_factory.mktemp("server") / "data"
-    running = RunningServer(data, database_url=server_database)
-    running.start()
-    yield running
-    running.stop()
+    with databases.fresh(os.environ.get("MAILHOST_DATABASE_URL")) as url:
+        running = RunningServer(data, database_url=url)
+        running.start()
+        yield running
+        running.stop()

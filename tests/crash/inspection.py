@@ -68,11 +68,14 @@ def _read(port: int, recipient: str, password: str) -> list[Copy]:
         if not exists:
             return []
         copies = []
-        for part in imap.fetch(f"1:{exists}", "(RFC822.SIZE BODY.PEEK[])")[1]:
+        answer = imap.fetch(f"1:{exists}", "(RFC822.SIZE BODY.PEEK[])")
+        for part in answer[1]:
             if isinstance(part, tuple):
                 copies.append(_check(recipient, part[0], part[1]))
         if len(copies) != exists:
-            raise Broken(f"{recipient}: {exists} exist, {len(copies)} can be read")
+            raise Broken(
+                f"{recipient}: {exists} exist, {len(copies)} can be read: {answer!r}"[:900]
+            )
         return copies
 
 

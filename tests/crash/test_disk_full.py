@@ -35,8 +35,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.spec("S-001")
 @pytest.mark.timeout(240)
-def test_a_full_disk_defers_and_loses_nothing(small_disk, tmp_path, server_database):
-    server = RunningServer(small_disk / "data", database_url=server_database)
+def test_a_full_disk_defers_and_loses_nothing(small_disk, tmp_path, own_database):
+    server = RunningServer(small_disk / "data", database_url=own_database)
     server.log_path = tmp_path / "server.log"
     server.start()
     try:

@@ -12,8 +12,8 @@ KILLS = 5
 
 @pytest.mark.spec("S-001", "N-025", "N-041")
 @pytest.mark.timeout(300)
-def test_what_was_answered_250_is_there_once_after_kill_9(tmp_path, server_database):
-    server = RunningServer(tmp_path / "data", database_url=server_database)
+def test_what_was_answered_250_is_there_once_after_kill_9(tmp_path, own_database):
+    server = RunningServer(tmp_path / "data", database_url=own_database)
     server.start()
     try:
         provision(server, 1, tmp_path / "crash.yaml")
