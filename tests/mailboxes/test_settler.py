@@ -19,7 +19,8 @@ from tests.mailboxes.conftest import MESSAGE
 
 @pytest.fixture
 def settle(store):
-    settler = Settler(settle_after=timedelta(0))
+    # Also what has an id of this very millisecond.
+    settler = Settler(settle_after=timedelta(seconds=-1))
 
     def run():
         total = 0
