@@ -222,6 +222,9 @@ class TraceEntry(models.Model):
     decision = models.CharField(max_length=40)
     detail = models.JSONField(default=dict)
 
+    class Meta:
+        verbose_name_plural = "trace entries"
+
     def __str__(self) -> str:
         return self.decision
 
