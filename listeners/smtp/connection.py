@@ -298,6 +298,8 @@ class SmtpConnection(SMTP):
             self._timeout_handle = self.loop.call_later(1.0, self._timeout_cb)
 
     def _go_on_reading(self) -> None:
-        if self._is_paused and self.transport is not None:
+        # Not for each line taken: every resumption lets in more than a line.
+        has_room = len(self._inbox) < INBOX_BYTES
+        if self._is_paused and has_room and self.transport is not None:
             self._is_paused = False
             self.transport.resume_reading()

@@ -121,6 +121,7 @@ def test_a_client_that_reads_no_replies_is_made_to_wait(talk, smtp):
     assert sent < 100_000_000
     (visit,) = smtp.listener.visits
     assert visit.session.transport.get_write_buffer_size() < 1_000_000
+    assert len(visit.session._inbox) <= 2 * INBOX_BYTES
 
 
 @pytest.mark.spec("N-003")
