@@ -162,8 +162,6 @@ class GroupWriter:
         waits = any(kind.waits_for_disk for kind in by_class)
         self._durability.before(connection, waits=waits)
         with transaction.atomic():
-            # The first hook: submitters are told before anything else that waits for the commit.
-            transaction.on_commit(lambda: self._committed(entries, records), robust=True)
             self._connection = connection.connection
             with connection.cursor() as cursor:
                 self._durability.within(connection, cursor, waits=waits)
@@ -174,6 +172,8 @@ class GroupWriter:
                 for job in jobs:
                     if job.error is not None and job.records:
                         delete_blobs(cursor, job.records)
+            # The last hook: who is told of his own change may rely on others having been told.
+            transaction.on_commit(lambda: self._committed(entries, records), robust=True)
             _tame_hooks(connection)
             self._is_committing = True
         self._durability.after(connection, waits=waits)

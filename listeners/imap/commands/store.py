@@ -5,7 +5,7 @@ from __future__ import annotations
 from blobs.committer import process_committer
 from listeners.imap.carriers import Answer, Carried, carries_out
 from listeners.imap.marking import mark
-from listeners.imap.selected import Picked, Selected
+from listeners.imap.selected import Selected
 from listeners.imap.session import Session
 from mailboxes import directory
 from mailboxes.expunging import Expunge
@@ -29,13 +29,13 @@ def store(session: Session, command: commands.Store) -> Carried:
     picked = selected.pick(command.messages, by_uid=command.by_uid)
     if picked is None:
         return BAD_NUMBERS
-    return _store(session, selected, command, picked)
+    # Numbers mean what they mean now: the coroutine begins later, when others may have expunged.
+    return _store(session, selected, command, selected.uids_of(picked))
 
 
 async def _store(
-    session: Session, selected: Selected, command: commands.Store, picked: list[Picked]
+    session: Session, selected: Selected, command: commands.Store, uids: list[int]
 ) -> Answer:
-    uids = selected.uids_of(picked)
     stored = await mark(
         session,
         selected,
