@@ -44,6 +44,7 @@ class Delivery:
     keywords: str = ""
     spooled_id: int | None = None
     is_settled: bool = False  # the blob lies in this domain's own folder already
+    is_exempt: bool = False  # limits of space do not count (D-083)
     message_id: int = field(init=False, default=0)
     uid: int = field(init=False, default=0)
     modseq: int = field(init=False, default=0)
@@ -69,7 +70,7 @@ def deliver(cursor: Any, deliveries: Sequence[Delivery], *, now: int) -> None:
             delivery.folder_id = inboxes[delivery.account_id]
             if delivery.folder_id is None:
                 delivery.error = FolderNotFound()
-    quota.refuse_overfull(cursor, [d for d in deliveries if d.error is None])
+    quota.refuse_overfull(cursor, [d for d in deliveries if d.error is None and not d.is_exempt])
     by_folder: defaultdict[tuple[int, int], list[Delivery]] = defaultdict(list)
     for delivery in deliveries:
         if delivery.error is None and delivery.folder_id is not None:

@@ -148,6 +148,11 @@ PASSWORD_HASHERS = ["accounts.passwords.Argon2id"]
 # A user is found by local part and domain together; AddressBackend does that.
 SILENCED_SYSTEM_CHECKS = ["auth.W004"]
 
+# --- the server's own mail -------------------------------------------------------------------
+EMAIL_BACKEND = "spool.backend.SpoolBackend"
+# The name in From of what the server writes; nobody reads what is sent there.
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = f"MailHost <noreply@{MAILHOST_HOSTNAME}>"
+
 # --- web -------------------------------------------------------------------------------------
 ROOT_URLCONF = "mailhost.urls"
 WSGI_APPLICATION = "mailhost.wsgi.application"

@@ -267,6 +267,7 @@ class Intake:
             size_bytes=len(lines) + self._body.size_bytes,
             received_at=now,
             spooled_id=self.id,
+            is_exempt=self.kind.is_exempt,
         )
 
     def _decide_priorities(self) -> None:

@@ -62,6 +62,7 @@ class Question:
     submitter_domain_id: int | None = None  # of the logged-in user
     local_ip: str | None = None  # None: not by a listener
     size_bytes: int = 0  # as announced; 0: unknown
+    is_exempt: bool = False  # a full mailbox takes it too (D-083)
     cached_only: bool = False
 
 
@@ -182,9 +183,10 @@ def _require_receivers(recipient: Address, targets: tuple[Target, ...], question
         try:
             if not target.account.receives:
                 raise AccountDisabled(recipient.encode())
-            quota.require_room(
-                target.account, question.size_bytes, cached_only=question.cached_only
-            )
+            if not question.is_exempt:
+                quota.require_room(
+                    target.account, question.size_bytes, cached_only=question.cached_only
+                )
         except (AccountDisabled, quota.QuotaExceeded) as error:
             refusal = error
         else:

@@ -32,6 +32,7 @@ _KINDS = {
     "autoresponder": "It is an automatic reply.",
     "bounce": "It is a report about another message.",
     "report": "It is a report of the server.",
+    "notice": "It is a notice of the server.",
     "event": "It was caused by an event.",
 }
 _STEPS = {

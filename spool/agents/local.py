@@ -9,6 +9,7 @@ from mailboxes.delivery import Delivery
 from protocols.message import headers, received
 from protocols.smtp.outgoing import Outcome, Stage, Verdict
 from protocols.smtp.replies import Reply
+from spool.models import Kind
 from spool.work import ClaimedRecipient, Result
 
 DELIVERED = Reply(250, "2.1.5", "Delivered")
@@ -85,4 +86,5 @@ def _delivery(recipient: ClaimedRecipient, now: int) -> Delivery:
         size_bytes=len(prefix.encode()) + message.size_bytes,
         received_at=now,
         spooled_id=message.message_id,
+        is_exempt=Kind(message.kind).is_exempt,
     )

@@ -29,6 +29,12 @@ class Kind(models.TextChoices):
     BOUNCE = "bounce", "Bounce"
     REPORT = "report", "Report"
     EVENT = "event", "Event"
+    NOTICE = "notice", "Notice of this server"
+
+    @property
+    def is_exempt(self) -> bool:
+        """Whether limits of space do not count (D-083): it may say that there is none left."""
+        return self is Kind.NOTICE
 
 
 class SpooledMessage(models.Model):

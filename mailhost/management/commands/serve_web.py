@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.core.wsgi import get_wsgi_application
 
+from blobs.committer import stop_process_committer
 from certificates import files
 from certificates.errors import CertificateRefused
 from listeners import readiness
@@ -61,6 +62,7 @@ def serve(
         thread.start()
     for thread in ending:
         thread.join()
+    stop_process_committer(settings.MAILHOST_DRAIN_SECONDS)
 
 
 class _SecuredDoor:
