@@ -22,8 +22,9 @@ from listeners.registry import Registry
 from listeners.sessions import end_forbidden_sessions
 from listeners.smtp.server import make_listener as make_smtp_listener
 from listeners.tls import Certificates
+from mailboxes import quota
 from mailboxes.settler import Settler
-from spool import maintenance
+from spool import maintenance, spacewarnings
 from spool.manager import Manager
 from switchboard.subscribe import Switchboard
 
@@ -39,6 +40,7 @@ PARTS = frozenset({*MAKE_LISTENER, "spool"})
 REBIND_SECONDS = 15.0
 SETTLE_SECONDS = 1.0
 HOUSEKEEPING_SECONDS = 60.0
+SPACE_SECONDS = 2.0
 
 
 async def run(parts: frozenset[str], stop: asyncio.Event) -> None:
@@ -83,6 +85,7 @@ class MailProcess:
             await self._manager.start()
             self._tasks.append(asyncio.create_task(_settle_now_and_then()))
             self._tasks.append(asyncio.create_task(_keep_house()))
+        self._tasks.append(asyncio.create_task(_warn_of_space()))
         registry = Registry(self._board, self._listeners)
         self._tasks.append(asyncio.create_task(registry.run()))
         await self._bind()
@@ -142,6 +145,18 @@ async def _settle_now_and_then() -> None:
                 pass
         except Exception:
             log.exception("settling failed; tried again soon")
+
+
+async def _warn_of_space() -> None:
+    """In every process: each one knows only of what it has refused itself (D-083)."""
+    while True:
+        await asyncio.sleep(SPACE_SECONDS)
+        refusing = quota.take_refusing()
+        try:
+            if refusing:
+                await bridge.ask(spacewarnings.warn, refusing)
+        except Exception:
+            log.exception("administrators could not be warned of a full domain")
 
 
 async def _keep_house() -> None:

@@ -153,13 +153,18 @@ class AccountUsage(models.Model):
 
 
 class DomainUsage(models.Model):
-    """What all mailboxes of a domain hold (D-082)."""
+    """What all mailboxes of a domain hold (D-082), and what was said of it (D-083)."""
 
     domain = models.OneToOneField(
         "domains.Domain", on_delete=models.CASCADE, primary_key=True, related_name="usage"
     )
     bytes = models.PositiveBigIntegerField(default=0)
     messages = models.PositiveBigIntegerField(default=0)
+    warned_percent = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        help_text="How full the administrators know it to be: 0, 90 or 100 % of the limit.",
+    )
 
     def __str__(self) -> str:
         return f"{self.bytes} bytes"

@@ -14,13 +14,23 @@ from domains import directory as domain_directory
 from domains.directory import Cold
 from mailboxes.errors import QuotaExceeded, QuotaScope
 
-__all__ = ["QuotaExceeded", "QuotaScope", "add_usage", "refuse_overfull", "require_room", "usage"]
+__all__ = [
+    "QuotaExceeded",
+    "QuotaScope",
+    "add_usage",
+    "refuse_overfull",
+    "require_room",
+    "take_refusing",
+    "usage",
+]
 
 # The answer at RCPT TO may be this old; what counts is asked again within the delivery.
 REMEMBERED_SECONDS = 5.0
 MOST_REMEMBERED = 100_000
 
 _remembered: dict[tuple[str, int], tuple[float, int]] = {}
+# Domains for which something found no room since `take_refusing` was asked last.
+_refusing: set[int] = set()
 
 _READ = {
     QuotaScope.ACCOUNT: "SELECT account_id, bytes FROM mailboxes_accountusage"
@@ -71,6 +81,7 @@ def require_room(account: AccountPolicy, size_bytes: int, *, cached_only: bool =
             continue
         used = _recent(scope, key, cached_only=cached_only)
         if used + max(size_bytes, 1) > allowed:
+            _note_refusal(scope, key)
             raise QuotaExceeded(scope, allowed=allowed, used=used, needed=size_bytes)
 
 
@@ -98,6 +109,7 @@ def refuse_overfull(cursor: Any, deliveries: Sequence[Sized]) -> None:
             allowed = limits[scope].get(key)
             taken = used[scope].get(key, 0)
             if allowed is not None and taken + delivery.size_bytes > allowed:
+                _note_refusal(scope, key)
                 delivery.error = QuotaExceeded(
                     scope, allowed=allowed, used=taken, needed=delivery.size_bytes
                 )
@@ -125,9 +137,22 @@ def add_usage(
             _remembered[scope, key] = known[0], known[1] + sign * size
 
 
+def take_refusing() -> set[int]:
+    """Domains that had no room for something since the last question (D-083)."""
+    taken = set(_refusing)
+    _refusing.difference_update(taken)
+    return taken
+
+
+def _note_refusal(scope: QuotaScope, key: int) -> None:
+    if scope is QuotaScope.DOMAIN:
+        _refusing.add(key)
+
+
 def forget() -> None:
     """Drop what is remembered."""
     _remembered.clear()
+    _refusing.clear()
 
 
 def _account_limits(account_ids: Iterable[int]) -> dict[int, int]:

@@ -18,6 +18,7 @@ from spool.work import Result
 HOLD = timedelta(minutes=5)  # until what is held is looked at again
 MAX_REPLY_CHARACTERS = 2000
 PATIENCE_ENDED = "4.4.7"  # RFC 3463 §3.5: delivery time expired
+MAILBOX_FULL, FULL_FOR_GOOD = "4.2.2", "5.2.2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,8 @@ def status_code(settled: Settled) -> str:
     """The status of RFC 3463 for a report, made up from the reply's code where it has none."""
     reply = settled.result.outcome.reply
     if settled.state == State.EXPIRED:
-        return PATIENCE_ENDED
+        # D-082: what waited for room says so at its end too.
+        return FULL_FOR_GOOD if reply.enhanced == MAILBOX_FULL else PATIENCE_ENDED
     if reply.enhanced:
         return reply.enhanced
     return f"{reply.code // 100}.0.0"

@@ -19,6 +19,7 @@ from blobs.store import Body, NewRecord, new_body
 from clock.moments import to_micros, utc_now
 from domains import directory as domain_directory
 from domains.policy import DomainPolicy
+from mailboxes import quota
 from mailboxes.delivery import Delivery
 from protocols.address import Address
 from protocols.message import facts, headers, received, submission
@@ -133,6 +134,25 @@ class Intake:
         end = self._head.find(b"\r\n\r\n", searched)
         if end >= 0 or len(self._head) > MAXIMUM_HEADER_BYTES:
             self._begin_body()
+
+    def require_room(self, *, cached_only: bool = False) -> None:
+        """Raises QuotaExceeded if none of the recipients has room for what was written (D-082).
+
+        Where one has, the others wait in the spool. Raises Cold if `cached_only`.
+        """
+        refusal: Exception | None = None
+        for recipient in self.recipients:
+            account = recipient.target.account
+            if account is None:
+                return
+            try:
+                quota.require_room(account, self._written_bytes, cached_only=cached_only)
+            except quota.QuotaExceeded as error:
+                refusal = error
+            else:
+                return
+        if refusal is not None:
+            raise refusal
 
     def abort(self) -> None:
         """Forget everything; may be called again, and after commit."""

@@ -12,7 +12,7 @@ from django.db import transaction
 from blobs import reconcile, sweep
 from blobs.ids import first_id_at
 from mailboxes.pruning import forget_expunged
-from spool import settings
+from spool import settings, spacewarnings
 from spool.models import RefusedMail, SpooledMessage
 from switchboard import changes
 
@@ -65,6 +65,7 @@ def keep_house(*, now: datetime) -> Done:
     refusals = _delete_in_batches(lambda: _delete_refusals(before))
     changes.forget_before(now - NOTES_KEPT)
     forget_expunged()
+    spacewarnings.warn_all()
     return Done(swept.blobs, swept.segments, traces, refusals)
 
 

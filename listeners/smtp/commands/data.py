@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from listeners import bridge
 from listeners.refusals import REFUSALS, smtp_reply
 from listeners.smtp.author import AuthorCheck, begin_author_check
 from listeners.smtp.session import Session, command, swallow
@@ -79,6 +80,7 @@ async def _finish(session: Session, fault: Fault | None, check: AuthorCheck | No
         session.refusal = await check.judge(session)
     if session.refusal is None:
         try:
+            await bridge.ask_warm(intake.require_room)
             await intake.commit()
         except REFUSALS as error:
             session.refusal = smtp_reply(error, session.policy)
