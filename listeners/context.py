@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from listeners.tls import Certificates
+from spool.resolver import Resolver
 from switchboard.subscribe import Switchboard
 
 
@@ -15,3 +16,4 @@ class Context:
     board: Switchboard
     certificates: Certificates
     shares_ports: bool = False
+    resolver: Resolver | None = None  # None: nothing is looked up

@@ -26,6 +26,7 @@ from mailboxes import quota
 from mailboxes.settler import Settler
 from spool import maintenance, spacewarnings
 from spool.manager import Manager
+from spool.resolver import Resolver
 from switchboard.subscribe import Switchboard
 
 log = structlog.get_logger(__name__)
@@ -63,6 +64,7 @@ class MailProcess:
         self._certificates = Certificates(
             settings.MAILHOST_CERTIFICATES, settings.MAILHOST_HOSTNAME
         )
+        self._resolver = Resolver(settings.MAILHOST_DNS_SERVERS)
         self._listeners: list[Listener] = []
         self._manager: Manager | None = None
         self._policies_changed = asyncio.Event()
@@ -75,7 +77,10 @@ class MailProcess:
         self._certificates.make_default(settings.MAILHOST_HOSTNAME, now=utc_now())
         self._certificates.reload()
         context = Context(
-            self._board, self._certificates, shares_ports=settings.MAILHOST_MAIL_PROCESSES > 1
+            self._board,
+            self._certificates,
+            shares_ports=settings.MAILHOST_MAIL_PROCESSES > 1,
+            resolver=self._resolver,
         )
         self._listeners = [
             make(context) for name, make in MAKE_LISTENER.items() if name in self._parts
@@ -101,6 +106,7 @@ class MailProcess:
             stopping.append(self._manager.stop(seconds))
         await asyncio.gather(*stopping, *self._tasks, return_exceptions=True)
         await asyncio.to_thread(process_committer().stop, seconds)
+        await self._resolver.close()
         await self._board.stop()
 
     async def _follow_policies(self) -> None:

@@ -1,4 +1,4 @@
-"""DNS for delivery: a resolver with a cache that obeys the answers' times to live."""
+"""DNS for delivery and for judging clients: a cache that obeys the answers' times to live."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, Literal
 
 import aiodns
@@ -23,7 +24,7 @@ _NO_DATA = pycares.errno.ARES_ENODATA
 # A name that cannot be asked for does not exist: too long, or with an empty label.
 _NOT_A_NAME = pycares.errno.ARES_EBADNAME
 
-RecordType = Literal["MX", "A", "AAAA"]
+RecordType = Literal["MX", "A", "AAAA", "PTR", "TXT"]
 
 
 class LookupFailed(Exception):
@@ -91,6 +92,23 @@ class Resolver:
                 raise answer
         return ()
 
+    async def names(self, address: str) -> tuple[str, ...]:
+        """What an IP address's PTR records say; nobody has checked whether that is true.
+
+        Raises NameUnknown, LookupFailed.
+        """
+        return (await self._ask(ip_address(address).reverse_pointer, "PTR")).records
+
+    async def records(self, name: str, record_type: RecordType) -> tuple[Any, ...]:
+        """MxRecords, bytes of TXT, or text; empty for a name that is unknown. Raises LookupFailed.
+
+        A TXT record of several strings is one value.
+        """
+        try:
+            return (await self._ask(name, record_type)).records
+        except NameUnknown:
+            return ()
+
     async def close(self) -> None:
         if self._dns is not None:
             await self._dns.close()
@@ -147,8 +165,12 @@ class Resolver:
         return answer
 
 
-def _read(data: object, record_type: RecordType) -> MxRecord | str | None:
+def _read(data: object, record_type: RecordType) -> MxRecord | str | bytes | None:
     """A record's value; None for one of another type."""
+    if record_type == "PTR":
+        return data.dname.rstrip(".").lower() if isinstance(data, pycares.PTRRecordData) else None
+    if record_type == "TXT":
+        return data.data if isinstance(data, pycares.TXTRecordData) else None
     if record_type == "MX":
         if not isinstance(data, pycares.MXRecordData):
             return None

@@ -20,7 +20,7 @@ _REFUSALS = {
 
 def make_listener(context: Context) -> Listener:
     """The listener of one process, for server ports and submission ports alike."""
-    door = Door(conf.MAILHOST_HOSTNAME, context.certificates)
+    door = Door(conf.MAILHOST_HOSTNAME, context.certificates, context.resolver)
 
     def make_session(visit: Visit) -> SmtpConnection:
         return SmtpConnection(visit, door)

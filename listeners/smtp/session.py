@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -18,6 +18,7 @@ from domains.directory import Cold
 from domains.policy import DomainPolicy
 from listeners import bridge
 from listeners.base import Visit
+from listeners.clientnames import ClientNames
 from listeners.endpoints import SUBMISSION
 from listeners.smtp.refused import RefusalBook
 from listeners.tls import Certificates
@@ -31,6 +32,7 @@ from protocols.smtp.data import LineWatch
 from protocols.smtp.replies import Reply
 from spool.intake import Client, Intake
 from spool.refused import Refusal
+from spool.resolver import Resolver
 
 log = structlog.get_logger(__name__)
 
@@ -43,11 +45,15 @@ T = TypeVar("T")
 class Door:
     """What all SMTP sessions of a process share."""
 
-    def __init__(self, hostname: str, certificates: Certificates) -> None:
+    def __init__(
+        self, hostname: str, certificates: Certificates, resolver: Resolver | None = None
+    ) -> None:
         self.hostname = hostname
         self.certificates = certificates
         self.greeting = replies.greeting(hostname).encode()
         self.refusals = RefusalBook()
+        self.resolver = resolver
+        self.client_names = ClientNames(resolver)
         self._policy = settings.FACTORY
 
     @property
@@ -99,6 +105,7 @@ class Session:
     mail: Mail | None = None
     intake: Intake | None = None
     accepted_recipients: int = 0
+    permitted_domain_id: int | None = None  # in whose name its SPF record lets the client write
     refusal: Reply | None = None  # why the message that comes in is lost already
     watch: LineWatch = field(default_factory=LineWatch)  # of the message that comes by BDAT
     author_check: Any = None  # the same message's, if a setting wants one
@@ -168,6 +175,7 @@ class Session:
             self.intake = None
         self.mail = None
         self.accepted_recipients = 0
+        self.permitted_domain_id = None
         self.refusal = None
         if self.state is not State.CONNECTED:
             self.state = State.GREETED
@@ -226,6 +234,13 @@ class Session:
         known = await self.account()
         limit = known[1].limits.recipients_per_message if known is not None else None
         return RECIPIENTS_FROM_OUTSIDE if limit is None else limit
+
+    async def name_client(self) -> None:
+        """Before the first bytes of a message: what the client is called, if that is known now."""
+        if self.intake is not None:
+            name = await self.door.client_names.name(self.visit.client_ip)
+            if name is not None:
+                self.intake.client = replace(self.intake.client, host_name=name)
 
     def client(self) -> Client:
         """For Received and the trace (N-024)."""

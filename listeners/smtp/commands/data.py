@@ -23,6 +23,7 @@ async def data(session: Session, _: Data) -> Reply:
         return replies.DATA_NOT_FOR_BINARY
     check = begin_author_check(session)
     await session.connection.send(replies.START_DATA)
+    await session.name_client()
     reader = DataReader()
     while not reader.is_complete:
         _write(session, reader.feed(await session.connection.read_some()), check)
@@ -40,6 +41,7 @@ async def bdat(session: Session, bdat: Bdat) -> Reply:
     if session.state is State.RCPT:
         session.state = State.CHUNKS
         session.watch = LineWatch()
+        await session.name_client()
         session.author_check = begin_author_check(session)
     refusal = await _take_chunk(session, bdat.size_bytes)
     if not bdat.is_last:

@@ -20,6 +20,7 @@ async def ehlo(session: Session, ehlo: Ehlo) -> Reply:
     session.state = State.GREETED
     session.reset()
     session.client_name = ehlo.domain
+    session.door.client_names.begin(session.visit.client_ip)
     session.is_extended = True
     keywords = [*_ALWAYS]
     # RFC 1870 §4: a SIZE of 0 says that there is no fixed limit.
@@ -38,6 +39,7 @@ async def helo(session: Session, helo: Helo) -> Reply:
     session.state = State.GREETED
     session.reset()
     session.client_name = helo.domain
+    session.door.client_names.begin(session.visit.client_ip)
     session.is_extended = False
     return replies.helo(session.door.hostname)
 
