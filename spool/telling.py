@@ -38,6 +38,7 @@ _KINDS = {
 _STEPS = {
     "alias": "The alias {address} leads to {targets}.",
     "catch-all": "No mailbox has the address {address}: the catch-all leads to {targets}.",
+    "spf": "The sender had not logged in: the SPF record of {address} permits its server.",
     "role": "{address} is read by the domain's administrator, {targets}.",
 }
 _RULES = {

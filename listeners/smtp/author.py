@@ -40,7 +40,9 @@ class AuthorCheck:
                     return replies.AUTHOR_NOT_YOURS
                 continue
             domain = await bridge.ask_warm(domain_directory.by_name, author.domain)
-            if domain is not None and domain.technical.require_smtp_authentication_for_author:
+            if domain is None or domain.domain_id == session.permitted_domain_id:
+                continue
+            if domain.technical.require_smtp_authentication_for_author:
                 return replies.AUTHOR_NOT_YOURS
         return None
 

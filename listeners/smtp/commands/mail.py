@@ -14,9 +14,10 @@ from protocols.smtp import replies
 from protocols.smtp.commands import Mail, State
 from protocols.smtp.parameters import Body, MailParameters
 from protocols.smtp.replies import Reply
-from spool import intake
+from spool import intake, senderpolicy
 from spool.intake import Parameters
 from spool.models import Origin
+from spool.senderpolicy import Verdict
 
 
 @command(Mail)
@@ -37,7 +38,7 @@ async def mail(session: Session, mail: Mail) -> Reply:
         refusal = await _refuse_user(session, account, mail.sender)
     elif mail.sender is not None:
         domain = await bridge.ask_warm(domain_directory.by_name, mail.sender.domain)
-        refusal = _refuse_stranger(session, domain)
+        refusal = await _refuse_stranger(session, mail.sender, domain)
     else:
         refusal = None
     if refusal is not None:
@@ -67,6 +68,8 @@ async def _begin(
     except REFUSALS as error:
         session.mail = None
         return smtp_reply(error, session.policy)
+    if session.permitted_domain_id is not None and mail.sender is not None:
+        session.intake.decisions.append({"step": "spf", "address": mail.sender.domain})
     session.state = State.MAIL
     return replies.SENDER_OK
 
@@ -82,14 +85,40 @@ async def _refuse_user(
     return replies.SENDER_NOT_YOURS
 
 
-def _refuse_stranger(session: Session, domain: DomainPolicy | None) -> Reply | None:
+async def _refuse_stranger(
+    session: Session, sender: Address, domain: DomainPolicy | None
+) -> Reply | None:
     """Who has not logged in may not use a domain of ours, unless it allows that (D-052, D-036)."""
     if domain is None:
         return None
     if session.is_listed:
         return replies.SENDER_DOMAIN_DISABLED if domain.is_disabled else None
-    if domain.is_disabled or domain.technical.require_smtp_authentication:
+    if domain.is_disabled:
         return replies.AUTH_REQUIRED
+    if not domain.technical.require_smtp_authentication:
+        return None
+    if domain.technical.accept_spf_pass_without_authentication:
+        return await _refuse_unless_permitted(session, sender, domain)
+    return replies.AUTH_REQUIRED
+
+
+async def _refuse_unless_permitted(
+    session: Session, sender: Address, domain: DomainPolicy
+) -> Reply | None:
+    """D-052: newsletter services and forwarders that the domain's SPF record permits."""
+    if session.door.resolver is None:
+        return replies.AUTH_REQUIRED
+    found = await senderpolicy.verdict(
+        session.door.resolver,
+        client_ip=session.visit.client_ip,
+        sender=sender.encode(),
+        greeting=session.client_name,
+    )
+    if found is Verdict.TEMPERROR:
+        return replies.SENDER_POLICY_UNKNOWN
+    if found is not Verdict.PASS:
+        return replies.AUTH_REQUIRED
+    session.permitted_domain_id = domain.domain_id
     return None
 
 
