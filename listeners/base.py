@@ -109,7 +109,8 @@ class Listener:
         self.is_draining = False
         self._shares_ports = shares_ports
         self._servers: dict[Endpoint, asyncio.Server | _TlsDoor] = {}
-        self._failed: set[Endpoint] = set()
+        # What could not be bound, and why.
+        self.failures: dict[Endpoint, str] = {}
         self._all_gone = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -127,7 +128,7 @@ class Listener:
         for endpoint in self._servers.keys() - wanted:
             self._servers.pop(endpoint).close()
             log.info("endpoint closed", protocol=self.name, ip=endpoint.ip, port=endpoint.port)
-        self._failed &= wanted
+        self.failures = {each: why for each, why in self.failures.items() if each in wanted}
         for endpoint in sorted(wanted - self._servers.keys()):
             await self._open(endpoint)
 
@@ -136,14 +137,14 @@ class Listener:
             opened = open_socket(endpoint, shares_port=self._shares_ports)
         except OSError as error:
             # Said once, not at every try.
-            if endpoint not in self._failed:
-                self._failed.add(endpoint)
+            if endpoint not in self.failures:
                 log.error(
                     "endpoint cannot be bound", protocol=self.name, ip=endpoint.ip,
                     port=endpoint.port, error=str(error),
                 )  # fmt: skip
+            self.failures[endpoint] = error.strerror or str(error)
             return
-        self._failed.discard(endpoint)
+        self.failures.pop(endpoint, None)
         if endpoint.port == 0:
             port = opened.getsockname()[1]
             endpoint = Endpoint(endpoint.ip, port, endpoint.is_tls, endpoint.purpose)

@@ -39,6 +39,8 @@ MAKE_LISTENER: dict[str, Callable[[Context], Listener]] = {
 PARTS = frozenset({*MAKE_LISTENER, "spool"})
 # Endpoints follow the domains' settings at once by note, and by this timer in any case.
 REBIND_SECONDS = 15.0
+# While a port that should be open is not.
+TRY_AGAIN_SECONDS = 2.0
 SETTLE_SECONDS = 1.0
 HOUSEKEEPING_SECONDS = 60.0
 SPACE_SECONDS = 2.0
@@ -71,7 +73,7 @@ class MailProcess:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Everything is bound and told ready when this returns."""
+        """What can be bound is bound, and told ready, when this returns."""
         await self._board.start()
         forget_when_told(self._board, changed=self._policies_changed.set)
         self._certificates.make_default(settings.MAILHOST_HOSTNAME, now=utc_now())
@@ -112,7 +114,9 @@ class MailProcess:
     async def _follow_policies(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._policies_changed.wait(), REBIND_SECONDS)
+                all_open = not any(listener.failures for listener in self._listeners)
+                seconds = REBIND_SECONDS if all_open else TRY_AGAIN_SECONDS
+                await asyncio.wait_for(self._policies_changed.wait(), seconds)
             self._policies_changed.clear()
             try:
                 self._certificates.reload()
@@ -122,22 +126,27 @@ class MailProcess:
                 log.exception("policies could not be followed; tried again soon")
 
     async def _bind(self) -> None:
-        before = self._open_ports()
+        before = self._ports()
         for listener in self._listeners:
             wanted = await bridge.ask(endpoints.wanted, listener.name)
             await listener.bind(wanted.endpoints)
             listener.sole_domain = wanted.sole_domain
-        after = self._open_ports()
+        after = self._ports()
         if after != before or not self._listeners:
             tell_ready(after)
 
-    def _open_ports(self) -> list[Listening]:
+    def _ports(self) -> list[Listening]:
+        """What is open, and what should be."""
         return [
             Listening(
-                endpoint.purpose or listener.name, endpoint.ip, endpoint.port, endpoint.is_tls
+                endpoint.purpose or listener.name,
+                endpoint.ip,
+                endpoint.port,
+                endpoint.is_tls,
+                listener.failures.get(endpoint, ""),
             )
             for listener in self._listeners
-            for endpoint in listener.endpoints
+            for endpoint in (*listener.endpoints, *listener.failures)
         ]
 
 

@@ -10,25 +10,30 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, order=True)
 class Listening:
-    """One port that is open now. `service` is a word for people: "SMTP", "submission", "IMAP"."""
+    """One port that is open now, or that should be: then `problem` says why it is not.
+
+    `service` is one word: "smtp", "submission", "imap".
+    """
 
     service: str
     ip: str
     port: int
     is_tls: bool = False  # from the first byte on
+    problem: str = ""
 
     def encode(self) -> str:
-        return f"X_LISTENING={self.service} {self.ip} {self.port} {'tls' if self.is_tls else '-'}"
+        tls = "tls" if self.is_tls else "-"
+        return f"X_LISTENING={self.service} {self.ip} {self.port} {tls} {self.problem}"
 
     @classmethod
     def decode(cls, value: str) -> Listening:
         """Read what follows `X_LISTENING=`. Raises ValueError."""
-        service, ip, port, tls = value.rsplit(" ", 3)
-        return cls(service, ip, int(port), tls == "tls")
+        service, ip, port, tls, problem = value.split(" ", 4)
+        return cls(service, ip, int(port), tls == "tls", problem)
 
 
 def tell_ready(listening: Iterable[Listening] = ()) -> None:
-    """From here on the process serves; may be told again when the ports have changed."""
+    """From here on the process serves; told again when the ports have changed."""
     tell("READY=1", *(one.encode() for one in sorted(listening)))
 
 

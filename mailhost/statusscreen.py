@@ -41,8 +41,15 @@ def show(facts: Facts, listening: Sequence[Listening]) -> None:
         ports = {
             f"{one.service}{'_tls' if one.is_tls else ''}": _place(one.ip, one.port)
             for one in sorted(listening, key=_rank)
+            if not one.problem
         }
         log.info("ready", **ports, data=facts.data)
+        for one in sorted(listening, key=_rank):
+            if one.problem:
+                log.error(
+                    "port cannot be opened, tried again until it can", service=one.service,
+                    ip=one.ip, port=one.port, error=one.problem,
+                )  # fmt: skip
         for worry in facts.worries:
             log.warning("certificate needs care", what=worry)
 
@@ -53,14 +60,19 @@ def screen(facts: Facts, listening: Sequence[Listening]) -> Panel:
         table.add_column(heading)
     for one in sorted(listening, key=_rank):
         service = TITLES.get(one.service, one.service)
-        table.add_row(service, _place(one.ip, one.port), "at once" if one.is_tls else "")
+        place, tls = _place(one.ip, one.port), "at once" if one.is_tls else ""
+        if one.problem:
+            place = f"{place} NOT OPEN: {one.problem}"
+        table.add_row(service, Text(place), tls, style="bold red" if one.problem else "")
     lines = Text()
     for label, value in hints(facts, listening):
         lines.append(f"{label:<13}", "bold")
         lines.append(f"{value}\n")
     lines.rstrip()
     title = f"MailHost on {facts.hostname}"
-    return Panel.fit(Group(table, Text(), lines), title=title, border_style="green")
+    is_whole = not any(one.problem for one in listening)
+    border = "green" if is_whole else "red"
+    return Panel.fit(Group(table, Text(), lines), title=title, border_style=border)
 
 
 def hints(facts: Facts, listening: Sequence[Listening]) -> list[tuple[str, str]]:
@@ -76,7 +88,10 @@ def hints(facts: Facts, listening: Sequence[Listening]) -> list[tuple[str, str]]
     if facts.recipient is None:
         example = "./manage apply examples/example.yaml --allow-weak-passwords"
         found.append(("First domain", example))
-    smtp = next((one for one in listening if one.service == "smtp"), None)
+    closed = [str(one.port) for one in sorted(listening, key=_rank) if one.problem]
+    if closed:
+        found.append(("Not open", f"port {', '.join(closed)}: tried again until it can be opened"))
+    smtp = next((one for one in listening if one.service == "smtp" and not one.problem), None)
     if smtp is not None:
         recipient = facts.recipient or "alice@example.com"
         place = _place(_near(smtp.ip), smtp.port)

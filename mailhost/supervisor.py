@@ -123,7 +123,8 @@ class Supervisor:
         processes = [w.process for w in self._watched if w.process is not None]
         if len(processes) == len(self._watched) and all(p.is_ready for p in processes):
             self._is_announced = True
-            self._on_ready([one for process in processes for one in process.listening])
+            # Several mail processes share their ports; they are shown once.
+            self._on_ready(sorted({one for process in processes for one in process.listening}))
             tell_ready()
 
     def _bury_the_dead(self) -> None:

@@ -116,6 +116,19 @@ def test_a_killed_part_comes_back(server, part):
 
 
 @pytest.mark.spec("N-001")
+def test_a_mail_port_in_use_is_named_and_taken_when_it_is_free(fresh):
+    with socket.create_server(("127.0.0.1", fresh.port("smtp"))):
+        fresh.start()
+        assert "port cannot be opened" in fresh.log
+        [line] = [line for line in fresh.log.splitlines() if "port cannot be opened" in line]
+        assert f"port={fresh.port('smtp')}" in line and "Address already in use" in line
+        [ready] = [line for line in fresh.log.splitlines() if "event=ready" in line]
+        assert " smtp=" not in ready and " submission=" in ready
+    wait_until(lambda: "endpoint open" in fresh.log.rpartition("port cannot be opened")[2])
+    assert greets(fresh)
+
+
+@pytest.mark.spec("N-001")
 def test_sigterm_drains_and_nothing_is_left(fresh):
     fresh.start()
     parts = [*fresh.pids("serve_mail"), *fresh.pids("serve_web")]
