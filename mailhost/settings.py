@@ -69,6 +69,13 @@ MAILHOST_DRAIN_SECONDS = environment.number("MAILHOST_DRAIN_SECONDS", 10, least=
 MAILHOST_NODE = environment.number("MAILHOST_NODE", 0, least=0, most=15)
 # Do other machines share the database? Then what changes here is told to them through PostgreSQL.
 MAILHOST_CLUSTER = environment.flag("MAILHOST_CLUSTER", False)
+# What runs tasks and long jobs: "django-q", on the database, or "celery", with a broker.
+MAILHOST_JOBS = environment.choice("MAILHOST_JOBS", "django-q", allowed=("django-q", "celery"))
+MAILHOST_JOBS_ENGINE = f"jobs.engines.{'djangoq' if MAILHOST_JOBS == 'django-q' else 'bycelery'}"
+# Workers of this machine. Of two or more, one stays free for what is done on a schedule.
+MAILHOST_JOB_WORKERS = environment.number("MAILHOST_JOB_WORKERS", 2, least=1, most=32)
+# Where Celery finds its broker.
+MAILHOST_BROKER_URL = environment.text("MAILHOST_BROKER_URL", "redis://127.0.0.1:6379/0")
 # The user that a server started by root becomes. Read by manage.py, before anything is made.
 MAILHOST_USER = environment.text("MAILHOST_USER", "")
 
@@ -118,6 +125,7 @@ ROOMS = [
     "blobs",
     "switchboard",
     "events",
+    "jobs",
     "domains",
     "accounts",
     "operations",
@@ -139,6 +147,8 @@ INSTALLED_APPS = [
     *(() if environment.flag("MAILHOST_TRIMMED", False) else WEB_APPS),
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django_tasks",
+    *(("django_q",) if MAILHOST_JOBS == "django-q" else ()),
     *ROOMS,
 ]
 
@@ -152,6 +162,32 @@ SILENCED_SYSTEM_CHECKS = ["auth.W004"]
 EMAIL_BACKEND = "spool.backend.SpoolBackend"
 # The name in From of what the server writes; nobody reads what is sent there.
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = f"MailHost <noreply@{MAILHOST_HOSTNAME}>"
+
+# --- tasks and jobs --------------------------------------------------------------------------
+TASKS = {
+    "default": {
+        "BACKEND": {
+            "django-q": "jobs.engines.djangoq.DjangoQBackend",
+            "celery": "jobs.engines.bycelery.CeleryBackend",
+        }[MAILHOST_JOBS]
+    }
+}
+Q_CLUSTER = {
+    "name": "mailhost",
+    "orm": "default",
+    "workers": MAILHOST_JOB_WORKERS,
+    # Jobs may take hours: a row says who has one, and that the worker lives.
+    "timeout": 86_400,  # seconds
+    "retry": 86_460,  # seconds; what a dead worker had, the minute tasks find sooner
+    "max_attempts": 1,  # a tick that failed is not repeated: the next one does its work
+    "ack_failures": True,
+    "catch_up": False,
+    "poll": 1.0,  # seconds
+    "guard_cycle": 1,  # seconds
+    "save_limit": -1,  # no rows of what went well
+    "bulk": 5,
+    "log_level": "WARNING",
+}
 
 # --- web -------------------------------------------------------------------------------------
 ROOT_URLCONF = "mailhost.urls"

@@ -42,6 +42,7 @@ def parts(mail_processes: int) -> Iterator[Part]:
         # The mail process needs models and no pages: fewer apps make it smaller.
         yield Part(name, _command("serve_mail"), {"MAILHOST_TRIMMED": "1"})
     yield Part("web", _command("serve_web"))
+    yield Part("jobs", _command("serve_jobs"), {"MAILHOST_TRIMMED": "1"})
 
 
 def _command(name: str) -> tuple[str, ...]:

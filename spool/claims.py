@@ -112,7 +112,7 @@ class ClaimDue(Job):
         if ids:
             claim.recipients = self._claim(cursor, ids)
         if len(ids) < self.limit:
-            claim.next_due_at = _next_due(cursor)
+            claim.next_due_at = next_due(cursor)
         return claim
 
     def _choose(self, cursor: Any) -> tuple[dict[int, int], bool]:
@@ -187,7 +187,8 @@ def read_details(rows: Iterable[tuple[Any, ...]], due: dict[int, int]) -> list[C
     return recipients
 
 
-def _next_due(cursor: Any) -> int | None:
+def next_due(cursor: Any) -> int | None:
+    """When the next recipient is due that waits, or its claim lapses; None: nobody waits."""
     statement = " UNION ALL ".join(_NEXT_DUE.format(which=which) for which, _ in _CLASSES)
     cursor.execute(statement, [value for _, which in _CLASSES for value in which])
     return min((row[0] for row in cursor.fetchall() if row[0] is not None), default=None)

@@ -30,8 +30,15 @@ class Done:
 
     blobs: int
     segments: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How many rows went."""
+
     traces: int
     refusals: int
+    notes: int
 
 
 def recover(*, now: datetime) -> int:
@@ -59,14 +66,19 @@ def recover(*, now: datetime) -> int:
 def keep_house(*, now: datetime) -> Done:
     """One round, in short transactions; may run in several processes at once."""
     swept = sweep.sweep(now=now)
-    retention = settings.current().trace_retention
-    before = now - retention
-    traces = _delete_in_batches(lambda: _delete_traces(before))
-    refusals = _delete_in_batches(lambda: _delete_refusals(before))
-    changes.forget_before(now - NOTES_KEPT)
     forget_expunged()
     spacewarnings.warn_all()
-    return Done(swept.blobs, swept.segments, traces, refusals)
+    return Done(swept.blobs, swept.segments)
+
+
+def forget_old_rows(*, now: datetime) -> Forgotten:
+    """What has been kept long enough, in short transactions; may run twice at once."""
+    before = now - settings.current().trace_retention
+    return Forgotten(
+        traces=_delete_in_batches(lambda: _delete_traces(before)),
+        refusals=_delete_in_batches(lambda: _delete_refusals(before)),
+        notes=changes.forget_before(now - NOTES_KEPT),
+    )
 
 
 def _delete_in_batches(delete: Callable[[], int]) -> int:

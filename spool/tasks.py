@@ -1,0 +1,36 @@
+"""The spool's ticks: none of them moves a message, they only wake who does (S-059)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from django_tasks import task
+
+from clock.moments import utc_now
+from jobs.periodic import periodic
+from spool import maintenance, redrive
+
+
+@periodic("* * * * *")
+@task
+def retry_due() -> bool:
+    """Wake the daemons for what is due, and give back what one left that died in the middle."""
+    return redrive.redrive(now=utc_now()).is_due
+
+
+@periodic("0 * * * *")
+@task
+def open_throttle_windows() -> bool:
+    """Limits count by the clock hour: what waited for this one is due now.
+
+    The time of its window stands in each row, so a tick that came late, or never, costs at most
+    the seconds until a daemon looks by itself.
+    """
+    return redrive.redrive(now=utc_now()).is_due
+
+
+@periodic("*/15 * * * *")
+@task
+def forget_old_rows() -> dict[str, int]:
+    """Traces, refusals and notes whose retention has ended."""
+    return asdict(maintenance.forget_old_rows(now=utc_now()))
