@@ -30,7 +30,5 @@ def run_left_jobs() -> int:
 @periodic("17 3 * * *")
 @task
 def forget_old_jobs() -> int:
-    deleted, _ = Job.objects.filter(
-        state__in=ENDED, finished_at__lt=utc_now() - KEPT
-    ).delete()
+    deleted, _ = Job.objects.filter(state__in=ENDED, finished_at__lt=utc_now() - KEPT).delete()
     return deleted

@@ -83,7 +83,7 @@ def _declare(entry: periodic.Periodic) -> None:
 
 def serve(stop: threading.Event, ready: Callable[[], None]) -> bool:
     """Run the workers until `stop`; False if they ended by themselves."""
-    from django_q.cluster import Cluster  # noqa: PLC0415
+    from django_q.cluster import Cluster
 
     cluster = Cluster()
     connections.close_all()
