@@ -1,0 +1,75 @@
+"""Which pairs each protocol listens on, and which belong to one domain alone (N-003, N-010)."""
+
+from __future__ import annotations
+
+import pytest
+
+from listeners import endpoints
+from listeners.endpoints import SUBMISSION, wanted
+from tests import factories
+
+HERE, OWN = "127.0.0.1", "127.0.0.9"
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _no_offset(settings):
+    settings.MAILHOST_PORT_OFFSET = 0
+    settings.MAILHOST_BIND = HERE
+
+
+def places(protocol):
+    return {(each.ip, each.port, each.is_tls, each.purpose) for each in wanted(protocol).endpoints}
+
+
+def make(name, listen_ip=None, **technical):
+    domain = factories.make_domain(name, technical=technical)
+    if listen_ip is not None:
+        type(domain).objects.filter(pk=domain.pk).update(listen_ip=listen_ip)
+    return domain
+
+
+@pytest.mark.spec("N-003", "N-004")
+def test_a_server_without_domains_answers_on_the_standard_ports():
+    assert places("smtp") == {
+        (HERE, 25, False, ""), (HERE, 587, False, SUBMISSION), (HERE, 465, True, SUBMISSION)
+    }  # fmt: skip
+    assert places("pop") == {(HERE, 110, False, ""), (HERE, 995, True, "")}
+    assert places("imap") == {(HERE, 143, False, ""), (HERE, 993, True, "")}
+
+
+@pytest.mark.spec("N-003", "D-044", "D-045")
+def test_ports_and_addresses_of_all_enabled_domains_are_joined():
+    make("one.example", smtp_port=2525, imap_port=1143)
+    make("two.example", OWN, smtp_alternate_port=465, pop_port=1110)
+    make("three.example", smtp_alternate_port_enabled=False, smtp_alternate_port=5870)
+    off = make("off.example", smtp_port=2626)
+    type(off).objects.filter(pk=off.pk).update(is_disabled=True)
+    assert places("smtp") == {
+        (HERE, 25, False, ""), (HERE, 587, False, SUBMISSION), (HERE, 465, True, SUBMISSION),
+        (HERE, 2525, False, ""), (OWN, 25, False, ""), (OWN, 465, True, SUBMISSION),
+    }  # fmt: skip
+    assert (OWN, 1110, False, "") in places("pop") and (OWN, 995, True, "") in places("pop")
+    assert (HERE, 1143, False, "") in places("imap")
+
+
+@pytest.mark.spec("N-010")
+def test_a_pair_belongs_to_the_one_domain_that_claims_it():
+    alone = make("one.example")
+    assert wanted("imap").sole_domain == {(HERE, 143): alone.pk}
+    assert wanted("smtp").sole_domain == {(HERE, 25): alone.pk, (HERE, 587): alone.pk}
+    own = make("two.example", OWN)
+    assert wanted("imap").sole_domain == {(OWN, 143): own.pk, (OWN, 993): own.pk}
+    make("three.example", OWN)
+    make("four.example", OWN, imap_port=1143)
+    # Of the third domain's ports one is still its own; TLS is shared by all on the address.
+    assert wanted("imap").sole_domain.keys() == {(OWN, 1143)}
+
+
+def test_many_domains_with_the_same_ports_are_one_row(django_assert_num_queries):
+    for number in range(20):
+        make(f"d{number}.example")
+    with django_assert_num_queries(1):
+        assert not wanted("smtp").sole_domain
+    assert len(list(endpoints._groups("smtp"))) == 1
