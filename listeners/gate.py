@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TypeVar
 
+from operations.elsewhere import NOTHING
+
 K = TypeVar("K")
 
 
@@ -22,7 +24,7 @@ class Refusal(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """Of one protocol in one process; None: no limit."""
+    """Of one protocol over all processes; None: no limit."""
 
     total: int | None = 10_000
     per_address: int | None = 100
@@ -34,7 +36,11 @@ def never_blocked(address: str) -> bool:
 
 
 class Gate:
-    """Counts who is in. Limits are asked for at each entry, so a change acts at once."""
+    """Counts who is in. Limits are asked for at each entry, so a change acts at once.
+
+    `elsewhere` is what other processes have, as it was some seconds ago: many who come to
+    several processes within these seconds may together pass a limit, once and by that much.
+    """
 
     def __init__(
         self,
@@ -46,16 +52,18 @@ class Gate:
         self._addresses: Counter[str] = Counter()
         self._users: Counter[int] = Counter()
         self.sessions = 0
+        self.elsewhere = NOTHING
 
     def enter(self, address: str) -> Refusal | None:
         """Let one session in, or say why not. Each one let in must `leave`."""
         limits = self._limits()
         if self._is_blocked(address):
             return Refusal.BLOCKED
-        if limits.total is not None and self.sessions >= limits.total:
+        if limits.total is not None and self.sessions + self.elsewhere.sessions >= limits.total:
             return Refusal.TOO_MANY
         count = self._addresses[address]
-        too_many = limits.per_address is not None and count >= limits.per_address
+        others = self.elsewhere.addresses.get(address, 0)
+        too_many = limits.per_address is not None and count + others >= limits.per_address
         if too_many and not is_loopback(address):
             return Refusal.TOO_MANY_FROM_ADDRESS
         self._addresses[address] = count + 1
@@ -69,7 +77,8 @@ class Gate:
     def enter_user(self, account_id: int) -> bool:
         """Count a session for a user who has logged in; False: he has too many already."""
         limit = self._limits().per_user
-        if limit is not None and self._users[account_id] >= limit:
+        others = self.elsewhere.users.get(account_id, 0)
+        if limit is not None and self._users[account_id] + others >= limit:
             return False
         self._users[account_id] += 1
         return True

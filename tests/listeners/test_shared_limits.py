@@ -1,0 +1,102 @@
+"""Limits of sessions hold over all processes of a server (N-007)."""
+
+from __future__ import annotations
+
+import imaplib
+import os
+import time
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+
+from clock.moments import utc_now
+from listeners.gate import Gate, Refusal, SessionLimits
+from operations import connections, elsewhere
+from operations.connections import Changes, OpenConnection
+from operations.elsewhere import Elsewhere
+from operations.models import Process
+from tests import databases
+from tests.factories import PASSWORD
+from tests.running import RunningServer
+
+FILE = f"""
+settings: {{listeners: {{sessions_per_user: 3}}}}
+domains:
+  - name: shared.example
+    admin: {{username: admin, password: "{PASSWORD}"}}
+"""
+
+
+def test_the_gate_adds_what_others_have():
+    gate = Gate(lambda: SessionLimits(total=5, per_address=3, per_user=2))
+    gate.elsewhere = Elsewhere(4, {"192.0.2.1": 3, "192.0.2.2": 1}, {7: 1, 8: 2})
+    assert gate.enter("192.0.2.1") is Refusal.TOO_MANY_FROM_ADDRESS
+    assert gate.enter("192.0.2.2") is None
+    assert gate.enter("192.0.2.3") is Refusal.TOO_MANY
+    assert gate.enter_user(7) and not gate.enter_user(7) and not gate.enter_user(8)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_living_others_are_counted_by_protocol():
+    now = utc_now()
+
+    def enter(number, pid, seen_at):
+        connections.enter(process_id=number, node=0, pid=pid, now=now)
+        Process.objects.filter(pk=number).update(seen_at=seen_at)
+
+    def open_sessions(process_id, *sessions):
+        opened = [
+            OpenConnection(
+                process_id * 100 + place, service, address, 1, "127.0.0.1", 143, False, account,
+                None, now,
+            )
+            for place, (service, address, account) in enumerate(sessions)
+        ]  # fmt: skip
+        with transaction.atomic(), connection.cursor() as cursor:
+            Changes.write_rows([Changes(process_id=process_id, now=now, opened=opened)], cursor)
+
+    for number in (1, 2, 3):
+        enter(number, number, now)
+    open_sessions(1, ("imap", "192.0.2.1", 7))
+    open_sessions(2, ("imap", "192.0.2.1", 7), ("imap", "192.0.2.2", None), ("pop", "x", 7))
+    open_sessions(3, ("imap", "192.0.2.1", 9))
+    Process.objects.filter(pk=3).update(seen_at=now - timedelta(minutes=1))
+    counted = elsewhere.count(node=0, pid=1, now=now)
+    assert counted["imap"] == Elsewhere(2, {"192.0.2.1": 1, "192.0.2.2": 1}, {7: 1})
+    assert counted["pop"].sessions == 1
+    Process.objects.filter(pk=2).update(seen_at=now - timedelta(minutes=1))
+    assert elsewhere.count(node=0, pid=1, now=now) == {}
+
+
+@pytest.mark.spec("N-007")
+def test_a_user_s_sessions_are_limited_over_two_processes(tmp_path):
+    with databases.fresh(os.environ.get("MAILHOST_DATABASE_URL")) as url:
+        server = RunningServer(tmp_path / "data", database_url=url, mail_processes=2)
+        server.start()
+        opened = []
+        try:
+            server.manage("apply", "-", text=FILE)
+            deadline = time.monotonic() + 40
+            refused = 0
+            # Which process a connection comes to is the system's choice: enough are tried to
+            # come to both, and slowly enough for each to hear of the other's.
+            while refused < 6 and time.monotonic() < deadline:
+                refused = refused + 1 if not _log_in(server, opened) else 0
+            assert len(opened) == 3, "the third is in, whoever has it, and no fourth"
+        finally:
+            for client in opened:
+                client.shutdown()
+            server.stop()
+
+
+def _log_in(server: RunningServer, opened: list[imaplib.IMAP4]) -> bool:
+    client = imaplib.IMAP4("127.0.0.1", server.port("imap"), timeout=20)
+    try:
+        client.login("admin@shared.example", PASSWORD)
+    except (OSError, imaplib.IMAP4.error):
+        client.shutdown()
+        return False
+    opened.append(client)
+    time.sleep(4.5)
+    return True
