@@ -35,13 +35,6 @@ class PasswordRefused(Refused):
         return f"the password {' and '.join(self.reasons)}"
 
 
-class PasswordLocked(Refused):
-    """The user may not change it himself (U-014)."""
-
-    def __str__(self) -> str:
-        return "the password is locked"
-
-
 @dataclass(eq=False)
 class HashNotUnderstood(Refused):
     """The text is no password hash of a kind that can be checked here."""

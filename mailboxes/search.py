@@ -93,11 +93,6 @@ def search(snapshot: Snapshot, criteria: Criteria, *, cached_only: bool = False)
     return [place + 1 for place in found]
 
 
-def is_cheap(criteria: Criteria) -> bool:
-    """Whether flags, numbers and MODSEQs decide: then nothing is ever read."""
-    return _cost(criteria) == 0
-
-
 _COSTS: dict[type, int] = {Dated: 1, Larger: 1, Smaller: 1, HeaderHas: 2, BodyHas: 3, TextHas: 3}
 
 

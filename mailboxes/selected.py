@@ -281,13 +281,6 @@ class View:
         place = bisect_left(self.uids, uid, 0, self.count)
         return place + 1 if place < self.count and self.uids[place] == uid else None
 
-    def uids_of_numbers(self, ranges: Iterable[tuple[int, int]]) -> list[int]:
-        """UIDs behind ranges of sequence numbers; numbers that do not exist are left out."""
-        found: list[int] = []
-        for low, high in ranges:
-            found += self.uids[max(low, 1) - 1 : min(high, self.count)]
-        return found
-
     def uids_in(self, ranges: Iterable[tuple[int, int]]) -> list[int]:
         """The UIDs of this view within ranges of UIDs."""
         found: list[int] = []

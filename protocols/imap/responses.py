@@ -142,30 +142,6 @@ class Enabled:
 
 
 @dataclass(frozen=True, slots=True)
-class Exists:
-    count: int
-
-    def encode(self) -> bytes:
-        return b"* %d EXISTS\r\n" % self.count
-
-
-@dataclass(frozen=True, slots=True)
-class Recent:
-    count: int
-
-    def encode(self) -> bytes:
-        return b"* %d RECENT\r\n" % self.count
-
-
-@dataclass(frozen=True, slots=True)
-class Expunged:
-    number: int
-
-    def encode(self) -> bytes:
-        return b"* %d EXPUNGE\r\n" % self.number
-
-
-@dataclass(frozen=True, slots=True)
 class Vanished:
     """RFC 7162 §3.2.10; `is_earlier` for what was gone before the command."""
 
