@@ -74,3 +74,7 @@ class KeywordsRefused(MailboxError):
 
 class MaildropLocked(MailboxError):
     """Another POP3 session has the maildrop open. RFC 1939 §8."""
+
+    def __init__(self, session: int = 0) -> None:
+        super().__init__(f"session {session} has the maildrop open")
+        self.session = session

@@ -24,6 +24,7 @@ _TAKE = (
     " WHERE mailboxes_maildroplock.lapses_at <= %s"
     " OR mailboxes_maildroplock.session = excluded.session RETURNING session"
 )
+_HOLDER = "SELECT session FROM mailboxes_maildroplock WHERE account_id = %s"
 _RENEW = "UPDATE mailboxes_maildroplock SET lapses_at = %s WHERE account_id = %s AND session = %s"
 _RELEASE = "DELETE FROM mailboxes_maildroplock WHERE account_id = %s AND session = %s"
 
@@ -77,7 +78,8 @@ class TakeLock(Job):
                 continue
             cursor.execute(_TAKE, (job.account_id, job.session, lapses_at, now))
             if cursor.fetchone() is None:
-                job.error = MaildropLocked()
+                cursor.execute(_HOLDER, (job.account_id,))
+                job.error = MaildropLocked(*(cursor.fetchone() or ()))
             else:
                 job.result = inbox
 

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from django.db.models import Count, Q
 
+from blobs.ids import time_of
 from operations.connections import SILENCE
 from operations.models import Connection, Process
 
@@ -47,3 +48,11 @@ def count(*, node: int, pid: int, now: datetime) -> dict[str, Elsewhere]:
         service: Elsewhere(counted.total(), dict(counted), dict(users[service]))
         for service, counted in addresses.items()
     }
+
+
+def is_alive(session: int, *, now: datetime) -> bool:
+    """Whether a session may still be there: its process lives, or it is too young to tell."""
+    if time_of(session) > now - SILENCE:
+        return True
+    known = Connection.objects.filter(pk=session, process__seen_at__gte=now - SILENCE)
+    return known.exists()

@@ -17,6 +17,7 @@ from mailboxes import maildrop
 from mailboxes.errors import MaildropLocked
 from mailboxes.expunging import Expunge
 from mailboxes.maildrop import Maildrop, MaildropEntry, ReleaseLock, RenewLock, TakeLock
+from operations import elsewhere
 from protocols.pop3 import replies
 from protocols.pop3.replies import Reply
 
@@ -51,9 +52,8 @@ class OpenMaildrop:
     @classmethod
     async def open(cls, visit: Visit, account_id: int) -> OpenMaildrop:
         """Lock it, then look. Raises MaildropLocked, FolderNotFound."""
-        take = TakeLock(account_id=account_id, session=visit.id, now=utc_now())
         try:
-            folder_id = await process_committer().commit(take)
+            folder_id = await _take(visit, account_id)
             return cls(visit, account_id, await bridge.ask(maildrop.snapshot, folder_id))
         except MaildropLocked:
             raise
@@ -163,6 +163,23 @@ def _read_one(place: Location) -> Fetched:
         return read_body(place)
     except StoreError as error:
         return error
+
+
+async def _take(visit: Visit, account_id: int) -> int:
+    """The lock, also from a session whose process has died: it will not let go by itself."""
+    try:
+        return await _take_if_free(visit, account_id)
+    except MaildropLocked as error:
+        if await bridge.ask(elsewhere.is_alive, error.session, now=utc_now()):
+            raise
+        dead = ReleaseLock(account_id=account_id, session=error.session)
+        await process_committer().commit(dead)
+    return await _take_if_free(visit, account_id)
+
+
+async def _take_if_free(visit: Visit, account_id: int) -> int:
+    take = TakeLock(account_id=account_id, session=visit.id, now=utc_now())
+    return int(await process_committer().commit(take))
 
 
 def _release(visit: Visit, account_id: int) -> ReleaseLock:

@@ -1,15 +1,18 @@
 """What a POP3 session sees of a mailbox, and what it leaves behind."""
 
 import poplib
+from datetime import timedelta
 
 import pytest
 
 from blobs.committer import process_committer
+from blobs.ids import first_id_at
 from blobs.models import Blob
 from clock.moments import utc_now
 from mailboxes import folders
 from mailboxes.expunging import Expunge
 from mailboxes.models import Folder, MaildropLock, Message, SpecialUse
+from operations.models import Connection, Process
 from tests.listeners.pop3.conftest import FIRST, SECOND, THIRD
 
 pytestmark = pytest.mark.spec("N-030", "M-012")
@@ -92,6 +95,25 @@ def test_one_session_at_a_time_has_the_maildrop(put, enter, connect):
     assert enter("bob@example.com").stat() == (0, 0)
     session.quit()
     assert enter_when_free(enter).stat()[0] == 1
+
+
+def test_the_lock_of_a_dead_process_is_taken_that_of_a_living_one_is_not(put, enter, world):
+    put(FIRST)
+    old = first_id_at(utc_now() - timedelta(minutes=1))
+    MaildropLock.objects.create(
+        account_id=world.alice.pk, session=old, lapses_at=utc_now() + timedelta(minutes=1)
+    )
+    process = Process.objects.create(
+        id=1, node=0, pid=1, started_at=utc_now(), seen_at=utc_now() - timedelta(seconds=5)
+    )
+    Connection.objects.create(
+        id=old, process=process, service="pop", client_address="192.0.2.1", client_port=1,
+        local_address="127.0.0.1", local_port=110, started_at=utc_now(),
+    )  # fmt: skip
+    with pytest.raises(poplib.error_proto, match=r"\[IN-USE\]"):
+        enter()
+    Process.objects.update(seen_at=utc_now() - timedelta(seconds=21))
+    assert enter().stat()[0] == 1
 
 
 def test_the_lock_is_gone_after_quit(put, enter):
