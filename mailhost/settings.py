@@ -5,6 +5,7 @@ What an operator changes at run time is not here: it is a row with a page in the
 
 import secrets
 import socket
+from importlib.util import find_spec
 from pathlib import Path
 
 import environ
@@ -142,6 +143,9 @@ WEB_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django_htmx",
+    "lucide",
+    "panel",
 ]
 INSTALLED_APPS = [
     *(() if environment.flag("MAILHOST_TRIMMED", False) else WEB_APPS),
@@ -196,12 +200,15 @@ MIDDLEWARE = [
     # First: authorities ask under every host's name, ALLOWED_HOSTS are the panel's.
     "mailhost.challenges.AnswerChallenges",
     "django.middleware.security.SecurityMiddleware",
+    "panel.contentpolicy.ContentPolicy",
+    "panel.staticfiles.CompressStaticFiles",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "panel.sessions.Sessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 TEMPLATES = [
@@ -214,14 +221,48 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "panel.context.frame",
             ]
         },
     }
 ]
 STATIC_URL = "/static/"
+# Tabler comes as two files of this package, whose Django app is not used: its hashes are tested.
+_tabler = find_spec("jazzy_tabler")
+if _tabler is None or _tabler.origin is None:
+    raise ImproperlyConfigured("jazzy_tabler is not installed: tools/environment")
+STATICFILES_DIRS = [("tabler", Path(_tabler.origin).parent / "static" / "vendor" / "tabler")]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "panel.staticfiles.StampedFiles"},
+}
 WHITENOISE_USE_FINDERS = True  # files come straight from the wheels: nothing to collect
+# A year: another content has another address.
+WHITENOISE_MAX_AGE = 365 * 24 * 3600  # seconds
+LOGIN_URL = "panel:login"
+LOGIN_REDIRECT_URL = "panel:home"
+# panel.sessions adds Secure where the page came by TLS.
 SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600  # seconds after the last change of the session
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "panel.views.failures.forged"
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],  # Tabler's check marks are data: in its style sheet
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
 UNFOLD = {"SITE_TITLE": "MailHost", "SITE_HEADER": "MailHost"}

@@ -1,10 +1,14 @@
 """Joins the doors that a browser uses under one site."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 urlpatterns = [
-    path("", RedirectView.as_view(url="/admin/")),
+    path("", RedirectView.as_view(pattern_name="panel:home")),
+    path("panel/", include("panel.urls")),
     path("admin/", admin.site.urls),
 ]
+handler403 = "panel.views.failures.forbidden"
+handler404 = "panel.views.failures.missing"
+handler500 = "panel.views.failures.broken"

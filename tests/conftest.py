@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.core.cache import cache
 
 from tests import databases, memories, settings
 from tests.running import RunningServer
@@ -22,6 +23,7 @@ def _nothing_is_remembered(request: pytest.FixtureRequest) -> None:
     databases_used = {"db", "transactional_db"} & set(request.fixturenames)
     if databases_used or request.node.get_closest_marker("django_db"):
         memories.forget_everything()
+        cache.clear()
 
 
 @pytest.fixture

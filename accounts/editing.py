@@ -1,0 +1,59 @@
+"""Everything that one Save of a domain's page changes, in one transaction (D-030)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+
+from accounts import administrators, caps, provisioning, services
+from accounts.models import User
+from accounts.services import NewUser
+from domains import selectors
+from domains.errors import ChangedMeanwhile, Problem, ValuesRefused
+from domains.models import Domain
+from events.audit import Actor
+
+Values = Mapping[str, Any]
+
+
+@transaction.atomic
+def change_domain(
+    *,
+    domain: Domain,
+    by: Actor | None,
+    options: Values | None = None,
+    tabs: Mapping[str, Values] | None = None,
+    administrator: str | None = None,
+    new_administrator: NewUser | None = None,
+    expected_version: int | None = None,
+) -> None:
+    """Set what is given, all or nothing; what is not given stays.
+
+    `administrator`: the user name of the primary administrator to be (D-041); one that does not
+    exist yet is `new_administrator` (D-042). ValuesRefused names fields as `tab.field`, those of
+    all tabs together. Raises what `accounts.provisioning` and `accounts.services` do.
+    """
+    caps.lock_plan(caps.reseller_of(domain))  # before the domain's row, as everywhere
+    locked = selectors.locked(domain.pk)
+    if expected_version is not None and locked.version != expected_version:
+        raise ChangedMeanwhile(expected_version, locked.version)
+    problems: list[Problem] = []
+    if options:
+        provisioning.change_options(domain=domain, options=options, by=by)
+    for tab, values in (tabs or {}).items():
+        try:
+            provisioning.change_tab(domain=domain, tab=tab, values=values, by=by)
+        except ValuesRefused as error:
+            problems += [Problem(f"{tab}.{one.field}", one.reason) for one in error.problems]
+    if problems:
+        raise ValuesRefused(tuple(problems))
+    if new_administrator is not None:
+        (user,) = services.add_users(domain=domain, users=[new_administrator], by=by)
+        administrators.appoint(user=user, by=by)
+    elif administrator is not None:
+        found = User.objects.filter(domain=domain, local_part=administrator).first()
+        if found is None:
+            raise ValuesRefused((Problem("administrator", "the domain has no such user"),))
+        administrators.appoint(user=found, by=by)

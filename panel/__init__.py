@@ -1,0 +1,1 @@
+"""The door for hosting providers and domain administrators: the control panel."""

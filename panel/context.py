@@ -1,0 +1,27 @@
+"""What every page of the panel shows around its content."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from accounts.models import Role, User
+from panel import menu, status
+
+THEME_COOKIE = "theme"
+THEMES = ("light", "dark")
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """For templates. Other doors, such as the Django admin, have frames of their own."""
+    match = request.resolver_match
+    theme = request.COOKIES.get(THEME_COOKIE)
+    found: dict[str, Any] = {"theme": theme if theme in THEMES else THEMES[0]}
+    actor = getattr(request, "user", None)
+    if isinstance(actor, User) and (match is None or match.app_name == "panel"):
+        found["actor"] = actor
+        found["menu"] = menu.shown_to(actor, request.path)
+        if actor.role == Role.SYSTEM_ADMINISTRATOR:
+            found["health"] = status.health()
+    return found

@@ -1,0 +1,60 @@
+"""What can be done to a domain from its row and from its page (D-005…D-019), as far as it exists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.urls import reverse
+
+from accounts.models import User
+from panel import menu
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A page about one domain. `starts_group`: a line stands above it in a menu."""
+
+    label: str
+    icon: str
+    url_name: str
+    starts_group: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ActionLink:
+    label: str
+    icon: str
+    url: str
+    starts_group: bool
+
+
+# Rooms that are built later only have to give their page the name that stands here; its one
+# argument is the domain's name.
+ACTIONS = (
+    Action("Edit domain", "pencil", "panel:domain"),
+    Action("Log in as domain admin", "log-in", "panel:domain-impersonate"),
+    Action("Email users", "users", "panel:users", starts_group=True),
+    Action("User aliases", "at-sign", "panel:aliases"),
+    Action("Mailing lists", "list", "panel:lists"),
+    Action("Domain aliases", "copy", "panel:domain-aliases"),
+    Action("Spam filtering", "shield", "panel:spam-filtering"),
+    Action("Content filtering", "funnel", "panel:content-filtering"),
+    Action("Archive messages", "archive", "panel:domain-archive"),
+    Action("Disk space", "hard-drive", "panel:domain-disk"),
+    Action("DNS records", "network", "panel:dns"),
+    Action("Limits in force", "chart-line", "panel:domain-limits"),
+    Action("Reload domain", "refresh-cw", "panel:domain-reload", starts_group=True),
+    Action("Rename domain", "text-cursor-input", "panel:domain-rename"),
+)
+
+
+def allowed_to(actor: User) -> list[Action]:
+    """Those whose page exists and opens for the actor's role."""
+    return [action for action in ACTIONS if actor.role in menu.roles_of(action.url_name, 1)]
+
+
+def links(actions: list[Action], name: str) -> Iterator[ActionLink]:
+    for action in actions:
+        url = reverse(action.url_name, args=(name,))
+        yield ActionLink(action.label, action.icon, url, action.starts_group)

@@ -1,0 +1,77 @@
+"""The domains in sight of somebody, with what the list shows of each (D-001, D-002)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import BigIntegerField, Count, F, Model, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Cast, Coalesce
+
+from accounts import selectors
+from accounts.models import User, UserAlias
+from domains.models import Domain
+from domains.policy import MEGABYTE
+from mailboxes.models import DomainUsage
+from panel.lists import Column, Listing, Pill
+
+_allowed_mb = Cast("domainlimits__disk_space_mb", BigIntegerField())  # no 32 bits for the product
+OVER_QUOTA = Q(domainlimits__disk_space_mb__gt=0, usage__bytes__gt=_allowed_mb * MEGABYTE)
+
+
+class DomainListing(Listing[Domain]):
+    title = "Domains"
+    singular, plural = "domain", "domains"
+    identity = "name"
+    sorted_by = "name"
+    searched = ("name__icontains", "unicode_name__icontains", "aliases__name__icontains")
+    rows_template = "panel/domains/rows.html"
+    page_template = "panel/domains/list.html"
+    empty_text = "A domain is what mail is hosted for: its users, addresses and limits."
+    pills = (
+        Pill("all", "All", Q()),
+        Pill("running", "Running", Q(is_disabled=False, is_deleting=False)),
+        Pill("disabled", "Disabled", Q(is_disabled=True)),
+        Pill("over-quota", "Over quota", OVER_QUOTA),
+    )
+    columns = (
+        Column("Domain", "name", lambda row: row.unicode_name),
+        Column("IP address", "listen_ip", lambda row: row.listen_ip or "All"),
+        Column("Users", "users_used", lambda row: row.users_used),
+        Column("Aliases", "aliases_used", lambda row: row.aliases_used),
+        Column("Disk space", "disk_used", lambda row: row.disk_used),
+        Column("Created", "created_at", lambda row: row.created_at),
+        Column("Status", "", lambda row: "disabled" if row.is_disabled else "running"),
+    )
+
+    @property
+    def matching(self) -> QuerySet[Domain]:  # type: ignore[override]
+        # A domain with two aliases that match is still one.
+        found = super().matching
+        return found.distinct() if self.query else found
+
+
+def with_figures(rows: QuerySet[Domain]) -> QuerySet[Domain]:
+    """Each count is asked for the rows of one page only."""
+    usage = DomainUsage.objects.filter(domain=OuterRef("pk")).values("bytes")
+    return rows.annotate(
+        users_used=_count(User),
+        aliases_used=_count(UserAlias),
+        disk_used=Coalesce(Subquery(usage), 0, output_field=BigIntegerField()),
+        disk_limit_mb=F("domainlimits__disk_space_mb"),
+        users_limit=F("domainlimits__users"),
+    )
+
+
+def domains_in_sight(actor: User) -> QuerySet[Domain]:
+    return with_figures(selectors.domains_for(actor))
+
+
+def _count(model: type[Model]) -> Any:
+    counted = (
+        model._default_manager.filter(domain=OuterRef("pk"))
+        .order_by()
+        .values("domain")
+        .annotate(count=Count("pk"))
+        .values("count")
+    )
+    return Coalesce(Subquery(counted), 0)

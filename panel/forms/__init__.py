@@ -1,0 +1,1 @@
+"""What people fill in: fields, units and syntax; the rules are in the services."""

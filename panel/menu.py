@@ -1,0 +1,177 @@
+"""The left menu, as X-003 names it: an entry shows when its page exists and opens for the actor.
+
+Rooms that are built later only have to give their page the name that stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from django.urls import NoReverseMatch, resolve, reverse
+
+from accounts.models import Role, User
+from domains.models import DomainFeatures
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One page. `of_domain`: its address has the name of the actor's own domain.
+
+    `feature`: a switch of the domain (D-060) that hides it from the domain's own people.
+    """
+
+    label: str
+    icon: str
+    url_name: str
+    of_domain: bool = False
+    feature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    label: str
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An entry as it stands on one page. `is_active`: this is the page, or one below it."""
+
+    label: str
+    icon: str
+    url: str
+    is_active: bool = False
+
+
+@dataclass(slots=True)
+class ShownGroup:
+    label: str
+    entries: list[Shown] = field(default_factory=list)
+
+
+MENU = (
+    Group(
+        "Manage",
+        (
+            Entry("Overview", "layout-dashboard", "panel:home"),
+            Entry("Domains", "globe", "panel:domains"),
+            Entry("New domain", "plus", "panel:domain-new"),
+            Entry("Spool", "send", "panel:spool"),
+            Entry("Waiting to deliver", "clock", "panel:spool-waiting"),
+            Entry("Services", "power", "panel:services"),
+            Entry("Online users", "users", "panel:online-users"),
+            Entry("Inactive users", "user-x", "panel:inactive-users"),
+            Entry("Connections", "cable", "panel:connections"),
+            Entry("Current blocks", "shield-ban", "panel:blocks"),
+            Entry("Send email", "megaphone", "panel:mass-email"),
+            Entry("Send reminder", "bell", "panel:mass-reminder"),
+            Entry("Archive search", "archive", "panel:archive"),
+            Entry("View logs", "scroll-text", "panel:logs"),
+            Entry("Impersonate user", "user-cog", "panel:impersonate"),
+        ),
+    ),
+    Group(
+        "My domain",
+        (
+            Entry("Email users", "users", "panel:users", of_domain=True),
+            Entry("User aliases", "at-sign", "panel:aliases", of_domain=True),
+            Entry("Mailing lists", "list", "panel:lists", of_domain=True, feature="mailing_lists"),
+            Entry(
+                "Domain aliases", "copy", "panel:domain-aliases", of_domain=True,
+                feature="domain_aliases",
+            ),
+            Entry(
+                "Spam filtering", "shield", "panel:spam-filtering", of_domain=True,
+                feature="spam_filtering",
+            ),
+            Entry(
+                "Content filtering", "funnel", "panel:content-filtering", of_domain=True,
+                feature="content_filtering",
+            ),
+            Entry("Event rules", "zap", "panel:domain-event-rules", of_domain=True),
+            Entry("DNS", "network", "panel:dns", of_domain=True),
+            Entry("Audit trail", "history", "panel:domain-audit", of_domain=True),
+        ),
+    ),
+    Group(
+        "Reports",
+        (
+            Entry("Traffic", "chart-line", "panel:traffic"),
+            Entry("Disk usage", "hard-drive", "panel:disk-usage"),
+            Entry("Message trace", "route", "panel:trace"),
+            Entry("Ledger", "file-text", "panel:ledger"),
+            Entry("Audit trail", "history", "panel:audit"),
+            Entry("Background jobs", "list-filter", "panel:jobs"),
+        ),
+    ),
+    Group(
+        "Settings",
+        (
+            Entry("Event rules", "zap", "panel:event-rules"),
+            Entry("Abuse rules", "ban", "panel:abuse-rules"),
+            Entry("Domain defaults", "text-cursor-input", "panel:domain-defaults"),
+            Entry("Resellers & API", "key-round", "panel:resellers"),
+            Entry("Server settings", "settings", "panel:settings"),
+            Entry("My account", "lock", "panel:account"),
+        ),
+    ),
+)  # fmt: skip
+
+
+def shown_to(actor: User, path: str) -> list[ShownGroup]:
+    """The menu for one page at `path`; empty groups are left out."""
+    groups = []
+    for group in MENU:
+        found = list(_entries(group, actor))
+        if found:
+            groups.append(ShownGroup(group.label, found))
+    return _with_active(groups, path)
+
+
+def _entries(group: Group, actor: User) -> Iterator[Shown]:
+    withheld = _withheld(actor, group)
+    for entry in group.entries:
+        if (entry.of_domain and actor.domain is None) or entry.feature in withheld:
+            continue
+        arguments = (actor.domain.name,) if entry.of_domain and actor.domain else ()
+        if actor.role in roles_of(entry.url_name, len(arguments)):
+            yield Shown(entry.label, entry.icon, reverse(entry.url_name, args=arguments))
+
+
+@lru_cache(maxsize=512)
+def roles_of(url_name: str, arguments: int = 0) -> frozenset[Role]:
+    """For whom the page opens; nobody if there is no such page."""
+    for example in ("a.example", "1"):
+        try:
+            url = reverse(url_name, args=(example,) * arguments)
+        except NoReverseMatch:
+            continue
+        roles: frozenset[Role] = vars(resolve(url).func).get("roles", frozenset())
+        return roles
+    return frozenset()
+
+
+def _withheld(actor: User, group: Group) -> frozenset[str]:
+    """Features that are switched off for the domain's own people; asked only if it matters."""
+    names = [entry.feature for entry in group.entries if entry.feature]
+    if not names or actor.domain_id is None:
+        return frozenset()
+    row = DomainFeatures.objects.get(domain=actor.domain_id)
+    return frozenset(name for name in names if not getattr(row, name))
+
+
+def _with_active(groups: list[ShownGroup], path: str) -> list[ShownGroup]:
+    """Mark the entry whose address is the longest beginning of the path."""
+    urls = [shown.url for group in groups for shown in group.entries]
+    active = max((url for url in urls if path.startswith(url)), key=len, default="")
+    home = reverse("panel:home")
+    if active == home and path != home:
+        active = ""
+    for group in groups:
+        group.entries = [
+            Shown(shown.label, shown.icon, shown.url, shown.url == active)
+            for shown in group.entries
+        ]
+    return groups

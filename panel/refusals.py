@@ -1,0 +1,75 @@
+"""What services refuse, in the panel's words: one table from fact to sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from accounts import errors as of_accounts
+from domains import errors as of_domains
+from domains.errors import Refused
+from domains.localparts import LocalPartMalformed
+
+# What one may not see answers as if it were not there: 404.
+OUT_OF_SIGHT = (of_domains.DomainUnknown, of_accounts.UserUnknown, of_accounts.AliasUnknown)
+# What one sees but may not do: 403.
+FORBIDDEN = (of_accounts.NotPermitted, of_accounts.FeatureOff)
+
+SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
+    of_domains.NameMalformed: lambda e: f"“{e.name}” is not a domain name: {e.reason}.",
+    of_domains.NameTaken: lambda e: f"{e.name} is a domain or a domain alias already.",
+    of_domains.LimitReached: lambda e: (
+        f"The limit of {e.allowed:,} {e.limit.replace('_', ' ')} is reached ({e.used:,} in use)."
+    ),
+    of_domains.FolderRefused: lambda e: f"This folder cannot be used: {e.reason}.",
+    of_domains.PortClaimed: lambda e: f"Port {e.port} is taken by {e.claimed_by}.",
+    of_domains.ChangedMeanwhile: lambda e: (
+        "Somebody else saved this page after you had opened it, so nothing of yours was saved. "
+        "Open it anew in another tab to see what changed; what you entered is still here."
+    ),
+    of_accounts.LocalPartTaken: lambda e: (
+        f"“{e.local_part}” is taken" + (f" by a {e.kind}." if e.kind else ".")
+    ),
+    of_accounts.PasswordRefused: lambda e: f"The password {' and '.join(e.reasons)}.",
+    of_accounts.LastAdministrator: lambda e: (
+        f"{e.address} is the last enabled administrator of the domain, and every domain needs one."
+    ),
+    of_accounts.FeatureOff: lambda e: (
+        f"The feature “{e.feature.replace('_', ' ')}” is switched off for this domain, "
+        "or withheld by its plan."
+    ),
+    of_accounts.NotPermitted: lambda e: "Your role does not include this.",
+}
+
+# Which field of a form is to blame, whatever the form is; others blame the form as a whole.
+FIELDS: dict[type[Exception], Callable[[Any], str]] = {
+    of_domains.NameMalformed: lambda e: "name",
+    of_domains.NameTaken: lambda e: "name",
+    of_domains.FolderRefused: lambda e: "folder_path",
+    of_domains.PortClaimed: lambda e: str(e.field),
+    of_accounts.PasswordRefused: lambda e: "password",
+    of_accounts.LocalPartTaken: lambda e: "username",
+    LocalPartMalformed: lambda e: "username",
+}
+
+
+def words(error: Exception) -> str:
+    """A finished sentence."""
+    sentence = SENTENCES.get(type(error))
+    if sentence is not None:
+        return sentence(error)
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
+
+
+def problems(error: Exception) -> Iterator[tuple[str | None, str]]:
+    """(field, sentence) for each thing that was wrong; a field of None means the whole form."""
+    if isinstance(error, of_domains.ValuesRefused):
+        for problem in error.problems:
+            yield problem.field, f"{problem.reason[:1].upper()}{problem.reason[1:]}."
+        return
+    field = FIELDS.get(type(error))
+    yield (field(error) if field else None), words(error)
+
+
+__all__ = ["FIELDS", "FORBIDDEN", "OUT_OF_SIGHT", "SENTENCES", "Refused", "problems", "words"]

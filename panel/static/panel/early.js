@@ -1,0 +1,2 @@
+// Before the page shows: with scripts, menus fold and tabs hide.
+document.documentElement.classList.replace("no-js", "js");

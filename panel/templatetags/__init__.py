@@ -1,0 +1,1 @@
+"""The words that the templates of the panel know."""

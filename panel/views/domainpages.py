@@ -1,0 +1,106 @@
+"""The page of one domain: its tabs, to open a new one and to edit it (D-021, D-029…D-031)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path
+from django.views.decorators.debug import sensitive_post_parameters
+
+from accounts import editing, permissions, provisioning, selectors
+from accounts.models import Role, User
+from accounts.permissions import Verb
+from accounts.provisioning import NewDomain
+from domains.models import TABS, Domain
+from panel import domainactions, notices
+from panel.access import FORM, PROVIDERS, actor_of, opens_for
+from panel.forms import domains as forms
+from panel.forms.tabbed import TabbedForm
+
+
+@opens_for(PROVIDERS, methods=FORM)
+@sensitive_post_parameters()
+def new(request: HttpRequest) -> HttpResponse:
+    actor = actor_of(request)
+    permissions.require(actor, Verb.OPEN_DOMAIN)
+    tabbed = forms.for_new(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and tabbed.is_valid():
+        opened: list[Domain] = []
+        if tabbed.save(lambda: opened.append(_open(tabbed, actor))):
+            text = f"Opened {opened[0]}. Mail flows as soon as its DNS records are set."
+            notices.done(request, text)
+            return redirect("panel:domain", opened[0].name)
+    return render(request, "panel/domains/new.html", {"tabbed": tabbed})
+
+
+@opens_for(PROVIDERS, methods=FORM)
+@sensitive_post_parameters()
+def edit(request: HttpRequest, name: str) -> HttpResponse:
+    actor = actor_of(request)
+    found = selectors.domain_for(actor, name, verb=Verb.CHANGE_OPTIONS)
+    domain = selectors.domains_for(actor).select_related(*_rows()).get(pk=found.pk)
+    is_post = request.method == "POST"
+    version = _version(request, domain) if is_post else domain.version
+    tabbed = forms.for_editing(domain, request.POST if is_post else None, by=actor, version=version)
+    if is_post and tabbed.is_valid() and tabbed.save(lambda: _save(tabbed, domain, actor)):
+        notices.done(request, f"Saved {domain}.")
+        return redirect("panel:domain", domain.name)
+    actions = domainactions.allowed_to(actor)
+    context = {
+        "domain": domain,
+        "tabbed": tabbed,
+        "in_use": selectors.in_use(domain),
+        "actions": [
+            link for link in domainactions.links(actions, domain.name) if link.url != request.path
+        ],
+    }
+    return render(request, "panel/domains/edit.html", context)
+
+
+def _open(tabbed: TabbedForm, actor: User) -> Domain:
+    form: Any = tabbed.form("options")
+    data = form.cleaned_data
+    new = NewDomain(
+        name=data["name"],
+        administrator=form.new_user(),
+        options={name: data[name] for name in forms.OPTIONS},
+        tabs={tab: values for tab, values in tabbed.changed().items() if tab in TABS},
+        folder_path=data["folder_path"] or None,
+        reseller=actor if actor.role == Role.RESELLER else None,
+    )
+    return provisioning.open_domain(new=new, by=actor)
+
+
+def _save(tabbed: TabbedForm, domain: Domain, actor: User) -> None:
+    options: Any = tabbed.form("options")
+    changed = tabbed.changed()
+    for tab in changed:
+        if tab in TABS:
+            permissions.require(actor, forms.TAB_VERBS[tab], domain)
+    editing.change_domain(
+        domain=domain,
+        by=actor,
+        options=options.options(),
+        tabs={tab: values for tab, values in changed.items() if tab in TABS},
+        administrator=options.administrator(),
+        new_administrator=options.new_administrator(),
+        expected_version=tabbed.version,
+    )
+
+
+def _version(request: HttpRequest, domain: Domain) -> int:
+    """What the page was opened with; nonsense never fits."""
+    text = request.POST.get("version", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def _rows() -> list[str]:
+    return [model._meta.model_name or "" for model in TABS.values()]
+
+
+urlpatterns = [
+    path("domains/new/", new, name="domain-new"),
+    path("domain/<str:name>/", edit, name="domain"),
+]

@@ -1,0 +1,146 @@
+"""The list of domains, and what is done to several of them at once (D-001…D-009)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+
+from accounts import permissions, provisioning, selectors
+from accounts.permissions import Verb
+from domains.errors import Refused
+from domains.models import Domain
+from panel import domainactions, figures, notices, refusals
+from panel.access import ACTION, FORM, PROVIDERS, actor_of, opens_for
+from panel.domainlist import DomainListing, domains_in_sight
+from panel.lists import BulkAction
+from panel.notices import Undo
+
+# More names than this are not kept for Undo: they travel with the notice.
+LARGEST_UNDO = 50
+# Closing is slow, and everything else waits for a web process that is busy with it.
+MOST_DELETED_AT_ONCE = 100
+
+
+@opens_for(PROVIDERS)
+def domains(request: HttpRequest) -> HttpResponseBase:
+    listing = DomainListing(request, domains_in_sight(actor_of(request)), actions=bulk_actions())
+    listing.add_url = reverse("panel:domain-new")
+    actions = domainactions.allowed_to(actor_of(request))
+    for row in listing.rows:
+        row.actions = list(domainactions.links(actions, row.name))  # type: ignore[attr-defined]
+    return listing.response(row_actions=actions, figures=figures.of_provider(actor_of(request)))
+
+
+@opens_for(PROVIDERS, methods=ACTION)
+def enable(request: HttpRequest) -> HttpResponse:
+    return _set_disabled(request, False)
+
+
+@opens_for(PROVIDERS, methods=ACTION)
+def disable(request: HttpRequest) -> HttpResponse:
+    return _set_disabled(request, True)
+
+
+@opens_for(PROVIDERS, methods=FORM)
+def delete(request: HttpRequest) -> HttpResponse:
+    """Asks first: the name of one domain, or how many, must be typed (D-009)."""
+    actor = actor_of(request)
+    if request.method == "POST":
+        chosen = _selected(request)
+    else:
+        chosen = [selectors.domain_for(actor, request.GET.get("name", ""), verb=Verb.CLOSE_DOMAIN)]
+    if not chosen or len(chosen) > MOST_DELETED_AT_ONCE:
+        text = f"Select one to {MOST_DELETED_AT_ONCE} domains to delete."
+        notices.warned(request, text)
+        return redirect("panel:domains")
+    wanted = chosen[0].unicode_name if len(chosen) == 1 else f"delete {len(chosen)} domains"
+    typed = request.POST.get("confirmation")
+    if typed is None or typed.strip() != wanted:
+        context = {"domains": chosen, "wanted": wanted, "is_wrong": typed is not None}
+        return render(request, "panel/domains/delete.html", context)
+
+    def close(domain: Domain) -> None:
+        permissions.require(actor, Verb.CLOSE_DOMAIN, domain)
+        provisioning.close_domain(domain=domain, by=actor)
+
+    _tell(request, "Deleted", *_each(chosen, close))
+    return redirect("panel:domains")
+
+
+def bulk_actions() -> tuple[BulkAction, ...]:
+    return (
+        BulkAction("Enable", "play", reverse("panel:domains-enable")),
+        BulkAction("Disable", "pause", reverse("panel:domains-disable")),
+        BulkAction("Delete…", "trash-2", reverse("panel:domains-delete"), is_danger=True),
+    )
+
+
+def _selected(request: HttpRequest) -> list[Domain]:
+    listing = DomainListing(request, domains_in_sight(actor_of(request)))
+    return list(listing.selected())
+
+
+def _set_disabled(request: HttpRequest, is_disabled: bool) -> HttpResponse:
+    actor = actor_of(request)
+    chosen = [domain for domain in _selected(request) if domain.is_disabled != is_disabled]
+    if not chosen:
+        notices.warned(request, "No selected domain needed this.")
+        return redirect(_back(request))
+
+    def change(domain: Domain) -> None:
+        permissions.require(actor, Verb.DISABLE_DOMAIN, domain)
+        provisioning.change_options(domain=domain, options={"is_disabled": is_disabled}, by=actor)
+
+    done, refused = _each(chosen, change)
+    opposite = reverse("panel:domains-enable" if is_disabled else "panel:domains-disable")
+    names = [domain.name for domain in done]
+    undo = Undo(opposite, {"selected": names}) if 0 < len(names) <= LARGEST_UNDO else None
+    _tell(request, "Disabled" if is_disabled else "Enabled", done, refused, undo)
+    return redirect(_back(request))
+
+
+def _each(chosen: list[Domain], change: Callable[[Domain], None]) -> tuple[list[Domain], list[str]]:
+    """Every row is authorised and changed singly; what is refused does not stop the rest (X-006)."""
+    done, refused = [], []
+    for domain in chosen:
+        try:
+            change(domain)
+        except Refused as error:
+            refused.append(f"{domain}: {refusals.words(error)}")
+        else:
+            done.append(domain)
+    return done, refused
+
+
+def _tell(
+    request: HttpRequest,
+    verb: str,
+    done: list[Domain],
+    refused: list[str],
+    undo: Undo | None = None,
+) -> None:
+    if done:
+        what = str(done[0]) if len(done) == 1 else f"{len(done):,} domains"
+        notices.done(request, f"{verb} {what}.", undo=undo)
+    if refused:
+        shown = "\n".join(refused[:10])
+        more = len(refused) - 10
+        notices.failed(request, shown + (f"\n… and {more:,} more." if more > 0 else ""))
+
+
+def _back(request: HttpRequest) -> str:
+    """The list as it was filtered."""
+    state = request.GET.urlencode()
+    return reverse("panel:domains") + (f"?{state}" if state else "")
+
+
+urlpatterns = [
+    path("domains/", domains, name="domains"),
+    path("domains/enable/", enable, name="domains-enable"),
+    path("domains/disable/", disable, name="domains-disable"),
+    path("domains/delete/", delete, name="domains-delete"),
+]

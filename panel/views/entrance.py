@@ -1,0 +1,107 @@
+"""Logging in and out of the panel, and the choice of light or dark."""
+
+from __future__ import annotations
+
+import time
+from ipaddress import ip_address
+
+from django.conf import settings
+from django.contrib import auth
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render, resolve_url
+from django.urls import path
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.models import ClearTextLogin
+from accounts.settings import LOGIN
+from panel.access import client_address
+from panel.context import THEME_COOKIE, THEMES
+from panel.forms.entrance import LoginForm
+
+# As long as the listeners take: guessing by one connection is slowed.
+FAILURE_SECONDS = 1.0
+HTTPS_PORT = 443
+THEME_COOKIE_SECONDS = 365 * 24 * 3600
+
+
+@never_cache
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "HEAD", "POST"])
+def login(request: HttpRequest) -> HttpResponse:
+    """One answer for every failure, after the same time (N-011)."""
+    if not may_show_password(request):
+        return HttpResponseRedirect(_encrypted_address(request))
+    target = next_page(request)
+    if request.user.is_authenticated and request.method != "POST":
+        return redirect(target)
+    form = LoginForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        user = auth.authenticate(request, **form.cleaned_data)
+        if user is not None:
+            auth.login(request, user)  # with a new session key
+            return redirect(target)
+        time.sleep(FAILURE_SECONDS)
+        form.add_error(None, "Wrong name or password.")
+    status = 403 if form.is_bound else 200
+    return render(request, "panel/login.html", {"form": form, "next": target}, status=status)
+
+
+@require_POST
+def logout(request: HttpRequest) -> HttpResponse:
+    auth.logout(request)
+    return redirect("panel:login")
+
+
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    response = redirect(next_page(request))
+    wanted = request.POST.get("theme")
+    if wanted in THEMES:
+        response.set_cookie(
+            THEME_COOKIE,
+            wanted,
+            max_age=THEME_COOKIE_SECONDS,
+            httponly=True,
+            samesite="Lax",
+            secure=request.is_secure(),
+        )
+    return response
+
+
+def next_page(request: HttpRequest) -> str:
+    """Where `next` leads, if that is on this site; else the first page."""
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    is_ours = url_has_allowed_host_and_scheme(
+        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return wanted if is_ours else resolve_url("panel:home")
+
+
+def may_show_password(request: HttpRequest) -> bool:
+    """Whether a password may cross this connection (N-006)."""
+    if request.is_secure():
+        return True
+    policy = LOGIN.read().clear_text_login
+    if policy == ClearTextLogin.LOOPBACK:
+        try:
+            return ip_address(client_address(request)).is_loopback
+        except ValueError:
+            return False
+    return bool(policy == ClearTextLogin.ALLOW)
+
+
+def _encrypted_address(request: HttpRequest) -> str:
+    host = request.get_host()
+    name = host if host.endswith("]") else host.rpartition(":")[0] or host
+    port = HTTPS_PORT + settings.MAILHOST_PORT_OFFSET
+    return f"https://{name}{'' if port == HTTPS_PORT else f':{port}'}{request.get_full_path()}"
+
+
+urlpatterns = [
+    path("login/", login, name="login"),
+    path("logout/", logout, name="logout"),
+    path("theme/", theme, name="theme"),
+]

@@ -1,0 +1,57 @@
+"""The first page after logging in, and the search box of every page."""
+
+from __future__ import annotations
+
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path
+
+from accounts import selectors
+from accounts.models import Role
+from panel import checklist, figures
+from panel.access import ADMINISTRATORS, EVERYBODY, PROVIDERS, actor_of, opens_for
+from panel.domainlist import domains_in_sight
+
+# What a search shows of each kind; more needs a longer word.
+FOUND = 20
+LONGEST_SEARCH = 200
+
+
+@opens_for(EVERYBODY)
+def home(request: HttpRequest) -> HttpResponse:
+    actor = actor_of(request)
+    context: dict[str, object] = {}
+    if actor.role in PROVIDERS:
+        context["figures"] = figures.of_provider(actor)
+    if actor.role == Role.SYSTEM_ADMINISTRATOR:
+        context["tasks"] = list(checklist.tasks())
+    if actor.role == Role.DOMAIN_ADMINISTRATOR:
+        domain = domains_in_sight(actor).get()
+        context.update(domain=domain, in_use=selectors.in_use(domain))
+    return render(request, "panel/home.html", context)
+
+
+@opens_for(ADMINISTRATORS)
+def search(request: HttpRequest) -> HttpResponse:
+    """Domains and users in sight by the beginning of their names; that is what indexes find."""
+    actor = actor_of(request)
+    query = request.GET.get("q", "").strip().replace("\0", "").lower()[:LONGEST_SEARCH]
+    context: dict[str, object] = {"query": query}
+    if query:
+        local_part, _, name = query.partition("@")
+        domains = selectors.domains_for(actor)
+        named = Q(name__startswith=name or query) | Q(unicode_name__startswith=name or query)
+        context["domains"] = domains.filter(named)[:FOUND]
+        users = selectors.users_for(actor).filter(local_part__startswith=local_part)
+        if name:
+            users = users.filter(domain__name__startswith=name)
+        context["users"] = users.order_by("local_part", "pk")[:FOUND]
+        context["most"] = FOUND
+    return render(request, "panel/search.html", context)
+
+
+urlpatterns = [
+    path("", home, name="home"),
+    path("search/", search, name="search"),
+]

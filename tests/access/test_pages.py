@@ -1,0 +1,55 @@
+"""Every page of the panel, asked by every role: the table is in `tests/access/pages/*.py`."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from django.urls import URLPattern, URLResolver
+
+from panel import urls
+from tests.access.rows import ROLES, Page, ask
+from tests.people import make_world
+
+
+def load(path: Path) -> list[Page]:
+    spec = importlib.util.spec_from_file_location(f"access_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    pages: list[Page] = module.PAGES
+    return pages
+
+
+PAGES = [
+    page for path in sorted((Path(__file__).parent / "pages").glob("*.py")) for page in load(path)
+]
+
+
+def names(patterns: list[URLPattern | URLResolver]) -> set[str]:
+    found: set[str] = set()
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            found |= names(pattern.url_patterns)
+        else:
+            assert pattern.name, f"{pattern.pattern} has no name"
+            found.add(f"{urls.app_name}:{pattern.name}")
+    return found
+
+
+def test_every_page_stands_in_the_table() -> None:
+    assert names(urls.urlpatterns) - {page.name for page in PAGES} == set()
+
+
+def test_every_line_of_the_table_is_a_page_with_a_word_for_each_role() -> None:
+    assert {page.name for page in PAGES} - names(urls.urlpatterns) == set()
+    assert [str(page) for page in PAGES if len(page.expected.split()) != len(ROLES)] == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("who", ROLES)
+def test_each_role_gets_what_the_table_says(who: str) -> None:
+    world = make_world()
+    expected = {(str(page), page.url): page.expected.split()[ROLES.index(who)] for page in PAGES}
+    assert {(str(page), page.url): ask(page, who, world) for page in PAGES} == expected
