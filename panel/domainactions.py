@@ -1,4 +1,4 @@
-"""What can be done to a domain from its row and from its page (D-005…D-019), as far as it exists."""
+"""What can be done to a domain from its row and its page (D-005…D-019), as far as it exists."""
 
 from __future__ import annotations
 

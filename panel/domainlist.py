@@ -44,7 +44,7 @@ class DomainListing(Listing[Domain]):
     )
 
     @property
-    def matching(self) -> QuerySet[Domain]:  # type: ignore[override]
+    def matching(self) -> QuerySet[Domain]:
         # A domain with two aliases that match is still one.
         found = super().matching
         return found.distinct() if self.query else found

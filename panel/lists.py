@@ -27,7 +27,7 @@ LONGEST_FILTER = 200
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`order`: the field to sort by, empty if it cannot be; `value`: what stands in the CSV file."""
+    """`order`: the field to sort by, empty if it cannot be; `value`: what the CSV file says."""
 
     label: str
     order: str = ""
@@ -46,7 +46,7 @@ class Pill:
 
 @dataclass(frozen=True, slots=True)
 class BulkAction:
-    """A button for the rows that are checked: a POST to `url` with `selected`, or `all_matching`."""
+    """A button for the checked rows: a POST to `url` with `selected`, or `all_matching`."""
 
     label: str
     icon: str
@@ -154,7 +154,7 @@ class Listing(Generic[M]):
         return bool(self.query) or self.pill is not None
 
     def selected(self) -> QuerySet[M]:
-        """The rows that a bulk action was asked for: checked ones, all that match, or `only` one."""
+        """The rows a bulk action was asked for: checked ones, all that match, or `only` one."""
         given = self._request.POST
         if "only" in given:
             return self._all.filter(**{self.identity: given["only"]})

@@ -1,4 +1,4 @@
-"""Pages in a real browser: pictures, keys, accessibility, and everything that a browser complains of."""
+"""Pages in a real browser: pictures, accessibility, and everything a browser complains of."""
 
 from __future__ import annotations
 

@@ -41,7 +41,8 @@ class TabbedForm:
         return iter(self.tabs)
 
     def is_valid(self) -> bool:
-        return all([tab.form.is_valid() for tab in self.tabs])  # all of them, to show all errors
+        outcomes = [tab.form.is_valid() for tab in self.tabs]  # none is left out after an error
+        return all(outcomes)
 
     @property
     def active(self) -> str:

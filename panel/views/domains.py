@@ -104,7 +104,7 @@ def _set_disabled(request: HttpRequest, is_disabled: bool) -> HttpResponse:
 
 
 def _each(chosen: list[Domain], change: Callable[[Domain], None]) -> tuple[list[Domain], list[str]]:
-    """Every row is authorised and changed singly; what is refused does not stop the rest (X-006)."""
+    """Every row is authorised and changed singly; a refusal does not stop the rest (X-006)."""
     done, refused = [], []
     for domain in chosen:
         try:
