@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,7 +30,7 @@ _BATCH = 500
 class Orphan:
     """A sound record that never had a row: a crash came between its sync and its commit.
 
-    Its submitter was never told that it is safe. `adopt` it or `bury` it.
+    Its submitter was never told that it is safe, and still has it: `bury` it.
     """
 
     area_id: int
@@ -179,34 +179,8 @@ def _missing_in(segment: Segment, file_bytes: int | None) -> list[MissingRecord]
     ]
 
 
-def adopt(orphans: Sequence[Orphan], *, now: datetime, references: int = 1) -> None:
-    """Give orphans their rows where they lie, in the caller's transaction."""
-    for orphan in orphans:
-        location, header = orphan.location, orphan.found.header
-        segment, _ = Segment.objects.get_or_create(
-            pk=orphan.segment_id,
-            defaults={"area_id": orphan.area_id, "sealed_at": now},
-        )
-        segment.size_bytes = max(segment.size_bytes, location.offset + location.length)
-        segment.live_bytes += location.length
-        segment.emptied_at = None
-        segment.save()
-        Blob.objects.create(
-            id=location.blob_id,
-            segment=segment,
-            offset=location.offset,
-            length=location.length,
-            size_bytes=location.size_bytes,
-            digest=header.digest,
-            references=references,
-        )
-
-
 def bury(paths: Sequence[Path]) -> list[Path]:
-    """Put what has no rows in these segments into their areas' `lost+found`; returns where.
-
-    To be called once every orphan that was to be adopted has been.
-    """
+    """Put what has no rows in these segments into their areas' `lost+found`; returns where."""
     buried = []
     for path in dict.fromkeys(paths):
         if path.exists() and not is_being_written(path):
@@ -214,6 +188,22 @@ def bury(paths: Sequence[Path]) -> list[Path]:
             if target is not None:
                 buried.append(target)
     return buried
+
+
+def buried(areas: Iterable[Area]) -> Iterator[Path]:
+    """The files in `lost+found` of these areas."""
+    for area in areas:
+        yield from sorted((area.directory / LOST_AND_FOUND).glob(f"*{SUFFIX}"))
+
+
+def forget_buried(areas: Iterable[Area], *, before: datetime) -> int:
+    """Remove what was last written before that moment; how many files."""
+    forgotten = 0
+    for path in buried(areas):
+        if path.stat().st_mtime < before.timestamp():
+            path.unlink(missing_ok=True)
+            forgotten += 1
+    return forgotten
 
 
 def _bury(path: Path) -> Path | None:

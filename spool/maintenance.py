@@ -11,6 +11,7 @@ from django.db import transaction
 
 from blobs import reconcile, sweep
 from blobs.ids import first_id_at
+from blobs.models import Area
 from mailboxes.pruning import forget_expunged
 from spool import settings, spacewarnings
 from spool.models import RefusedMail, SpooledMessage
@@ -34,11 +35,12 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """How many rows went."""
+    """How many rows went, and files of lost+found."""
 
     traces: int
     refusals: int
     notes: int
+    lost_files: int
 
 
 def recover(*, now: datetime) -> int:
@@ -46,7 +48,8 @@ def recover(*, now: datetime) -> int:
 
     A record without a row was never answered with 250, for the rows are committed before the
     reply: its sender still has the message, and to adopt it would deliver it twice. Such bytes
-    go to `lost+found`. A row whose record is gone or damaged is reported, never fatal.
+    go to `lost+found` for as long as traces are kept. A row whose record is gone or damaged is
+    reported, never fatal.
     """
     report = reconcile.reconcile(now=now)
     for missing in report.missing:
@@ -61,6 +64,11 @@ def recover(*, now: datetime) -> int:
             files=len(buried),
         )
     return len(report.missing) + len(report.damages)
+
+
+def forget_lost(before: datetime) -> int:
+    """Remove from `lost+found` what was written before that moment; how many files."""
+    return reconcile.forget_buried(Area.objects.order_by("id"), before=before)
 
 
 def keep_house(*, now: datetime) -> Done:
@@ -78,6 +86,7 @@ def forget_old_rows(*, now: datetime) -> Forgotten:
         traces=_delete_in_batches(lambda: _delete_traces(before)),
         refusals=_delete_in_batches(lambda: _delete_refusals(before)),
         notes=changes.forget_before(now - NOTES_KEPT),
+        lost_files=forget_lost(before),
     )
 
 

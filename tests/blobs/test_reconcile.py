@@ -4,13 +4,12 @@ import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import transaction
 
 from blobs.committer import Job
 from blobs.ids import encode_id
 from blobs.models import Blob, Segment
 from blobs.reading import forget_all
-from blobs.reconcile import LOST_AND_FOUND, adopt, bury, reconcile, verify
+from blobs.reconcile import LOST_AND_FOUND, buried, bury, forget_buried, reconcile, verify
 from blobs.record import Found, decode_segment_header, encode_head, mark_of, scan
 from blobs.segment import SegmentWriter
 from blobs.store import locate, read_body
@@ -73,27 +72,6 @@ def test_record_without_row_is_reported_with_its_meta(crashed):
     assert not Blob.objects.exists()
 
 
-def test_adopted_orphan_is_a_blob_like_any_other(crashed):
-    _, (location, other) = crashed(b"one", b"two")
-    orphans = reconcile(now=NOW).orphans
-    with transaction.atomic():
-        adopt(orphans, now=NOW)
-    assert read_body(location) == b"one"
-    assert read_body(other) == b"two"
-    segment = Segment.objects.get()
-    assert segment.live_bytes == location.length + other.length
-    assert segment.sealed_at == NOW
-    assert reconcile(now=NOW).orphans == []
-
-
-def test_crash_while_adopting_lets_the_next_start_do_it(crashed):
-    crashed(b"one")
-    with pytest.raises(RuntimeError), transaction.atomic():
-        adopt(reconcile(now=NOW).orphans, now=NOW)
-        raise RuntimeError("crash")
-    assert len(reconcile(now=NOW).orphans) == 1
-
-
 def test_orphans_can_be_buried(crashed, area):
     path, (location,) = crashed(b"one")
     orphans = reconcile(now=NOW).orphans
@@ -101,6 +79,11 @@ def test_orphans_can_be_buried(crashed, area):
     assert target == area.directory / LOST_AND_FOUND / path.name
     assert not path.exists()
     assert next(scan(target)).header.blob_id == location.blob_id
+    assert list(buried([area])) == [target]
+    written = datetime.fromtimestamp(target.stat().st_mtime, UTC)
+    assert forget_buried([area], before=written) == 0
+    assert forget_buried([area], before=written + timedelta(seconds=1)) == 1
+    assert not target.exists()
     assert reconcile(now=NOW).orphans == []
 
 

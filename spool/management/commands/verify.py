@@ -7,6 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from blobs import reconcile
+from blobs.models import Area
 from mailboxes.verify import verify, verify_references
 from spool.references import count_references
 
@@ -24,6 +26,7 @@ class Command(BaseCommand):
         repair: bool = options["repair"]
         found = verify(repair=repair)
         found += verify_references(count_references, repair=repair)
+        self._tell_of_lost_files()
         for difference in found:
             self.stdout.write(str(difference))
         if not found:
@@ -32,3 +35,13 @@ class Command(BaseCommand):
             self.stdout.write(f"{len(found):,} set right.")
         else:
             sys.exit(1)
+
+    def _tell_of_lost_files(self) -> None:
+        """No fault: what a crash left of messages that were never accepted."""
+        files = [path.stat() for path in reconcile.buried(Area.objects.order_by("id"))]
+        if files:
+            size_kb = sum(file.st_size for file in files) // 1024 + 1
+            self.stdout.write(
+                f"lost+found holds {len(files):,} files ({size_kb:,} KB) of messages whose"
+                " acceptance was cut off by a crash; their senders still have them."
+            )
