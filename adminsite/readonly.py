@@ -5,11 +5,17 @@ What comes out of mail is hostile text: it is shown as Django escapes it, never 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, ClassVar
 
+from django.contrib import admin
+from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
+
+from clock.fields import MomentField
 
 # Bytes say nothing on a page, and what a password became is nobody's business.
 _HIDDEN = (models.BinaryField,)
@@ -21,6 +27,48 @@ class PlainAdmin(ModelAdmin):  # type: ignore[misc]
 
     show_full_result_count = False
     list_per_page = 50
+    # Column to the words for its value, such as ids in the form that commands take.
+    shown_as: ClassVar[Mapping[str, Callable[[Any], str]]] = {}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._columns: dict[Any, Any] = {}
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return [self._column(name) for name in super().get_list_display(request)]
+
+    def _column(self, name: Any) -> Any:
+        """The column itself, or a function that shows its value readably: the same each time."""
+        if name not in self._columns:
+            self._columns[name] = self._make_column(name)
+        return self._columns[name]
+
+    def _make_column(self, name: Any) -> Any:
+        words = self._words(name) if isinstance(name, str) else None
+        if words is None:
+            return name
+        field = self.model._meta.get_field(name)
+
+        @admin.display(description=field.verbose_name, ordering=name, empty_value="-")
+        def shown(row: models.Model) -> str | None:
+            value = getattr(row, name)
+            return None if value is None else words(value)
+
+        shown.__name__ = name
+        return shown
+
+    def _words(self, name: str) -> Callable[[Any], str] | None:
+        if name in self.shown_as:
+            return self.shown_as[name]
+        try:
+            field = self.model._meta.get_field(name)
+        except FieldDoesNotExist:
+            return None
+        return moment_in_words if isinstance(field, MomentField) else None
+
+
+def moment_in_words(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 class ReadOnlyAdmin(PlainAdmin):
@@ -33,12 +81,15 @@ class ReadOnlyAdmin(PlainAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def _names(self) -> list[str]:
         return [
             field.name
             for field in self.model._meta.concrete_fields
             if not isinstance(field, _HIDDEN) and field.name not in _SECRET
         ]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return [self._column(name) for name in self._names()]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return self.get_fields(request, obj)

@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import suppress
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from adminsite.readonly import ReadOnlyAdmin
+from blobs.errors import BadId
+from blobs.ids import decode_id, encode_id
 from domains.adminpages import ServiceAdmin, SingleRowAdmin
 from spool import gateways, models
 from spool.configuration import SPOOL
 from spool.models import Gateway
 
 
+class SpoolAdmin(ReadOnlyAdmin):
+    """Ids in the form of Received lines, logs and `manage.py trace`, also in the search box."""
+
+    shown_as: ClassVar = {"id": encode_id}
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        with suppress(BadId):
+            search_term = str(decode_id(search_term.strip()))
+        found: tuple[QuerySet[Any], bool] = super().get_search_results(
+            request, queryset, search_term
+        )
+        return found
+
+
 @admin.register(models.SpooledMessage)
-class SpooledMessageAdmin(ReadOnlyAdmin):
+class SpooledMessageAdmin(SpoolAdmin):
     list_display = ("id", "sender", "origin", "kind", "size_bytes", "accepted_at", "finished_at")
     list_filter = ("origin", "kind")
     search_fields = ("=id", "=sender", "=message_id")
 
 
 @admin.register(models.SpooledRecipient)
-class SpooledRecipientAdmin(ReadOnlyAdmin):
+class SpooledRecipientAdmin(SpoolAdmin):
     list_display = ("address", "message", "route", "state", "attempts", "due_at", "reply")
     list_select_related = ("message",)
     list_filter = ("state", "route")
@@ -31,7 +51,7 @@ class SpooledRecipientAdmin(ReadOnlyAdmin):
 
 
 @admin.register(models.DeliveryAttempt)
-class DeliveryAttemptAdmin(ReadOnlyAdmin):
+class DeliveryAttemptAdmin(SpoolAdmin):
     list_display = ("id", "recipient", "number", "outcome", "host", "reply")
     list_select_related = ("recipient",)
     list_filter = ("outcome",)
@@ -39,7 +59,7 @@ class DeliveryAttemptAdmin(ReadOnlyAdmin):
 
 
 @admin.register(models.TraceEntry)
-class TraceEntryAdmin(ReadOnlyAdmin):
+class TraceEntryAdmin(SpoolAdmin):
     list_display = ("id", "message", "recipient", "at", "actor", "decision")
     list_select_related = ("message", "recipient")
     search_fields = ("=id", "=message__id", "=recipient__address")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
+from blobs.ids import encode_id
 from clock.fields import MomentField
 
 
@@ -105,7 +106,7 @@ class SpooledMessage(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.id}"
+        return encode_id(self.id)
 
 
 class State(models.IntegerChoices):

@@ -27,6 +27,7 @@ from accounts.models import (
 )
 from accounts.settings import LOGIN
 from adminsite.readonly import ReadOnlyAdmin
+from blobs.ids import encode_id
 from clock.moments import utc_now
 from domains.models import TABS, Domain, DomainAlias
 from events.models import AuditEntry
@@ -35,7 +36,7 @@ from operations.models import RelayNetwork
 from operations.services import LISTENERS
 from spool import gateways
 from spool.configuration import SPOOL
-from spool.models import Gateway
+from spool.models import Gateway, SpooledMessage
 from tests.factories import PASSWORD, make_alias, make_domain, make_domain_alias
 
 pytestmark = pytest.mark.django_db
@@ -138,6 +139,25 @@ def test_every_list_opens_and_searches(client: Client, world: Domain) -> None:
         assert page.status_code == 200, model
         assert HOSTILE.encode() not in page.content, model
         assert client.get(url(model, "changelist"), {"q": "1"}).status_code == 200, model
+
+
+def test_times_and_ids_are_shown_as_people_and_commands_take_them(
+    client: Client, world: Domain
+) -> None:
+    make_mail(world)
+    message = SpooledMessage.objects.first()
+    assert message is not None
+    moment = f"{message.accepted_at:%Y-%m-%d %H:%M:%S} UTC"
+    for page in (
+        client.get(url(SpooledMessage, "changelist")),
+        client.get(url(SpooledMessage, "changelist"), {"q": encode_id(message.pk)}),
+        client.get(url(SpooledMessage, "change", message.pk)),
+    ):
+        text = page.content.decode()
+        assert moment in text
+        assert encode_id(message.pk) in text
+    found = client.get(url(SpooledMessage, "changelist"), {"q": encode_id(message.pk + 1)})
+    assert moment not in found.content.decode()
 
 
 def test_every_row_opens_and_can_be_added_only_where_a_service_adds(
