@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypedDict
 
+from django.conf import settings
+
 from accounts import authentication
 from accounts.directory import AccountPolicy
 from accounts.errors import WrongCredentials
@@ -20,7 +22,7 @@ from protocols.sasl import Challenge, CramProof, Exchange, KeysWanted, PlainProo
 from protocols.scram import ScramKeys
 
 # Guessing by one session is slowed; guessing by many is for the blocks of a later check (M-064).
-FAILURE_SECONDS = 1.0
+FAILURE_SECONDS = settings.MAILHOST_FAILED_LOGIN_MS / 1000
 
 # Sends a challenge in the protocol's own dress; returns the client's decoded response.
 Converse = Callable[[bytes], Awaitable[bytes]]

@@ -61,6 +61,9 @@ MAILHOST_DNS_SERVERS = environment.words("MAILHOST_DNS_SERVERS")
 # Where the servers of other domains listen: 25, but on a test bench without privileges.
 MAILHOST_OUTGOING_PORT = environment.number("MAILHOST_OUTGOING_PORT", 25, least=1, most=65_535)
 
+# Milliseconds for which a client is left waiting after a wrong password.
+MAILHOST_FAILED_LOGIN_MS = environment.number("MAILHOST_FAILED_LOGIN_MS", 1000, least=0, most=60_000)
+
 # --- processes and machines ------------------------------------------------------------------
 # Mail processes on this machine; each one has every listener (SO_REUSEPORT).
 MAILHOST_MAIL_PROCESSES = environment.number("MAILHOST_MAIL_PROCESSES", 1, least=1, most=64)

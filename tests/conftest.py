@@ -41,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A whole server, started once for each test process: use domains of your own on it."""
     data: Path = tmp_path_factory.mktemp("server") / "data"
     with databases.fresh(os.environ.get("MAILHOST_DATABASE_URL")) as url:
-        running = RunningServer(data, database_url=url)
+        running = RunningServer(data, database_url=url, failed_login_ms=20)
         running.start()
         yield running
         running.stop()

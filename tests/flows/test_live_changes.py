@@ -32,27 +32,50 @@ def soon(question: Callable[[], bool]) -> bool:
     return False
 
 
+FIRST, SECOND = "correct horse battery", "quite another battery"
+
+
 @pytest.mark.spec("X-004", "U-016", "D-036", "D-100")
 def test_applied_changes_act_in_a_running_server_within_seconds(server: RunningServer) -> None:
-    def apply(rest: str) -> None:
-        server.manage("apply", "-", text=f"domains: [{{name: live.example, {rest}}}]")
+    """Each change has a user of his own, so that a few runs of the command are enough."""
 
-    first, second = "correct horse battery", "quite another battery"
-    assert not may_log_in(server, "ann@live.example", first)
-    apply(f"admin: {{username: admin}}, users: [{{username: ann, password: {first}}}]")
-    assert soon(lambda: may_log_in(server, "ann@live.example", first))
-    apply("domain_aliases: [live-alias.example]")
-    assert soon(lambda: may_log_in(server, "ANN@live-alias.example", first))
-    apply(f"users: [{{username: ann, password: {second}}}]")
-    assert soon(lambda: not may_log_in(server, "ann@live.example", first))
-    assert may_log_in(server, "ann@live.example", second)
-    ann = "users: [{{username: ann, {}}}]".format
-    for off, on in (
-        (ann("status: disabled"), ann("status: enabled")),
-        (ann("imap_access: false"), "features: {service_access_control: false}"),
-        ("disabled: true", "disabled: false"),
-    ):
-        apply(off)
-        assert soon(lambda: not may_log_in(server, "ann@live.example", second))
-        apply(on)
-        assert soon(lambda: may_log_in(server, "ann@live.example", second))
+    def becomes(login: str, *, allowed: bool, password: str = FIRST) -> bool:
+        return soon(lambda: may_log_in(server, login, password) == allowed)
+
+    live = "live.example", "admin: {username: admin}"
+    whole = "whole.example", "admin: {username: admin}"
+    assert not may_log_in(server, "ann@live.example", FIRST)
+    people = ", ".join(f"{{username: {name}, password: {FIRST}}}" for name in ("ann", "ben", "cat"))
+    dora = f"users: [{{username: dora, password: {FIRST}}}]"
+    _apply(server, (*live, f"users: [{people}]"), (*whole, dora))
+    for login in ("ann@live", "ben@live", "cat@live", "dora@whole"):
+        assert becomes(f"{login}.example", allowed=True)
+    changed = (
+        f"{{username: ann, password: {SECOND}}}, {{username: ben, status: disabled}},"
+        " {username: cat, imap_access: false}"
+    )
+    _apply(
+        server,
+        ("live.example", "domain_aliases: [live-alias.example]", f"users: [{changed}]"),
+        ("whole.example", "disabled: true"),
+    )
+    for login in ("ann@live", "ben@live", "cat@live", "dora@whole"):
+        assert becomes(f"{login}.example", allowed=False)
+    assert may_log_in(server, "ANN@live-alias.example", SECOND)
+    _apply(
+        server,
+        (
+            "live.example",
+            "features: {service_access_control: false}",
+            "users: [{username: ben, status: enabled}]",
+        ),
+        ("whole.example", "disabled: false"),
+    )
+    for login in ("ben@live", "cat@live", "dora@whole"):
+        assert becomes(f"{login}.example", allowed=True)
+    assert not may_log_in(server, "ann@live.example", FIRST)
+
+
+def _apply(server: RunningServer, *domains: tuple[str, ...]) -> None:
+    listed = ", ".join(f"{{name: {name}, {', '.join(rest)}}}" for name, *rest in domains)
+    server.manage("apply", "-", text=f"domains: [{listed}]")
