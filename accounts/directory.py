@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from accounts.models import AliasTarget, LocalPart, Role, Status, User, UserAlias
+from accounts.models import AliasTarget, LocalPart, ResellerPlan, Role, Status, User, UserAlias
 from domains import directory as domain_directory
 from domains.directory import Memory
 from domains.policy import MEGABYTE, DomainPolicy
@@ -38,6 +38,14 @@ class AccountPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class SpaceCap:
+    """What the plan of a domain's reseller allows over all his domains together (X-011)."""
+
+    reseller_id: int
+    allowed_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """Where an alias leads: `account_id`, or `local_part` at `domain_name`."""
 
@@ -62,6 +70,7 @@ _entries: Memory[tuple[int, int, str], Entry | None] = Memory(limit=500_000)
 _domain_versions: dict[int, int] = {}
 _accounts: Memory[int, AccountPolicy | None] = Memory(limit=500_000)
 _administrators: Memory[int, int | None] = Memory(limit=10_000)
+_caps: Memory[int, SpaceCap | None] = Memory(limit=10_000)
 
 
 def lookup(domain_id: int, local_part: str, *, cached_only: bool = False) -> Entry | None:
@@ -77,6 +86,11 @@ def account(account_id: int, *, cached_only: bool = False) -> AccountPolicy | No
 def primary_administrator(domain_id: int, *, cached_only: bool = False) -> int | None:
     """The account that gets a domain's warnings and its postmaster's mail."""
     return _administrators.ask(domain_id, _read_administrator, cached_only=cached_only)
+
+
+def space_cap(domain_id: int, *, cached_only: bool = False) -> SpaceCap | None:
+    """None: the domain's own limit is all that holds."""
+    return _caps.ask(domain_id, _read_cap, cached_only=cached_only)
 
 
 def address(policy: AccountPolicy, domain: DomainPolicy) -> str:
@@ -120,12 +134,19 @@ def forget_domain(domain_id: int) -> None:
     """Called for each note on Topic.DOMAIN: its addresses may have changed."""
     _domain_versions[domain_id] = _domain_versions.get(domain_id, 0) + 1
     _administrators.forget(domain_id)
+    _caps.forget(domain_id)
+
+
+def forget_caps() -> None:
+    """Called for each note on Topic.SETTINGS: a plan may have changed."""
+    _caps.clear()
 
 
 def clear() -> None:
     _entries.clear()
     _accounts.clear()
     _administrators.clear()
+    _caps.clear()
 
 
 def _read_entry(key: tuple[int, int, str]) -> Entry | None:
@@ -177,3 +198,12 @@ def _read_administrator(domain_id: int) -> int | None:
         .values_list("pk", flat=True)
         .first()
     )
+
+
+def _read_cap(domain_id: int) -> SpaceCap | None:
+    row = (
+        ResellerPlan.objects.filter(reseller__owned__domain_id=domain_id, plan__disk_space_mb__gt=0)
+        .values_list("reseller_id", "plan__disk_space_mb")
+        .first()
+    )
+    return None if row is None else SpaceCap(row[0], row[1] * MEGABYTE)

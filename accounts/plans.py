@@ -14,6 +14,8 @@ from domains.models import DomainFeatures
 from domains.values import replace, settable_fields
 from events import audit
 from events.audit import Actor
+from switchboard.publish import publish_on_commit
+from switchboard.topics import Topic
 
 FIELDS = settable_fields(Plan)
 
@@ -42,6 +44,7 @@ def change(*, plan: Plan, values: Mapping[str, Any], by: Actor | None) -> Plan:
     if changes:
         plan.save(update_fields=list(changes))
         audit.record(by, "changed plan", plan, changes)
+        publish_on_commit(Topic.SETTINGS, durable=True)
     return plan
 
 
@@ -69,6 +72,7 @@ def put_on(*, username: str, plan_name: str, by: Actor | None) -> ResellerPlan:
     row, _ = ResellerPlan.objects.update_or_create(reseller=reseller, defaults={"plan": plan})
     names = {"plan": (old.plan.name if old else None, plan.name)}
     audit.record(by, "put reseller on plan", reseller, names)
+    publish_on_commit(Topic.SETTINGS, durable=True)
     return row
 
 
@@ -78,6 +82,7 @@ def take_off(*, row: ResellerPlan, by: Actor | None) -> None:
     names = {"plan": (row.plan.name, None)}
     audit.record(by, "took reseller off plan", row.reseller, names)
     row.delete()
+    publish_on_commit(Topic.SETTINGS, durable=True)
 
 
 def _replace(plan: Plan, values: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

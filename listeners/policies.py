@@ -32,6 +32,7 @@ def forget_when_told(board: Switchboard, *, changed: Callable[[], object]) -> No
 
     def settings(notes: Sequence[Note]) -> None:
         singlerow.forget_all()
+        account_directory.forget_caps()
         operations_settings.forget()
         spool_settings.forget()
         changed()

@@ -1,4 +1,4 @@
-"""Bytes used against bytes allowed, of a mailbox (U-013) and of its domain (D-082)."""
+"""Bytes used against bytes allowed, of mailboxes (U-013), domains (D-082) and plans (X-011)."""
 
 from __future__ import annotations
 
@@ -37,6 +37,9 @@ _READ = {
     " WHERE account_id IN ({marks})",
     QuotaScope.DOMAIN: "SELECT domain_id, bytes FROM mailboxes_domainusage"
     " WHERE domain_id IN ({marks})",
+    QuotaScope.PLAN: "SELECT owned.reseller_id, SUM(used.bytes) FROM mailboxes_domainusage used"
+    " JOIN accounts_domainownership owned ON owned.domain_id = used.domain_id"
+    " WHERE owned.reseller_id IN ({marks}) GROUP BY owned.reseller_id",
 }
 _ADD = {
     QuotaScope.ACCOUNT: "INSERT INTO mailboxes_accountusage (account_id, bytes, messages)"
@@ -72,10 +75,13 @@ def require_room(account: AccountPolicy, size_bytes: int, *, cached_only: bool =
     """
     domain = domain_directory.policy(account.domain_id, cached_only=cached_only)
     of_domain = None if domain is None else domain.limits.disk_space_bytes
-    limits = (
+    cap = account_directory.space_cap(account.domain_id, cached_only=cached_only)
+    limits = [
         (QuotaScope.ACCOUNT, account.account_id, account.quota_bytes),
         (QuotaScope.DOMAIN, account.domain_id, of_domain),
-    )
+    ]
+    if cap is not None:
+        limits.append((QuotaScope.PLAN, cap.reseller_id, cap.allowed_bytes))
     for scope, key, allowed in limits:
         if allowed is None:
             continue
@@ -103,8 +109,17 @@ def refuse_overfull(cursor: Any, deliveries: Sequence[Sized]) -> None:
         QuotaScope.DOMAIN: _domain_limits({d.domain_id for d in deliveries}),
     }
     used = {scope: _read(cursor, scope, known) if known else {} for scope, known in limits.items()}
+    caps = {d.domain_id: account_directory.space_cap(d.domain_id) for d in deliveries}
+    owners = {domain_id: cap.reseller_id for domain_id, cap in caps.items() if cap is not None}
+    limits[QuotaScope.PLAN] = {cap.reseller_id: cap.allowed_bytes for cap in caps.values() if cap}
+    # Over many domains: the sum may be some seconds old.
+    used[QuotaScope.PLAN] = {
+        key: _recent(QuotaScope.PLAN, key, cached_only=False) for key in limits[QuotaScope.PLAN]
+    }
     for delivery in deliveries:
         keys = {QuotaScope.ACCOUNT: delivery.account_id, QuotaScope.DOMAIN: delivery.domain_id}
+        if delivery.domain_id in owners:
+            keys[QuotaScope.PLAN] = owners[delivery.domain_id]
         for scope, key in keys.items():
             allowed = limits[scope].get(key)
             taken = used[scope].get(key, 0)

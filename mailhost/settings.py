@@ -62,7 +62,9 @@ MAILHOST_DNS_SERVERS = environment.words("MAILHOST_DNS_SERVERS")
 MAILHOST_OUTGOING_PORT = environment.number("MAILHOST_OUTGOING_PORT", 25, least=1, most=65_535)
 
 # Milliseconds for which a client is left waiting after a wrong password.
-MAILHOST_FAILED_LOGIN_MS = environment.number("MAILHOST_FAILED_LOGIN_MS", 1000, least=0, most=60_000)
+MAILHOST_FAILED_LOGIN_MS = environment.number(
+    "MAILHOST_FAILED_LOGIN_MS", 1000, least=0, most=60_000
+)
 
 # --- processes and machines ------------------------------------------------------------------
 # Mail processes on this machine; each one has every listener (SO_REUSEPORT).

@@ -45,7 +45,7 @@ def greets(server):
         return smtp.noop()[0] == 250
 
 
-@pytest.mark.spec("X-030", "X-034", "N-001", "N-004", "N-005")
+@pytest.mark.spec("X-030", "X-034", "N-004", "N-005")
 def test_the_first_start_makes_all_and_the_second_changes_nothing(fresh):
     fresh.start()
     assert len(re.findall("^First administrator: admin   password: .{16}$", fresh.log, re.M)) == 1
@@ -90,7 +90,7 @@ def sign_in(url, login, password):
         return answer.code
 
 
-@pytest.mark.spec("N-001", "N-004")
+@pytest.mark.spec("N-004")
 def test_every_service_listens_with_and_without_tls(server):
     for service in ("smtp", "submission", "pop3", "imap", "http"):
         with socket.create_connection(("127.0.0.1", server.port(service)), timeout=10) as client:
@@ -105,7 +105,6 @@ def test_every_service_listens_with_and_without_tls(server):
             assert encrypted.version() in ("TLSv1.2", "TLSv1.3")
 
 
-@pytest.mark.spec("N-001")
 @pytest.mark.parametrize("part", ["serve_mail", "serve_web"])
 def test_a_killed_part_comes_back(server, part):
     (before,) = server.pids(part)
@@ -115,7 +114,6 @@ def test_a_killed_part_comes_back(server, part):
     assert greets(server)
 
 
-@pytest.mark.spec("N-001")
 def test_a_mail_port_in_use_is_named_and_taken_when_it_is_free(fresh):
     with socket.create_server(("127.0.0.1", fresh.port("smtp"))):
         fresh.start()
@@ -128,7 +126,6 @@ def test_a_mail_port_in_use_is_named_and_taken_when_it_is_free(fresh):
     assert greets(fresh)
 
 
-@pytest.mark.spec("N-001")
 def test_sigterm_drains_and_nothing_is_left(fresh):
     fresh.start()
     parts = [*fresh.pids("serve_mail"), *fresh.pids("serve_web")]
@@ -202,7 +199,6 @@ def test_a_full_disk_at_the_start_is_told_in_one_line(tmp_path):
     assert "full" in str(refused.value) and "Traceback" not in str(refused.value)
 
 
-@pytest.mark.spec("N-001")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives privileges away")
 def test_root_gives_its_privileges_away_and_low_ports_still_open():
     script = (

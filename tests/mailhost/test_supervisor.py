@@ -73,14 +73,12 @@ def run(tmp_path: Path) -> Iterator[Callable[..., Run]]:
             one.process.wait()
 
 
-@pytest.mark.spec("N-001")
 def test_it_announces_all_ports_when_every_part_is_ready(run):
     server = run("good", "good")
     server.wait_ready()
     assert "ready 8000 8001" in server.log.read_text()
 
 
-@pytest.mark.spec("N-001")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_drains_every_part_and_the_exit_code_is_0(run, number):
     server = run("good", "good")
@@ -89,7 +87,6 @@ def test_a_signal_drains_every_part_and_the_exit_code_is_0(run, number):
     assert sorted(server.events("drained")) == sorted(server.events("ready"))
 
 
-@pytest.mark.spec("N-001")
 def test_a_killed_part_is_started_again_and_the_others_stay(run):
     server = run("good", "good")
     server.wait_ready()
@@ -125,7 +122,6 @@ def test_parts_drain_when_the_supervisor_is_killed(run):
     server.wait_until(lambda: len(server.events("drained")) == 2)
 
 
-@pytest.mark.spec("N-001")
 def test_sockets_of_systemd_reach_the_parts(tmp_path):
     record = tmp_path / "record"
     program = (

@@ -152,7 +152,6 @@ def test_a_message_that_was_in_this_mailbox_already_is_not_delivered_at_once():
     assert not Message.objects.exists()
 
 
-@pytest.mark.spec("N-023")
 def test_a_submission_gets_what_it_lacks():
     domain = factories.make_domain("one.example", "alice")
     user = domain.users.get(local_part="alice")

@@ -176,7 +176,7 @@ def test_who_never_reads_what_he_asked_for_is_cut_off(put, pop, enter):
     assert not pop.listener.visits
 
 
-@pytest.mark.spec("N-001", "M-008")
+@pytest.mark.spec("M-008")
 def test_a_drain_closes_sessions_and_keeps_their_mail(world, put, pop, enter):
     put(FIRST)
     session = enter()

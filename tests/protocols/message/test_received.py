@@ -80,7 +80,6 @@ def added(message: bytes) -> bytes:
     )
 
 
-@pytest.mark.spec("N-023")
 def test_submission_adds_what_is_missing_and_nothing_else():
     assert added(b"Subject: x\r\nDate: \r\n\r\n") == (
         b"Date: Sat, 21 Nov 2026 22:28:07 +0000\r\n"
