@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from blobs.errors import BlobGone
 from blobs.store import read_cached
+from listeners.imap.headers import LONGEST_HEADER_BYTES, fields, headers
 from listeners.imap.plan import Plan
 from listeners.imap.sections import cut, filtered, is_filtered, span
 from mailboxes import selectors
 from mailboxes.selectors import StoredMessage
 from protocols.imap.fetch import Section
 
-HEADERS_BYTES = 16 * 1024 * 1024
-LONGEST_HEADER_BYTES = 32 * 1024
 AT_ONCE_BYTES = 1024 * 1024  # of messages read on the loop, from memory
 LARGE_BYTES = 512 * 1024  # a longer section is sent in pieces of this size
 
@@ -37,51 +34,21 @@ class Large:
 Octets = bytes | Large
 
 
-class Headers:
-    """Headers read lately, by message id; any thread may ask."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._known: OrderedDict[int, bytes] = OrderedDict()
-        self._size_bytes = 0
-
-    def get(self, message_id: int) -> bytes | None:
-        return self._known.get(message_id)
-
-    def put(self, message_id: int, header: bytes) -> None:
-        if len(header) > LONGEST_HEADER_BYTES:
-            return
-        with self._lock:
-            if message_id not in self._known:
-                self._known[message_id] = header
-                self._size_bytes += len(header) + 200
-            while self._size_bytes > HEADERS_BYTES:
-                _, dropped = self._known.popitem(last=False)
-                self._size_bytes -= len(dropped) + 200
-
-
-headers = Headers()
-
-
 def answers_at_once(folder_id: int, uids: Sequence[int], plan: Plan) -> list[bytes] | None:
     """The items of each message, if nothing has to be waited for."""
     messages = [message for message in selectors.known(folder_id, uids) if message is not None]
     if len(messages) < len(uids):
         return None
-    if not plan.sections:
-        return _texts(messages, plan)
-    if sum(message.size_bytes for message in messages) > AT_ONCE_BYTES:
-        return None
-    found: list[bytes] = []
-    for message in messages:
-        items = [text(message) for text in plan.texts]
-        for section in plan.sections:
-            item = _item(message, section, _read_at_once)
-            if not isinstance(item, bytes):
-                return None
-            items.append(item)
-        found.append(b" ".join(items))
-    return found
+    columns = [_texts(messages, plan)] if plan.texts else []
+    for section in plan.sections:
+        column = _fields if is_filtered(section) else _bodies
+        items = column(messages, section)
+        if items is None:
+            return None
+        columns.append(items)
+    if len(columns) == 1:
+        return columns[0]
+    return [b" ".join(row) for row in zip(*columns, strict=True)]
 
 
 def _texts(messages: Sequence[StoredMessage], plan: Plan) -> list[bytes]:
@@ -89,6 +56,37 @@ def _texts(messages: Sequence[StoredMessage], plan: Plan) -> list[bytes]:
         text = plan.texts[0]
         return [text(message) for message in messages]
     return [b" ".join([text(message) for text in plan.texts]) for message in messages]
+
+
+def _fields(messages: Sequence[StoredMessage], section: Section) -> list[bytes] | None:
+    """The items of one section that names fields; None: something has to be waited for."""
+    known = fields.of(section)
+    found: list[bytes] = []
+    read_bytes = 0
+    for message in messages:
+        item: Octets | None = known.get(message.message_id)
+        if item is None:
+            read_bytes += message.facts.header_bytes
+            if read_bytes > AT_ONCE_BYTES:
+                return None
+            item = _item(message, section, _read_at_once)
+            if not isinstance(item, bytes):
+                return None
+        found.append(item)
+    return found
+
+
+def _bodies(messages: Sequence[StoredMessage], section: Section) -> list[bytes] | None:
+    """The same for any other section."""
+    if sum([message.size_bytes for message in messages]) > AT_ONCE_BYTES:
+        return None
+    found: list[bytes] = []
+    for message in messages:
+        item = _item(message, section, _read_at_once)
+        if not isinstance(item, bytes):
+            return None
+        found.append(item)
+    return found
 
 
 def answers(folder_id: int, uids: Sequence[int], plan: Plan) -> list[list[Octets] | None]:
@@ -129,13 +127,19 @@ def _item(
         return section.label + b" NIL"
     if is_filtered(section):
         header = read(message, *whole)
-        octets = None if header is None else filtered(header, section)
-    else:
-        start, stop = cut(whole, section)
-        if stop - start > LARGE_BYTES:
-            return Large(message, start, stop)
-        octets = read(message, start, stop)
+        return None if header is None else _fields_item(message, section, header)
+    start, stop = cut(whole, section)
+    if stop - start > LARGE_BYTES:
+        return Large(message, start, stop)
+    octets = read(message, start, stop)
     return None if octets is None else _head(section, len(octets)) + octets
+
+
+def _fields_item(message: StoredMessage, section: Section, header: bytes) -> bytes:
+    octets = filtered(header, section)
+    item = _head(section, len(octets)) + octets
+    fields.put(section, message.message_id, item)
+    return item
 
 
 def _head(section: Section, size_bytes: int) -> bytes:
