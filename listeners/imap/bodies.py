@@ -64,14 +64,13 @@ def _fields(messages: Sequence[StoredMessage], section: Section) -> list[bytes] 
     found: list[bytes] = []
     read_bytes = 0
     for message in messages:
-        item: Octets | None = known.get(message.message_id)
+        item = known.get(message.message_id)
         if item is None:
             read_bytes += message.facts.header_bytes
-            if read_bytes > AT_ONCE_BYTES:
+            fresh = _item(message, section, _read_at_once) if read_bytes <= AT_ONCE_BYTES else None
+            if not isinstance(fresh, bytes):
                 return None
-            item = _item(message, section, _read_at_once)
-            if not isinstance(item, bytes):
-                return None
+            item = fresh
         found.append(item)
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from protocols.imap import commands
@@ -99,15 +100,32 @@ def parse_store(cursor: Cursor, *, by_uid: bool = False) -> commands.Command:
         unchanged_since = cursor.modseq()
         cursor.require(b")")
         cursor.space()
+    action, is_silent, flags = _marks(cursor)
+    return commands.Store(messages, action, flags, is_silent, by_uid, unchanged_since)
+
+
+_Marks = tuple[StoreAction, bool, tuple[str, ...]]
+
+
+def _marks(cursor: Cursor) -> _Marks:
+    """What STORE does to flags, up to the end of the command: the same few things for ever."""
+    rest = cursor.buffer[cursor.position :]
+    return _remembered_marks(rest) if len(rest) <= 256 else _parse_marks(cursor)
+
+
+@lru_cache(maxsize=512)
+def _remembered_marks(rest: bytes) -> _Marks:
+    return _parse_marks(Cursor(rest))
+
+
+def _parse_marks(cursor: Cursor) -> _Marks:
     match = _STORE_ACTION.match(cursor.buffer, cursor.position)
     if match is None:
         raise Malformed("Expected FLAGS")
     cursor.position = match.end()
     flags = cursor.flags()
     cursor.end()
-    return commands.Store(
-        messages, _ACTIONS[match[1]], flags, match[2] is not None, by_uid, unchanged_since
-    )
+    return _ACTIONS[match[1]], match[2] is not None, flags
 
 
 def parse_copy(cursor: Cursor, *, by_uid: bool = False) -> commands.Command:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 
 from protocols.imap import commands
@@ -14,6 +14,8 @@ from protocols.imap import message_arguments as messages
 from protocols.imap import session_arguments as session
 from protocols.imap.commands import Command
 from protocols.imap.grammar import Cursor
+
+REPEATED_BYTES: Final = 256  # of arguments; longer ones are seldom the same twice
 
 
 class State(IntEnum):
@@ -53,6 +55,20 @@ def _of_folder(make: Callable[[str], Command]) -> Callable[[Cursor], Command]:
     return parse
 
 
+def _repeated(parse: Callable[[Cursor], Command]) -> Callable[[Cursor], Command]:
+    """For commands that a client says word for word again and again. Commands never change."""
+
+    @lru_cache(maxsize=512)
+    def remembered(arguments: bytes) -> Command:
+        return parse(Cursor(arguments))
+
+    def parse_repeated(cursor: Cursor) -> Command:
+        arguments = cursor.buffer[cursor.position :]
+        return remembered(arguments) if len(arguments) <= REPEATED_BYTES else parse(cursor)
+
+    return parse_repeated
+
+
 _STRANGER: Final = State.NOT_AUTHENTICATED
 _LOGGED_IN: Final = State.AUTHENTICATED | State.SELECTED
 _SELECTED: Final = State.SELECTED
@@ -67,16 +83,16 @@ _TABLE: Final = (
     Verb("AUTHENTICATE", _STRANGER, session.parse_authenticate),
     Verb("LOGIN", _STRANGER, session.parse_login),
     Verb("ENABLE", _LOGGED_IN, session.parse_enable),
-    Verb("SELECT", _LOGGED_IN, folders.parse_select),
-    Verb("EXAMINE", _LOGGED_IN, folders.parse_examine),
+    Verb("SELECT", _LOGGED_IN, _repeated(folders.parse_select)),
+    Verb("EXAMINE", _LOGGED_IN, _repeated(folders.parse_examine)),
     Verb("CREATE", _LOGGED_IN, folders.parse_create),
     Verb("DELETE", _LOGGED_IN, _of_folder(commands.Delete)),
     Verb("RENAME", _LOGGED_IN, folders.parse_rename),
     Verb("SUBSCRIBE", _LOGGED_IN, _of_folder(commands.Subscribe)),
     Verb("UNSUBSCRIBE", _LOGGED_IN, _of_folder(commands.Unsubscribe)),
-    Verb("LIST", _LOGGED_IN, folders.parse_list),
-    Verb("LSUB", _LOGGED_IN, folders.parse_lsub),
-    Verb("STATUS", _LOGGED_IN, folders.parse_status),
+    Verb("LIST", _LOGGED_IN, _repeated(folders.parse_list)),
+    Verb("LSUB", _LOGGED_IN, _repeated(folders.parse_lsub)),
+    Verb("STATUS", _LOGGED_IN, _repeated(folders.parse_status)),
     Verb("APPEND", _LOGGED_IN, folders.parse_append),
     Verb("NAMESPACE", _LOGGED_IN, _alone(commands.Namespace())),
     Verb("IDLE", _LOGGED_IN, _alone(commands.Idle())),
@@ -88,8 +104,8 @@ _TABLE: Final = (
     Verb("UNSELECT", _SELECTED, _alone(commands.Unselect())),
     Verb("EXPUNGE", _SELECTED, _alone(commands.Expunge())),
     Verb("UID EXPUNGE", _SELECTED, messages.parse_uid_expunge),
-    Verb("SEARCH", _SELECTED, messages.parse_search),
-    Verb("UID SEARCH", _SELECTED, partial(messages.parse_search, by_uid=True)),
+    Verb("SEARCH", _SELECTED, _repeated(messages.parse_search)),
+    Verb("UID SEARCH", _SELECTED, _repeated(partial(messages.parse_search, by_uid=True))),
     Verb("SORT", _SELECTED, messages.parse_sort),
     Verb("UID SORT", _SELECTED, partial(messages.parse_sort, by_uid=True)),
     Verb("THREAD", _SELECTED, messages.parse_thread),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from clock.moments import utc_now
@@ -126,9 +126,11 @@ _COUNT: dict[StatusItem, Callable[[Counters], int]] = {
 }
 
 
+@lru_cache(maxsize=4096)
 def _status_of(
     name: str, items: tuple[StatusItem, ...], counters: Counters, most: int | None
 ) -> bytes:
+    """Clients ask for the same again and again to see whether anything has changed."""
     counts = [(item, _COUNT[item](counters) if item in _COUNT else most) for item in items]
     return FolderStatus(name, counts).encode()
 
