@@ -6,6 +6,9 @@ import threading
 
 import pytest
 
+from blobs.committer import process_committer
+from mailboxes.expunging import Expunge
+
 SESSIONS = 4
 ROUNDS = 40
 
@@ -110,3 +113,40 @@ def test_sessions_that_change_one_folder_agree_in_the_end(alice, seed):
             assert known == dict(truths[0])[uid], "every change of flags was told"
     fresh = Mirror(alice()).truth()
     assert fresh == truths[0]
+
+
+async def _expunge_just_after(session, command):
+    """`command` arrives, and in the same turn of the loop another session has expunged UID 1."""
+    folder = session.selected.folder
+    session.data_received(b"a " + command + b"\r\n")
+    job = Expunge(folder_id=folder.folder_id, domain_id=session.account.domain_id, uids=[1])
+    folder.apply(process_committer().submit(job).result(10))
+
+
+@pytest.mark.spec("N-040")
+@pytest.mark.parametrize(
+    ("command", "mark"),
+    [
+        (b"STORE 2 +FLAGS (\\Flagged)", b"FLAGGED"),
+        (b"STORE 2 +FLAGS.SILENT (\\Flagged)", b"FLAGGED"),
+        (b"FETCH 2 (UID BODY[])", b"SEEN"),
+        (b"COPY 2 Other", None),
+        (b"MOVE 2 Other", None),
+    ],
+)
+def test_numbers_mean_what_they_meant_when_the_command_came(alice, imap, command, mark):
+    looking = alice()
+    looking.ok(b"CREATE Work")
+    looking.ok(b"CREATE Other")
+    for text in (b"one", b"two", b"three"):
+        looking.append(text, folder=b"Work")
+    acting = alice(b"Work")
+    acting.ok(b"STORE 1 +FLAGS (\\Deleted)")
+    (session,) = [v.session for v in imap.listener.visits if v.session.selected is not None]
+    imap.call(_expunge_just_after(session, command))
+    assert acting.until(b"a")[-1].startswith(b"a OK")
+    looking.ok(b"SELECT " + (b"Work" if mark else b"Other"))
+    if mark:
+        assert looking.ok(b"UID SEARCH " + mark) == [b"* SEARCH 2"]
+    else:
+        assert looking.ok(b"FETCH 1:* BODY[]")[0].endswith(b"two)")
