@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections, transaction
 from django.utils import timezone
 
+from blobs.cursor import bare_cursor
 from blobs.durability import Durability
 from blobs.errors import OutcomeUnknown, StoreError, StoreFailed, StoreFull
 from blobs.failures import is_contention, is_full
@@ -163,7 +164,7 @@ class GroupWriter:
         self._durability.before(connection, waits=waits)
         with transaction.atomic():
             self._connection = connection.connection
-            with connection.cursor() as cursor:
+            with bare_cursor(connection) as cursor:
                 self._durability.within(connection, cursor, waits=waits)
                 if records:
                     self._insert_records(cursor, records)

@@ -33,6 +33,8 @@ _MARK_STEP_MS = 2_000
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
 _VALUES = {c: n for n, c in enumerate(_ALPHABET)} | {c.upper(): n for n, c in enumerate(_ALPHABET)}
+# Two digits at a time: ids are written into every message that comes.
+_PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
 _VALUES |= {"o": 0, "O": 0, "i": 1, "I": 1, "l": 1, "L": 1}  # how people misread 0 and 1
 _LENGTH = 13
 
@@ -163,7 +165,16 @@ def encode_id(value: int) -> str:
     """13 characters of Crockford's base 32, lower-case; they sort like the numbers."""
     if not 0 <= value <= MAX_ID:
         raise BadId(f"{value} does not fit in 63 bits")
-    return "".join(_ALPHABET[value >> shift & 31] for shift in range(60, -1, -5))
+    pairs = _PAIRS
+    return (
+        _ALPHABET[value >> 60]
+        + pairs[value >> 50 & 1023]
+        + pairs[value >> 40 & 1023]
+        + pairs[value >> 30 & 1023]
+        + pairs[value >> 20 & 1023]
+        + pairs[value >> 10 & 1023]
+        + pairs[value & 1023]
+    )
 
 
 def decode_id(text: str) -> int:

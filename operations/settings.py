@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from domains.directory import Memory
@@ -33,10 +34,12 @@ class ListenerPolicy:
         """Whether the address may send without logging in (G-040)."""
         if not self.relay_networks:
             return False
-        address = ip_address(client_ip)
+        address = _address(client_ip)
         return any(address in network for network in self.relay_networks)
 
 
+# Asked for each message of a client that stays connected.
+_address = lru_cache(maxsize=4096)(ip_address)
 _memory: Memory[int, ListenerPolicy] = Memory(limit=1)
 
 
