@@ -165,9 +165,14 @@ class CommandReader:
         return None
 
     def _take(self, end: int) -> bytes:
-        octets = bytes(self._buffer[:end])
-        del self._buffer[:end]
+        buffer = self._buffer
         self._scan = 0
+        if end >= len(buffer):  # nearly always: a client waits for the answer
+            octets = bytes(buffer)
+            buffer.clear()
+            return octets
+        octets = bytes(buffer[:end])
+        del buffer[:end]
         return octets
 
     def _read_command(self) -> Event | None:
