@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from accounts.models import AliasTarget, LocalPart, ResellerPlan, Role, Status, User, UserAlias
 from domains import directory as domain_directory
 from domains.directory import Memory
-from domains.policy import MEGABYTE, DomainPolicy
+from domains.policy import MEGABYTE, DomainPolicy, Throttling, read_throttling
 from protocols.address import MalformedAddress, fold, parse_domain
 
 Kind = LocalPart.Kind
@@ -31,6 +31,7 @@ class AccountPolicy:
     smtp_access: bool
     webmail_access: bool
     version: int
+    throttling: Throttling
 
     @property
     def receives(self) -> bool:
@@ -188,6 +189,7 @@ def _read_account(account_id: int) -> AccountPolicy | None:
         smtp_access=user.smtp_access,
         webmail_access=user.webmail_access,
         version=user.version,
+        throttling=read_throttling(user),
     )
 
 

@@ -1,4 +1,4 @@
-"""Who changed what, when, from where and as whom (X-005)."""
+"""Who changed what, and what happened: rows that are only ever added to (X-005, E-010…)."""
 
 from __future__ import annotations
 
@@ -31,3 +31,23 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor} {self.verb} {self.object_name}"
+
+
+class Occurrence(models.Model):
+    """Something that happened and that rules may act on; written with the change that it is."""
+
+    type = models.CharField(max_length=5, help_text="The event's number, such as E-024.")
+    domain_id = models.BigIntegerField(null=True, help_text="None: it is about the whole server.")
+    account_id = models.BigIntegerField(null=True, help_text="None: it is about no single user.")
+    at = MomentField()
+    facts = models.JSONField(default=dict, help_text="What texts and conditions may ask for.")
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["domain_id", "type"], name="occurrence_domain"),
+            models.Index(fields=["at"], name="occurrence_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.at:%Y-%m-%d %H:%M:%S}"

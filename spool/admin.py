@@ -77,6 +77,20 @@ class RefusedMailAdmin(ReadOnlyAdmin):
     search_fields = ("=client_address", "=sender", "=recipient")
 
 
+@admin.register(models.ThrottleHour)
+class ThrottleHourAdmin(ReadOnlyAdmin):
+    list_display = ("kind", "key_id", "hour", "messages", "sent_bytes", "bounces", "own_bounces")
+    list_filter = ("kind",)
+    search_fields = ("=key_id",)
+
+
+@admin.register(models.ThrottleCrossing)
+class ThrottleCrossingAdmin(ReadOnlyAdmin):
+    list_display = ("at", "who", "reason", "used", "allowed", "ended_at", "warned_at")
+    list_filter = ("kind", "reason")
+    search_fields = ("=who",)
+
+
 @admin.register(models.SpoolSettings)
 class SpoolSettingsAdmin(SingleRowAdmin):
     single = SPOOL

@@ -13,9 +13,10 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from blobs.committer import Job
 from blobs.store import Location
+from spool import throttleclaims, throttlecounts
 from spool.models import State
 from spool.priority import HIGHEST, LOWEST
-from spool.work import Claim, ClaimedMessage, ClaimedRecipient
+from spool.work import Claim, ClaimedMessage, ClaimedRecipient, Reservation
 
 LEASE_SECONDS = 900  # a claim lapses by itself: another process takes over what this one held
 SECOND = 1_000_000
@@ -51,7 +52,8 @@ _DETAILS = (
     " r.ledger_domain_id, r.destination, r.priority, r.is_forced, r.attempts,"
     " m.id, m.sender, m.origin, m.kind, m.domain_id, m.size_bytes, m.body_type, m.smtputf8,"
     " m.ret, m.envid, m.manual_priority, m.accepted_at, m.expires_at, m.recipients_total,"
-    ' b.id, b.segment_id, b."offset", b.length, b.size_bytes'
+    ' b.id, b.segment_id, b."offset", b.length, b.size_bytes,'
+    " m.sender_account_id, m.throttled_until, r.throttle_hour, r.throttle_bytes"
     f" FROM {_TABLE} r JOIN spool_spooledmessage m ON m.id = r.message_id"
     " LEFT JOIN blobs_blob b ON b.id = m.blob_id WHERE r.id IN ({ids})"
 )
@@ -94,6 +96,8 @@ class ClaimDue(Job):
     owner: int
     now: int
     limit: int
+    oldest_share: float = OLDEST_SHARE  # 0: strictly by priority
+    recipients_per_transaction: int = 100
     full_destinations: frozenset[str] = frozenset()
     walk_from: str | None = None  # look destination by destination, from behind this one
     walked_to: str = field(default="", init=False)
@@ -110,7 +114,13 @@ class ClaimDue(Job):
         else:
             ids = self._walk(cursor, self.walk_from)
         if ids:
-            claim.recipients = self._claim(cursor, ids)
+            admission = throttleclaims.admit(
+                cursor,
+                self._claim(cursor, ids),
+                now=self.now,
+                recipients_per_transaction=self.recipients_per_transaction,
+            )
+            claim.recipients, claim.held = admission.admitted, len(admission.held)
         if len(ids) < self.limit:
             claim.next_due_at = next_due(cursor)
         return claim
@@ -122,8 +132,8 @@ class ClaimDue(Job):
         rows = sorted(cursor.fetchall(), key=itemgetter(0))
         waiting = [row for row in rows if row[2] not in self.full_destinations]
         chosen: dict[int, int] = {}
-        if len(waiting) > self.limit:
-            share = max(1, int(self.limit * OLDEST_SHARE))
+        if len(waiting) > self.limit and self.oldest_share:
+            share = max(1, int(self.limit * self.oldest_share))
             oldest = heapq.nsmallest(share, waiting, key=itemgetter(3))
             chosen.update((row[1], row[3]) for row in oldest)
         for row in waiting:
@@ -179,9 +189,11 @@ def read_details(rows: Iterable[tuple[Any, ...]], due: dict[int, int]) -> list[C
         message = messages.get(row[12])
         if message is None:
             location = None if row[26] is None else Location(*row[26:31])
-            values = (*row[12:19], bool(row[19]), *row[20:26], location)
+            values = (*row[12:19], bool(row[19]), *row[20:26], location, *row[31:33])
             message = messages[row[12]] = ClaimedMessage(*values)
-        values = (row[0], message, *row[1:10], bool(row[10]), row[11], due.get(row[0], 0))
+        reservation = None if row[33] is None else Reservation(row[33], row[34] or 0)
+        due_at = due.get(row[0], 0)
+        values = (row[0], message, *row[1:10], bool(row[10]), row[11], due_at, reservation)
         recipients.append(ClaimedRecipient(*values))
     recipients.sort(key=lambda recipient: (recipient.order, recipient.recipient_id))
     return recipients
@@ -231,6 +243,7 @@ class ReleaseClaims(Job):
     def write_rows(jobs: Sequence[ReleaseClaims], cursor: Any) -> None:
         for job in jobs:
             if job.recipient_ids:
+                throttlecounts.give_back(cursor, job.owner, job.recipient_ids)
                 statement = _RELEASE.format(ids=marks(job.recipient_ids))
                 cursor.execute(statement, (job.now, *job.recipient_ids, job.owner))
 
@@ -245,5 +258,6 @@ def recover(cursor: Any, owner: int, now: int) -> list[tuple[int, int]]:
     """Give back the claims of a dead process; (recipient id, number of the broken try) of each."""
     cursor.execute(_OWNED, (owner,))
     broken = [(row[0], row[1]) for row in cursor.fetchall()]
+    throttlecounts.give_back(cursor, owner)
     cursor.execute(_RECOVER, (now, owner))
     return broken

@@ -15,6 +15,7 @@ RANGES = {
     "maximum_remote_deliveries": (1, 10_000),
     "connections_per_destination": (1, 1_000),
     "recipients_per_transaction": (1, 10_000),
+    "oldest_share_percent": (0, 50),
     "subspools": (0, 100),
     "patience_days": (1, 14),
     "null_sender_patience_days": (1, 14),

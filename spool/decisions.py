@@ -47,6 +47,9 @@ def settle(
     if result.is_held:
         due = now + to_micros(from_micros(0) + HOLD)
         return Settled(result, State.HELD, due, recipient.priority)
+    if result.is_returned:
+        state = State.RETRYING if recipient.attempts > 1 else State.QUEUED
+        return Settled(result, state, now, recipient.priority)
     if result.verdict is Verdict.DELIVERED:
         state = State.RELAYED if recipient.route == Route.REMOTE else State.DELIVERED
         return Settled(result, state, None, recipient.priority)

@@ -28,6 +28,7 @@ from spool import priority, schedule, settings
 from spool.acceptance import Acceptance, AcceptedRecipient, planned_references
 from spool.errors import BodyTooLarge, MessageLoops, SpoolFull
 from spool.models import Kind, Origin, Route
+from spool.priority import Priority
 from spool.routing import Resolution, Target
 from spool.settings import SpoolPolicy
 
@@ -291,21 +292,28 @@ class Intake:
         )
 
     def _decide_priorities(self) -> None:
-        domain = None if self.domain_id is None else domain_directory.policy(self.domain_id)
+        decided = self._priority_by(self.domain_id)
+        for recipient in self.recipients:
+            target = recipient.target
+            recipient.priority = decided.value
+            if target.domain_id not in (None, self.domain_id) and target.route == Route.REMOTE:
+                # P-004: the alias that leads out causes this delivery, not the writer.
+                recipient.priority = self._priority_by(target.domain_id).value
+        if decided.rule != "default":
+            self.decisions.append(
+                {"step": "priority", "rule": decided.rule, "value": decided.value}
+            )
+
+    def _priority_by(self, domain_id: int | None) -> Priority:
+        domain = None if domain_id is None else domain_directory.policy(domain_id)
         assert self._body is not None
-        decided = priority.decide(
+        return priority.decide(
             kind=self.kind,
             size_bytes=self._body.size_bytes,
             failures=0,
             rules=domain.priority if domain else None,
             manual=self.parameters.priority,
         )
-        for recipient in self.recipients:
-            recipient.priority = decided.value
-        if decided.rule != "default":
-            self.decisions.append(
-                {"step": "priority", "rule": decided.rule, "value": decided.value}
-            )
 
     def _meta(self) -> bytes:
         """What the record says of itself, so that the spool can be rebuilt without rows."""

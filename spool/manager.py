@@ -169,6 +169,8 @@ class Manager:
             owner=self._owner,
             now=now,
             limit=CLAIM_AT_ONCE,
+            oldest_share=policy.oldest_share_percent / 100,
+            recipients_per_transaction=policy.recipients_per_transaction,
             full_destinations=full,
             walk_from=self._walk_from,
         )
@@ -180,7 +182,7 @@ class Manager:
         if claim.recipients:
             self._recorder.expect(claim.recipients)
             await self._start_work(claim.recipients, policy)
-        if claim.is_blocked or len(claim.recipients) >= CLAIM_AT_ONCE:
+        if claim.is_blocked or len(claim.recipients) + claim.held >= CLAIM_AT_ONCE:
             return 0.0
         if self._walk_from is not None:
             return WALK_SECONDS
@@ -214,6 +216,7 @@ class Manager:
         """S-003: a changed number acts at once; a lower one lets what runs finish."""
         self._outbound.maximum = policy.maximum_remote_deliveries
         self._outbound.maximum_per_destination = policy.connections_per_destination
+        self._outbound.oldest_share_percent = policy.oldest_share_percent
         if policy.maximum_local_deliveries != self._local_limit:
             self._local_limit = policy.maximum_local_deliveries
             self._local_slots = asyncio.Semaphore(max(1, self._local_limit))

@@ -12,6 +12,7 @@ from clock.moments import to_micros, utc_now
 from protocols.smtp.client import ChooseSasl
 from protocols.smtp.outgoing import Outcome, Stage, Verdict
 from protocols.smtp.replies import Reply
+from spool import throttleclaims
 from spool.agents.remote import RemoteRoute, RemoteSession, RemoteSettings
 from spool.destinations import Destination
 from spool.work import NOBODY, Peer, Result, Work
@@ -20,7 +21,6 @@ log = structlog.get_logger(__name__)
 
 IDLE_SECONDS = 5.0  # an open connection waits so long for another message
 MESSAGES_IN_A_ROW = 20  # then another destination may have the slot
-OLDEST_EVERY = 10  # P-003: each tenth slot goes to the oldest message of any priority
 STOPPED = Reply(451, "4.3.2", "This server was stopped during the try")
 MOST_DESTINATIONS = 5_000  # remembered, with those that are down
 FAULT = Reply(451, "4.3.0", "Delivery failed here, for a reason of ours")
@@ -42,6 +42,7 @@ class Outbound:
     ) -> None:
         self.maximum = 50  # sessions that work at once (S-003); change at any time
         self.maximum_per_destination = 10  # S-002
+        self.oldest_share_percent = 10  # of the slots, whatever the priority; 0: none (P-003)
         self.busy = 0
         self._settings = settings
         self._report = report
@@ -133,7 +134,8 @@ class Outbound:
         if not ready:
             return None
         self._started += 1
-        if self._started % OLDEST_EVERY == 0:
+        share = self.oldest_share_percent
+        if share and self._started % max(1, 100 // share) == 0:
             return min(ready, key=lambda destination: destination.age)
         return min(ready, key=lambda destination: destination.head or (True, 0, 0))
 
@@ -198,6 +200,9 @@ class Outbound:
     async def _deliver(self, destination: Destination, session: RemoteSession, work: Work) -> bool:
         """True if this session must end because nobody there can be talked to."""
         started_at = to_micros(utc_now())
+        if throttleclaims.has_lapsed(work, started_at):
+            self._report(throttleclaims.give_up_turn(work, started_at))
+            return False
         try:
             results, is_down = await session.deliver(work, lambda: self._read_body(work))
         except Exception:

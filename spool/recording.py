@@ -18,7 +18,7 @@ from domains.directory import Cold
 from protocols.smtp.outgoing import Verdict
 from spool import bounce, decisions, schedule, settings
 from spool.decisions import Settled
-from spool.models import State
+from spool.models import Route, State
 from spool.schedule import RetryPolicy
 from spool.settlement import ClaimLost, Settlement
 from spool.work import ClaimedRecipient, Result
@@ -157,7 +157,10 @@ class Recorder:
         policy = settings.current(cached_only=cached_only).retries
         settled = []
         for result in results:
-            domain_id = result.recipient.message.domain_id
+            recipient = result.recipient
+            is_remote = recipient.route == Route.REMOTE
+            # P-004: where an alias leads out, its domain causes the delivery, not the writer's.
+            domain_id = recipient.ledger_domain_id if is_remote else recipient.message.domain_id
             rules = None
             if result.verdict is Verdict.DEFERRED and domain_id is not None:
                 domain = domain_directory.policy(domain_id, cached_only=cached_only)
@@ -221,7 +224,7 @@ def _notices(settled: list[Settled], policy: RetryPolicy) -> dict[int, int]:
     notices: dict[int, int] = {}
     for one in settled:
         recipient = one.result.recipient
-        if one.state != State.RETRYING or recipient.attempts != 1:
+        if not one.result.is_try or one.state != State.RETRYING or recipient.attempts != 1:
             continue
         at = schedule.delay_notice_at(
             accepted_at=from_micros(recipient.message.accepted_at),

@@ -18,6 +18,7 @@ class SpoolPolicy:
     maximum_remote_deliveries: int
     connections_per_destination: int
     recipients_per_transaction: int
+    oldest_share_percent: int
     subspools: int
     retries: RetryPolicy
     delivery_delay: timedelta
@@ -49,6 +50,7 @@ def _read(key: int) -> SpoolPolicy:
         maximum_remote_deliveries=row.maximum_remote_deliveries,
         connections_per_destination=row.connections_per_destination,
         recipients_per_transaction=row.recipients_per_transaction,
+        oldest_share_percent=row.oldest_share_percent,
         subspools=row.subspools,
         retries=make_policy(
             retry_minutes=row.retry_minutes,

@@ -15,7 +15,7 @@ from blobs.committer import Job
 from blobs.ids import new_id
 from mailboxes import delivery
 from mailboxes.delivery import Delivery
-from spool import ledger
+from spool import ledger, throttlecounts
 from spool.acceptance import Acceptance, insert_statement
 from spool.claims import marks
 from spool.decisions import Settled, words
@@ -133,6 +133,7 @@ def write_settled(cursor: Any, settled: Sequence[Settled], found: Standing) -> N
     tried = [one.result for one in settled if one.result.recipient.recipient_id in found.present]
     _write_attempts(cursor, tried)
     current = [one for one in settled if one.result.recipient.recipient_id in found.ours]
+    throttlecounts.settle(cursor, (one.result for one in current))
     _update_recipients(cursor, current)
     ended = [one for one in current if one.is_end]
     _finish_messages(cursor, ended)
@@ -140,7 +141,7 @@ def write_settled(cursor: Any, settled: Sequence[Settled], found: Standing) -> N
 
 
 def _write_attempts(cursor: Any, results: Iterable[Result]) -> None:
-    rows = [_attempt_row(result) for result in results if not result.is_held]
+    rows = [_attempt_row(result) for result in results if result.is_try]
     if rows:
         cursor.executemany(INSERT_ATTEMPT, rows)
 
@@ -159,7 +160,9 @@ def _update_recipients(cursor: Any, settled: Sequence[Settled]) -> None:
         (
             one.state.value, one.due_at, one.priority, one.reply,
             one.result.finished_at if one.is_end else None, one.result.folder_id, one.result.uid,
-            1 if one.result.is_held else 0, False, one.result.recipient.recipient_id,
+            0 if one.result.is_try else 1,
+            one.result.is_returned and one.result.recipient.is_forced,
+            one.result.recipient.recipient_id,
         )
         for one in settled
     ]  # fmt: skip

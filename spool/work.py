@@ -10,6 +10,14 @@ from protocols.smtp.outgoing import Outcome, Verdict
 
 
 @dataclass(frozen=True, slots=True)
+class Reservation:
+    """What one recipient holds of the allowances of an hour while it is being tried (T-003)."""
+
+    hour: int  # whole hours since 1970, UTC
+    sent_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimedMessage:
     """A spooled message as delivery needs it; moments in microseconds."""
 
@@ -28,6 +36,8 @@ class ClaimedMessage:
     expires_at: int
     recipients_total: int
     location: Location | None  # None: the blob's row is gone
+    sender_account_id: int | None = None
+    throttled_until: int | None = None  # None: no limit has ever held it
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,7 @@ class ClaimedRecipient:
     is_forced: bool
     attempts: int
     due_at: int  # when it was due
+    reservation: Reservation | None = None  # of its sender's allowance; None: not limited
 
     @property
     def order(self) -> tuple[bool, int, int]:
@@ -91,8 +102,15 @@ class Result:
     peer: Peer = NOBODY
     traceback: str = ""  # a fault of ours
     is_held: bool = False  # not a try: something of ours keeps it back
+    is_returned: bool = False  # not a try: it is to be claimed anew
+    sent_bytes: int = 0  # of the message, by the transaction that begins with this one (T-005)
     folder_id: int | None = None
     uid: int | None = None
+
+    @property
+    def is_try(self) -> bool:
+        """Whether it counts and is written down as an attempt."""
+        return not self.is_held and not self.is_returned
 
     @property
     def verdict(self) -> Verdict:
@@ -116,4 +134,5 @@ class Claim:
 
     recipients: list[ClaimedRecipient] = field(default_factory=list)
     next_due_at: int | None = None  # microseconds; None: nothing waits, or more is due now
+    held: int = 0  # claimed and put off: a limit of their senders is reached
     is_blocked: bool = False  # full destinations hid others: they must be looked for one by one

@@ -104,11 +104,18 @@ class RemoteSession:
             outcomes, is_down = await self._try(work, left, read_body)
             finished_at = to_micros(utc_now())
             postponed = [] if is_down else too_many(outcomes)
+            sent_bytes = bytes_sent(work, outcomes)
             for position, (index, outcome) in enumerate(zip(left, outcomes, strict=True)):
                 if position not in postponed:
                     results[index] = Result(
-                        work.recipients[index], outcome, started_at, finished_at, self._peer
+                        work.recipients[index],
+                        outcome,
+                        started_at,
+                        finished_at,
+                        self._peer,
+                        sent_bytes=sent_bytes,
                     )
+                    sent_bytes = 0
             left = [left[position] for position in postponed]
         return [result for result in results if result is not None], is_down
 
@@ -290,6 +297,12 @@ def too_many(outcomes: Sequence[Outcome]) -> list[int]:
     ]
     # RFC 5321 §4.5.3.1.10. A server that takes nobody at all is not asked again and again.
     return refused if len(refused) < len(outcomes) else []
+
+
+def bytes_sent(work: Work, outcomes: Sequence[Outcome]) -> int:
+    """Of the message, in one transaction; 0 where the server never asked for it (T-005)."""
+    is_sent = any(outcome.stage is Stage.END_OF_DATA for outcome in outcomes)
+    return work.message.size_bytes if is_sent else 0
 
 
 def went_unheard(outcomes: Sequence[Outcome]) -> bool:

@@ -14,6 +14,7 @@ from spool.models.message import (
     TraceEntry,
 )
 from spool.models.settings import DoubleBounce, SpoolSettings
+from spool.models.throttle import ThrottleCrossing, ThrottleHour
 
 __all__ = [
     "DeliveryAttempt",
@@ -30,5 +31,7 @@ __all__ = [
     "SpooledMessage",
     "SpooledRecipient",
     "State",
+    "ThrottleCrossing",
+    "ThrottleHour",
     "TraceEntry",
 ]

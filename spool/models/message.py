@@ -86,6 +86,12 @@ class SpooledMessage(models.Model):
     delay_notice_at = MomentField(
         null=True, help_text="When the delay notice is due, set by the first deferral; or None."
     )
+    throttled_until = MomentField(
+        null=True, help_text="The end of the last hour in which a limit held it (T-002)."
+    )
+    reports_received = models.PositiveIntegerField(
+        null=True, help_text="Non-delivery reports about it that were counted (T-007)."
+    )
     recipients_total = models.PositiveIntegerField()
     recipients_delivered = models.PositiveIntegerField(default=0)
     decisions = models.JSONField(
@@ -165,6 +171,10 @@ class SpooledRecipient(models.Model):
     )
     claimed_by = models.BigIntegerField(null=True, help_text="The process that works on it.")
     claimed_until = MomentField(null=True, help_text="When the claim lapses by itself.")
+    throttle_hour = models.PositiveIntegerField(
+        null=True, help_text="While claimed: the hour of its sender's allowance it is reserved in."
+    )
+    throttle_bytes = models.PositiveBigIntegerField(null=True, help_text="Reserved with it.")
     reply = models.TextField(blank=True, help_text="The last words about it, ours or the other's.")
     ended_at = MomentField(null=True)
     folder_id = models.BigIntegerField(null=True, help_text="Delivered: the folder.")
@@ -181,6 +191,11 @@ class SpooledRecipient(models.Model):
                 fields=["destination", "due_at"],
                 condition=Q(state__lt=State.DELIVERED) & Q(due_at__isnull=False),
                 name="recipient_destination",
+            ),
+            models.Index(
+                fields=["ledger_domain", "priority"],
+                condition=Q(state=State.THROTTLED),
+                name="recipient_throttled",
             ),
             models.Index(fields=["address"], name="recipient_address"),
         ]

@@ -25,6 +25,9 @@ class SpoolSettings(models.Model):
     connections_per_destination = models.PositiveIntegerField(default=10)
     recipients_per_transaction = models.PositiveIntegerField(default=100)
     subspools = models.PositiveSmallIntegerField(default=10, help_text="0 to 100 (S-046).")
+    oldest_share_percent = models.PositiveSmallIntegerField(
+        default=10, help_text="Of the slots, for the oldest mail of any priority; 0: none (P-003)."
+    )
     retry_minutes = models.JSONField(default=standard_waits)
     patience_days = models.PositiveSmallIntegerField(default=5, help_text="1 to 14 (S-048).")
     null_sender_patience_days = models.PositiveSmallIntegerField(default=1)

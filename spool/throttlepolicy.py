@@ -1,0 +1,86 @@
+"""Who pays for a recipient with his hour's allowance, and how much that is: from memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accounts import directory as account_directory
+from domains import directory as domain_directory
+from domains.policy import Throttling
+from spool.models import Kind as MessageKind
+from spool.models import Origin, Route
+from spool.throttle import UNLIMITED, Allowance, Key, Kind
+from spool.work import ClaimedMessage, ClaimedRecipient
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """One key with its allowance and its name, as people are told of it."""
+
+    key: Key
+    domain_id: int
+    allowance: Allowance
+    who: str
+
+
+def keys_of(recipient: ClaimedRecipient) -> tuple[Key, ...]:
+    """The domain that caused the delivery, before it the user of that domain who sent it."""
+    domain_id, message = recipient.ledger_domain_id, recipient.message
+    return keys(domain_id, message.domain_id, message.sender_account_id)
+
+
+def keys(
+    ledger_domain_id: int | None, sender_domain_id: int | None, account_id: int | None
+) -> tuple[Key, ...]:
+    """Where an alias of another domain leads out, that domain pays and not the writer."""
+    if ledger_domain_id is None:
+        return ()
+    domain = Key(Kind.DOMAIN, ledger_domain_id)
+    if account_id is None or sender_domain_id != ledger_domain_id:
+        return (domain,)
+    return Key(Kind.USER, account_id), domain
+
+
+def counts(recipient: ClaimedRecipient) -> bool:
+    """T-001: what leaves this server, but neither bounces nor the server's own announcements."""
+    return recipient.route == Route.REMOTE and not _is_exempt(recipient.message)
+
+
+def _is_exempt(message: ClaimedMessage) -> bool:
+    if message.kind == MessageKind.BOUNCE:
+        return True
+    if message.kind != MessageKind.STANDARD:
+        return False
+    # A user could write from the null sender, too: who has logged in is always counted.
+    is_from_nobody = not message.sender and message.sender_account_id is None
+    return is_from_nobody or message.origin == Origin.SERVER
+
+
+def payers(wanted: tuple[Key, ...]) -> tuple[Payer, ...]:
+    """Asks memory, and the database for what this process has not seen for a while."""
+    found = (payer(key) for key in wanted)
+    return tuple(one for one in found if one is not None)
+
+
+def payer(key: Key) -> Payer | None:
+    """None: whoever it was is gone."""
+    if key.kind is Kind.USER:
+        account = account_directory.account(key.key_id)
+        domain = domain_directory.policy(account.domain_id) if account else None
+        if account is None or domain is None:
+            return None
+        who = account_directory.address(account, domain)
+        return Payer(key, domain.domain_id, allowance(account.throttling), who)
+    domain = domain_directory.policy(key.key_id) if key.kind is Kind.DOMAIN else None
+    if domain is None:
+        return None
+    return Payer(key, domain.domain_id, allowance(domain.throttling), domain.name)
+
+
+def allowance(throttling: Throttling) -> Allowance:
+    messages = throttling.outgoing_messages_per_hour
+    sent_bytes = throttling.outgoing_bytes_per_hour
+    bounces = throttling.bounces_received_per_hour
+    if messages is None and sent_bytes is None and bounces is None:
+        return UNLIMITED
+    return Allowance(messages, sent_bytes, bounces)
