@@ -23,6 +23,7 @@ _SMTP: dict[type[Exception], Reply | Callable[[ListenerPolicy], Reply]] = {
     errors.AccountDisabled: replies.RECIPIENT_DISABLED,
     errors.NotForOutsiders: replies.RECIPIENT_INTERNAL,
     errors.AliasLoop: replies.RECIPIENT_LOOP,
+    errors.TooManyReports: replies.RECIPIENT_GOT_REPORTS,
     errors.SpoolFull: replies.STORAGE_FULL,
     errors.MessageLoops: replies.TOO_MANY_HOPS,
     errors.BodyTooLarge: replies.MESSAGE_TOO_BIG,

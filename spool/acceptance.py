@@ -12,9 +12,10 @@ from blobs.committer import Job
 from blobs.ids import new_id
 from mailboxes import delivery
 from mailboxes.delivery import Delivery
-from spool import ledger
+from spool import ledger, throttlebounces
 from spool.models import State
 from spool.routing import Target
+from spool.throttlebounces import ReceivedReport
 from switchboard.publish import publish_on_commit
 from switchboard.topics import Topic
 
@@ -61,6 +62,7 @@ class Acceptance(Job):
     message: Mapping[str, Any]  # MESSAGE_COLUMNS but those found out while writing
     recipients: list[AcceptedRecipient]
     first_try_at: int  # microseconds
+    received_report: ReceivedReport | None = None  # to be counted where it comes in (T-007)
 
     @staticmethod
     def write_rows(jobs: Sequence[Acceptance], cursor: Any) -> None:
@@ -70,6 +72,9 @@ class Acceptance(Job):
         cursor.executemany(INSERT_RECIPIENT, rows)
         _count_references(jobs, cursor)
         _count_in_ledger(jobs, cursor)
+        reports = [job.received_report for job in jobs if job.received_report is not None]
+        if reports:
+            throttlebounces.count(cursor, reports, jobs[0].message["accepted_at"])
         for job in jobs:
             job.result = job.message["id"]
         if any(recipient.delivery is None for job in jobs for recipient in job.recipients):

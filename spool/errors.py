@@ -63,6 +63,16 @@ class AliasLoop(Refused):
         self.address = address
 
 
+class TooManyReports(Refused):
+    """A mailbox or domain has had its hour of reports: 451 4.7.1 until it ends (T-007)."""
+
+    def __init__(self, who: str, received: int, allowed: int) -> None:
+        super().__init__(f"{who}: {received} of {allowed} reports")
+        self.who = who
+        self.received = received
+        self.allowed = allowed
+
+
 class SpoolFull(Refused):
     """Not enough space to take responsibility for a message (452 4.3.1). S-057."""
 

@@ -18,19 +18,21 @@ from blobs.ids import encode_id, new_id
 from blobs.store import Body, NewRecord, new_body
 from clock.moments import to_micros, utc_now
 from domains import directory as domain_directory
+from domains.directory import Cold
 from domains.policy import DomainPolicy
 from mailboxes import quota
 from mailboxes.delivery import Delivery
 from protocols.address import Address
 from protocols.message import facts, headers, received, submission
 from protocols.message.received import Encryption
-from spool import priority, schedule, settings
+from spool import priority, schedule, settings, throttlebounces
 from spool.acceptance import Acceptance, AcceptedRecipient, planned_references
 from spool.errors import BodyTooLarge, MessageLoops, SpoolFull
 from spool.models import Kind, Origin, Route
 from spool.priority import Priority
 from spool.routing import Resolution, Target
 from spool.settings import SpoolPolicy
+from spool.throttlebounces import ReceivedReport
 
 # A header longer than this is taken as it is: nothing is looked for or added behind it.
 MAXIMUM_HEADER_BYTES = 256 * 1024
@@ -169,7 +171,7 @@ class Intake:
         database raises; then nothing is left of the message.
         """
         try:
-            if self._written_bytes > LARGE_BYTES:
+            if self._written_bytes > LARGE_BYTES or not self._is_warm():
                 job = await asyncio.get_running_loop().run_in_executor(None, self.prepare)
             else:
                 job = self.prepare()
@@ -183,6 +185,19 @@ class Intake:
             return int(process_committer().commit_now(self.prepare()))
         finally:
             self.abort()
+
+    def _is_warm(self) -> bool:
+        """Whether `prepare` finds in memory what it asks: a coroutine must not ask the database."""
+        try:
+            for domain_id in {self.domain_id, *(r.target.domain_id for r in self.recipients)}:
+                if domain_id is not None:
+                    domain_directory.policy(domain_id, cached_only=True)
+            if not self.sender:
+                targets = [recipient.target for recipient in self.recipients]
+                throttlebounces.is_limited(targets, cached_only=True)
+        except Cold:
+            return False
+        return True
 
     def _begin_body(self) -> None:
         """The header is complete: look at it once, put our own lines before it."""
@@ -263,7 +278,16 @@ class Intake:
             recipients=self.recipients,
             records=[record],
             first_try_at=to_micros(self._accepted_at + policy.delivery_delay),
+            received_report=self._received_report(),
         )
+
+    def _received_report(self) -> ReceivedReport | None:
+        if self.sender or self._body is None:
+            return None
+        targets = [recipient.target for recipient in self.recipients]
+        if not throttlebounces.is_limited(targets):
+            return None
+        return throttlebounces.read(targets, self._body.read())
 
     def _goes_at_once(self, recipient: AcceptedRecipient) -> bool:
         """Local mail without a wish for a success report and without a loop mark (S-056)."""

@@ -20,7 +20,16 @@ from blobs.store import read_body
 from clock.moments import to_micros, utc_now
 from domains.directory import Cold
 from mailboxes.errors import FolderNotFound, QuotaExceeded
-from spool import bounce, decisions, gatewaychoice, notices, planning, settings
+from spool import (
+    bounce,
+    decisions,
+    gatewaychoice,
+    notices,
+    planning,
+    settings,
+    throttled,
+    throttlewarnings,
+)
 from spool.agents import local
 from spool.agents.remote import RemoteSettings
 from spool.claims import ClaimDue, ReleaseClaims, RenewClaims
@@ -48,6 +57,7 @@ WAITING_PER_DESTINATION = (300, 20)
 LOOK_SECONDS = 5.0  # a lost hint costs at most this
 RENEW_SECONDS = 240.0
 NOTICE_SECONDS = 30.0
+REOPEN_SECONDS = 10.0  # until what a raised limit lets go is looked for
 # After a hint: what comes in meanwhile shares the claim, and the claim a commit with it.
 GATHER_SECONDS = 0.01
 WRITE_SECONDS = 1.0  # of the time to stop in are kept for writing down the last results
@@ -86,6 +96,7 @@ class Manager:
         self._local_slots = asyncio.Semaphore(1)
         self._local_limit = 1
         self._wake = asyncio.Event()
+        self._has_occurred = asyncio.Event()
         self._room = asyncio.Event()
         self._walk_from: str | None = None
         self._lock: OwnerLock | None = None
@@ -102,12 +113,15 @@ class Manager:
             log.warning("claims of a dead process were given back", recipients=recovered)
         self._unsubscribe = [
             self._board.subscribe(Topic.SPOOL, None, lambda _notes: self._wake.set()),
+            self._board.subscribe(Topic.EVENTS, None, lambda _notes: self._has_occurred.set()),
             self._board.subscribe(Topic.ROUTES, None, lambda _notes: gatewaychoice.forget()),
         ]
         self._begin(self._recorder.run())
         self._begin(self._claim_for_ever())
         self._begin(self._now_and_then(RENEW_SECONDS, self._renew))
         self._begin(self._now_and_then(NOTICE_SECONDS, self._send_notices))
+        self._begin(self._now_and_then(REOPEN_SECONDS, self._reopen))
+        self._begin(self._warn_for_ever())
 
     async def stop(self, seconds: float) -> None:
         """Finish what is under way within `seconds`; give back what was not begun."""
@@ -294,6 +308,21 @@ class Manager:
             job = await self._ask(_with_cursor, notices.prepare, message_id)
             with contextlib.suppress(ClaimLost):
                 await self._committer.commit(job)
+
+    async def _reopen(self) -> None:
+        await self._ask(throttled.reopen, utc_now())
+
+    async def _warn_for_ever(self) -> None:
+        """At once after a limit was reached, and now and then for what was missed (T-014)."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(NOTICE_SECONDS):
+                    await self._has_occurred.wait()
+            self._has_occurred.clear()
+            try:
+                await self._ask(throttlewarnings.send_due, utc_now())
+            except Exception:
+                log.exception("throttle warnings failed; tried again")
 
     async def _policy(self) -> SpoolPolicy:
         try:

@@ -71,7 +71,7 @@ def _status(unfinished: list[SpooledRecipient]) -> str:
     for state, words in (
         (State.HELD, "Held ({})"),
         (State.RETRYING, "Waiting to retry ({})"),
-        (State.THROTTLED, "Throttled ({})"),
+        (State.THROTTLED, "{}"),
     ):
         found = next((one for one in unfinished if one.state == state), None)
         if found is not None and found not in in_work:

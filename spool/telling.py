@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from blobs.ids import encode_id
+from clock.moments import from_micros
+from spool import throttle
 from spool.models import (
     DeliveryAttempt,
     Origin,
@@ -14,8 +16,10 @@ from spool.models import (
     SpooledMessage,
     SpooledRecipient,
     State,
+    ThrottleCrossing,
     TraceEntry,
 )
+from spool.throttle import Reason
 from spool.trace import Trace
 
 _ORIGINS = {
@@ -72,6 +76,8 @@ def tell(trace: Trace, *, now: datetime) -> str:
     about_all = [line for entry in trace.entries for line in _tell_entry(entry)]
     if about_all:
         lines += ["", *(f"  {line}" for line in about_all)]
+    if trace.crossings:
+        lines += ["", *(f"  {_tell_limit(crossing)}" for crossing in trace.crossings)]
     return "\n".join(lines) + "\n"
 
 
@@ -208,11 +214,30 @@ def _tell_entry(entry: TraceEntry) -> Iterator[str]:
             f"On {_at(entry.at)} {detail.get('to')} was sent a report about {about}:"
             f" message {detail.get('report')}."
         )
+    elif entry.decision == "throttled":
+        yield _tell_throttling(entry)
     elif entry.decision == "report dropped":
         yield f"On {_at(entry.at)} no report was sent: {detail.get('reason')}."
     else:
         facts = f" ({_facts(detail)})" if detail else ""
         yield f"On {_at(entry.at)} {entry.actor}: {entry.decision}{facts}."
+
+
+def _tell_limit(crossing: ThrottleCrossing) -> str:
+    reason = Reason(crossing.reason)
+    numbers = throttle.in_words(reason, crossing.used, crossing.allowed)
+    slot = from_micros((crossing.hour + 1) * throttle.HOUR_MICROS)
+    return f"{crossing.who} is limited: {numbers}; next slot {slot:%H:%M}."
+
+
+def _tell_throttling(entry: TraceEntry) -> str:
+    detail: dict[str, Any] = entry.detail
+    reason = Reason(detail.get("reason", Reason.MESSAGES.value))
+    numbers = throttle.in_words(reason, detail.get("used", 0), detail.get("allowed", 0))
+    return (
+        f"On {_at(entry.at)} it had to wait, for {detail.get('who')} had used {numbers};"
+        f" next slot {detail.get('until')}."
+    )
 
 
 def _when(recipient: SpooledRecipient, now: datetime) -> str:

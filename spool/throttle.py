@@ -75,13 +75,27 @@ class Window:
             return Reason.BOUNCES
         return None
 
+    def limit_of(self, reason: Reason) -> int | None:
+        """None: not limited."""
+        allowance = self.allowance
+        if reason is Reason.MESSAGES:
+            return allowance.messages
+        return allowance.sent_bytes if reason is Reason.BANDWIDTH else allowance.bounces
+
+    @property
+    def room(self) -> int | None:
+        """Recipients that may still leave in this hour, by their number; None: any number."""
+        allowed = self.allowance.messages
+        return None if allowed is None else max(allowed - self.messages, 0)
+
     def numbers(self, reason: Reason) -> tuple[int, int]:
         """Used and allowed of the limit that `reason` names."""
-        if reason is Reason.MESSAGES:
-            return self.messages, self.allowance.messages or 0
-        if reason is Reason.BANDWIDTH:
-            return self.sent_bytes, self.allowance.sent_bytes or 0
-        return self.bounces, self.allowance.bounces or 0
+        used = {
+            Reason.MESSAGES: self.messages,
+            Reason.BANDWIDTH: self.sent_bytes,
+            Reason.BOUNCES: self.bounces,
+        }
+        return used[reason], self.limit_of(reason) or 0
 
 
 @dataclass(frozen=True, slots=True)

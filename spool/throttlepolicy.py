@@ -56,22 +56,26 @@ def _is_exempt(message: ClaimedMessage) -> bool:
     return is_from_nobody or message.origin == Origin.SERVER
 
 
-def payers(wanted: tuple[Key, ...]) -> tuple[Payer, ...]:
+def payers(wanted: tuple[Key, ...], *, cached_only: bool = False) -> tuple[Payer, ...]:
     """Asks memory, and the database for what this process has not seen for a while."""
-    found = (payer(key) for key in wanted)
+    found = (payer(key, cached_only=cached_only) for key in wanted)
     return tuple(one for one in found if one is not None)
 
 
-def payer(key: Key) -> Payer | None:
-    """None: whoever it was is gone."""
+def payer(key: Key, *, cached_only: bool = False) -> Payer | None:
+    """None: whoever it was is gone. Raises domains.directory.Cold."""
     if key.kind is Kind.USER:
-        account = account_directory.account(key.key_id)
-        domain = domain_directory.policy(account.domain_id) if account else None
-        if account is None or domain is None:
+        account = account_directory.account(key.key_id, cached_only=cached_only)
+        if account is None:
+            return None
+        domain = domain_directory.policy(account.domain_id, cached_only=cached_only)
+        if domain is None:
             return None
         who = account_directory.address(account, domain)
         return Payer(key, domain.domain_id, allowance(account.throttling), who)
-    domain = domain_directory.policy(key.key_id) if key.kind is Kind.DOMAIN else None
+    if key.kind is not Kind.DOMAIN:
+        return None
+    domain = domain_directory.policy(key.key_id, cached_only=cached_only)
     if domain is None:
         return None
     return Payer(key, domain.domain_id, allowance(domain.throttling), domain.name)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db.models import Q
 
 from blobs.errors import BadId
 from blobs.ids import decode_id
+from clock.moments import to_micros
 from protocols.address import Address, MalformedAddress
+from spool import throttle
 from spool.models import (
     DeliveryAttempt,
     RefusedMail,
     SpooledMessage,
     SpooledRecipient,
+    State,
+    ThrottleCrossing,
     TraceEntry,
 )
+from spool.throttle import Kind
 
 MOST_FOUND = 20  # of one address: the latest; more would hide what is looked for
 
@@ -28,6 +33,7 @@ class Trace:
     recipients: list[SpooledRecipient]
     attempts: dict[int, list[DeliveryAttempt]]  # by recipient
     entries: list[TraceEntry]
+    crossings: list[ThrottleCrossing] = field(default_factory=list)  # that hold it back now
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,22 @@ def trace(message: SpooledMessage) -> Trace:
     for attempt in DeliveryAttempt.objects.filter(recipient__message=message).order_by("id"):
         attempts[attempt.recipient_id].append(attempt)
     entries = list(TraceEntry.objects.filter(message=message).order_by("id"))
-    return Trace(message, recipients, attempts, entries)
+    return Trace(message, recipients, attempts, entries, _crossings(message, recipients))
+
+
+def _crossings(
+    message: SpooledMessage, recipients: list[SpooledRecipient]
+) -> list[ThrottleCrossing]:
+    """The limits that its sender had reached when the recipients were put off."""
+    held = [row for row in recipients if row.state == State.THROTTLED and row.due_at is not None]
+    if not held:
+        return []
+    domains = {row.ledger_domain_id for row in held}
+    hours = {throttle.hour_of(to_micros(row.due_at)) - 1 for row in held if row.due_at}
+    payers = Q(kind=Kind.DOMAIN.value, key_id__in=domains)
+    if message.sender_account_id is not None:
+        payers |= Q(kind=Kind.USER.value, key_id=message.sender_account_id)
+    return list(ThrottleCrossing.objects.filter(payers, hour__in=hours, ended_at=None))
 
 
 def _by_spool_id(words: str) -> SpooledMessage | None:

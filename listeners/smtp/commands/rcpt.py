@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from clock.moments import utc_now
 from domains.directory import Cold
 from listeners import bridge
 from listeners.refusals import REFUSALS, smtp_reply
@@ -13,7 +14,7 @@ from protocols.smtp import replies
 from protocols.smtp.commands import Rcpt, State
 from protocols.smtp.parameters import Notify, RcptParameters
 from protocols.smtp.replies import Reply
-from spool import routing
+from spool import routing, throttlebounces
 from spool.routing import Question, Resolution
 
 
@@ -31,6 +32,8 @@ async def rcpt(session: Session, rcpt: Rcpt) -> Reply:
         return _refuse(session, recipient, replies.ROUTE_DENIED)
     try:
         resolution = await _resolve(session, recipient)
+        if session.mail.sender is None:
+            await _require_room_for_reports(resolution)
     except REFUSALS as error:
         return _refuse(session, recipient, smtp_reply(error, session.policy))
     notify, orcpt = _wishes(rcpt.parameters)
@@ -55,6 +58,16 @@ async def _resolve(session: Session, recipient: Address) -> Resolution:
         return routing.resolve(recipient, question)
     except Cold:
         return await bridge.ask(routing.resolve, recipient, replace(question, cached_only=False))
+
+
+async def _require_room_for_reports(resolution: Resolution) -> None:
+    """T-007: mail from the null sender waits where the hour's reports are used up.
+
+    Raises TooManyReports.
+    """
+    targets = resolution.targets
+    if await bridge.ask_warm(throttlebounces.is_limited, targets):
+        await bridge.ask(throttlebounces.require_room, targets, utc_now())
 
 
 def _refuse(session: Session, recipient: Address, reply: Reply) -> Reply:

@@ -1,0 +1,79 @@
+"""The domain's administrator is told once that a limit holds mail back (T-014)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+from django.core.mail import EmailMessage
+from django.template.loader import render_to_string
+
+from accounts import directory as account_directory
+from clock.moments import from_micros
+from domains import directory as domain_directory
+from spool import throttle
+from spool.models import ThrottleCrossing
+from spool.throttle import HOUR_MICROS, Reason
+
+log = structlog.get_logger(__name__)
+
+# What could not be told by then is no news any more.
+WORTH_TELLING = timedelta(hours=6)
+
+
+def send_due(now: datetime) -> int:
+    """One mail for each crossing that nobody has written about; how many were sent.
+
+    Waits for the mail to be taken: not inside of a transaction, not from a coroutine.
+    """
+    due = ThrottleCrossing.objects.filter(warned_at=None, at__gt=now - WORTH_TELLING)
+    return sum(_send(crossing, now) for crossing in due.order_by("pk"))
+
+
+def _send(crossing: ThrottleCrossing, now: datetime) -> bool:
+    """Whoever sets the mark first writes; one that fails takes the mark off again."""
+    unmarked = ThrottleCrossing.objects.filter(pk=crossing.pk, warned_at=None)
+    if not unmarked.update(warned_at=now):
+        return False
+    to = _administrator(crossing.domain_id)
+    if to is None:
+        return False
+    try:
+        _message(crossing, to).send()
+    except Exception:
+        log.exception("throttle warning not sent; tried again", who=crossing.who)
+        ThrottleCrossing.objects.filter(pk=crossing.pk).update(warned_at=None)
+        return False
+    return True
+
+
+def _message(crossing: ThrottleCrossing, to: str) -> EmailMessage:
+    reason = Reason(crossing.reason)
+    facts = {
+        "who": crossing.who,
+        "is_domain": crossing.kind == throttle.Kind.DOMAIN,
+        "reason": reason.value,
+        "numbers": throttle.in_words(reason, crossing.used, crossing.allowed),
+        "since": crossing.at,
+        "until": from_micros((crossing.hour + 1) * HOUR_MICROS),
+    }
+    return EmailMessage(
+        subject=render_to_string("mail/throttled_subject.txt", facts).strip(),
+        body=render_to_string("mail/throttled.txt", facts),
+        to=[to],
+        # Read and taken out by the spool: the event's priority in the domain's own tab (P-023).
+        headers={
+            "Auto-Submitted": "auto-generated",
+            "X-MailHost-Kind": "event",
+            "X-MailHost-Domain": str(crossing.domain_id),
+        },
+    )
+
+
+def _administrator(domain_id: int) -> str | None:
+    account_id = account_directory.primary_administrator(domain_id)
+    account = None if account_id is None else account_directory.account(account_id)
+    domain = domain_directory.policy(domain_id)
+    if account is None or domain is None:
+        return None
+    return account_directory.address(account, domain)
