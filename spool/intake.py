@@ -86,7 +86,7 @@ class Intake:
     _body: Body | None = None
     _written_bytes: int = 0
     _delivered_to: frozenset[str] = frozenset()
-    _accepted_at: datetime = field(default_factory=utc_now)
+    _accepted_at: datetime = field(default_factory=lambda: utc_now())
 
     @property
     def name(self) -> str:
