@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import HttpRequest
 
 from accounts import provisioning
 from accounts.provisioning import NewDomain
 from accounts.services import NewUser, new_verifiers
 from domains.adminpages import ServiceAdmin
+from domains.advice import advise
 from domains.models import TABS, Domain
 from domains.values import settable_fields
 
@@ -108,7 +109,11 @@ class TabAdmin(ServiceAdmin):
         return False
 
     def change(self, request: HttpRequest, row: Any, data: dict[str, Any]) -> None:
-        provisioning.change_tab(domain=row.domain, tab=self.tab, values=data, by=request.user)
+        saved = provisioning.change_tab(
+            domain=row.domain, tab=self.tab, values=data, by=request.user
+        )
+        for problem in advise(saved):
+            messages.warning(request, str(problem))
 
 
 for _tab, _model in TABS.items():

@@ -42,12 +42,12 @@ def keys(
 
 
 def counts(recipient: ClaimedRecipient) -> bool:
-    """T-001: what leaves this server, but neither bounces nor the server's own announcements."""
+    """T-001: what leaves this server, but neither bounces nor what the server itself announces."""
     return recipient.route == Route.REMOTE and not _is_exempt(recipient.message)
 
 
 def _is_exempt(message: ClaimedMessage) -> bool:
-    if message.kind == MessageKind.BOUNCE:
+    if message.kind in (MessageKind.BOUNCE, MessageKind.NOTICE):
         return True
     if message.kind != MessageKind.STANDARD:
         return False

@@ -12,7 +12,7 @@ from accounts import directory as account_directory
 from clock.moments import from_micros
 from domains import directory as domain_directory
 from spool import throttle
-from spool.models import ThrottleCrossing
+from spool.models import Kind, ThrottleCrossing
 from spool.throttle import HOUR_MICROS, Reason
 
 log = structlog.get_logger(__name__)
@@ -61,10 +61,10 @@ def _message(crossing: ThrottleCrossing, to: str) -> EmailMessage:
         subject=render_to_string("mail/throttled_subject.txt", facts).strip(),
         body=render_to_string("mail/throttled.txt", facts),
         to=[to],
-        # Read and taken out by the spool: the event's priority in the domain's own tab (P-023).
+        # As spool.backend reads them: the domain's own priority for events (P-023).
         headers={
             "Auto-Submitted": "auto-generated",
-            "X-MailHost-Kind": "event",
+            "X-MailHost-Kind": Kind.EVENT,
             "X-MailHost-Domain": str(crossing.domain_id),
         },
     )

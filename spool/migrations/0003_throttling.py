@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('domains', '0001_initial'),
-        ('spool', '0001_initial'),
+        ('spool', '0002_notices'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
