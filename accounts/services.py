@@ -15,6 +15,7 @@ from accounts import administrators, aliases, caps, closing, localparts, passwor
 from accounts.errors import LocalPartTaken, StillOwner
 from accounts.models import Role, Status, User
 from accounts.passwords import Verifiers
+from accounts.permissions import Verb
 from clock.moments import utc_now
 from domains import selectors as domain_selectors
 from domains.errors import Problem, ValuesRefused
@@ -140,6 +141,19 @@ def change_user(
         user.save(update_fields=list(changes))
         rows.finish(user, "changed user", changes, by)
     return user
+
+
+def verbs_to_change(values: Values) -> frozenset[Verb]:
+    """What a door requires of its caller before `change_user` with these values (OQ-26).
+
+    What an hour allows a user is set from above the domain, as the domain's own limits are.
+    """
+    verbs = {Verb.CHANGE_USERS}
+    if not values.keys().isdisjoint(THROTTLING_FIELDS):
+        verbs.add(Verb.CHANGE_USER_THROTTLING)
+    if not values.keys().isdisjoint(ACCESS_FIELDS):
+        verbs.add(Verb.CHANGE_SERVICE_ACCESS)
+    return frozenset(verbs)
 
 
 def set_password(*, user: User, password: str, by: Actor | None, allow_weak: bool = False) -> User:

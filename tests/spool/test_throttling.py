@@ -8,7 +8,7 @@ import pytest
 from django.core import mail
 from django.db import OperationalError, connection, connections, transaction
 
-from accounts import provisioning
+from accounts import permissions, provisioning
 from accounts import services as account_services
 from accounts.directory import login
 from accounts.models import User
@@ -419,6 +419,21 @@ def test_the_limits_of_a_user_are_settings_like_any_other():
     assert fresh.bounces_received_per_hour == 1000
     assert bob.outgoing_messages_per_hour_enabled
     assert not fresh.outgoing_messages_per_hour_enabled
+
+
+@pytest.mark.spec("T-011")
+def test_what_an_hour_allows_a_user_is_set_from_above_the_domain():
+    domain = factories.make_domain("one.example")
+    admin = User.objects.get(local_part="admin")
+    root, _ = account_services.create_system_administrator("root", "correct horse battery")
+
+    def may_change(actor, values):
+        verbs = account_services.verbs_to_change(values)
+        return all(permissions.may(actor, verb, domain) for verb in verbs)
+
+    assert may_change(admin, {"mailbox_size_mb": 10})
+    assert not may_change(admin, {"outgoing_messages_per_hour": 10})
+    assert may_change(root, {"outgoing_messages_per_hour": 10})
 
 
 # --- told ---
