@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from django.urls import reverse
 
@@ -28,6 +29,8 @@ class ActionLink:
     url: str
     starts_group: bool
 
+
+_EXAMPLE = "domain.example"
 
 # Rooms that are built later only have to give their page the name that stands here; its one
 # argument is the domain's name.
@@ -56,5 +59,13 @@ def allowed_to(actor: User) -> list[Action]:
 
 def links(actions: list[Action], name: str) -> Iterator[ActionLink]:
     for action in actions:
-        url = reverse(action.url_name, args=(name,))
+        before, after = _around(action.url_name)
+        url = f"{before}{name}{after}"
         yield ActionLink(action.label, action.icon, url, action.starts_group)
+
+
+@lru_cache(maxsize=len(ACTIONS))
+def _around(url_name: str) -> tuple[str, str]:
+    """What stands before and behind the domain's name, an A-label, in the address of its page."""
+    before, _, after = reverse(url_name, args=(_EXAMPLE,)).partition(_EXAMPLE)
+    return before, after

@@ -103,17 +103,22 @@ class Listing(Generic[M]):
         rows = self._all
         if self.pill is not None:
             rows = rows.filter(self.pill.condition)
-        if self.query and self.searched:
-            found = Q()
-            for look_up in self.searched:
-                found |= Q(**{look_up: self.query})
-            rows = rows.filter(found)
+        if self.query:
+            rows = rows.filter(self.search(self.query))
         # The key settles who comes first among equals, so that no row shows on two pages.
         return rows.order_by(self.sort, "pk")
 
+    def search(self, query: str) -> Q:
+        """What the filter box means; nothing in it may make one row two."""
+        found = Q()
+        for look_up in self.searched:
+            found |= Q(**{look_up: query})
+        return found
+
     @cached_property
     def total(self) -> int:
-        return self.matching.order_by()[: COUNTED + 1].count()
+        # Of the keys alone: what a row shows besides is not computed to be counted.
+        return self.matching.order_by().values("pk")[: COUNTED + 1].count()
 
     @property
     def is_capped(self) -> bool:

@@ -32,7 +32,10 @@ def domains(request: HttpRequest) -> HttpResponseBase:
     actions = domainactions.allowed_to(actor_of(request))
     for row in listing.rows:
         row.actions = list(domainactions.links(actions, row.name))  # type: ignore[attr-defined]
-    return listing.response(row_actions=actions, figures=figures.of_provider(actor_of(request)))
+    urls = {name: reverse(f"panel:domains-{name}") for name in ("enable", "disable", "delete")}
+    return listing.response(
+        urls=urls, row_actions=actions, figures=figures.of_provider(actor_of(request))
+    )
 
 
 @opens_for(PROVIDERS, methods=ACTION)
