@@ -12,9 +12,10 @@ from django.db import transaction
 from blobs import reconcile, sweep
 from blobs.ids import first_id_at
 from blobs.models import Area
+from clock.moments import to_micros
 from mailboxes.pruning import forget_expunged
-from spool import settings, spacewarnings
-from spool.models import RefusedMail, SpooledMessage
+from spool import settings, spacewarnings, throttle
+from spool.models import RefusedMail, SpooledMessage, ThrottleCrossing, ThrottleHour
 from switchboard import changes
 
 log = structlog.get_logger(__name__)
@@ -82,6 +83,7 @@ def keep_house(*, now: datetime) -> Done:
 def forget_old_rows(*, now: datetime) -> Forgotten:
     """What has been kept long enough, in short transactions; may run twice at once."""
     before = now - settings.current().trace_retention
+    _forget_hours(before)
     return Forgotten(
         traces=_delete_in_batches(lambda: _delete_traces(before)),
         refusals=_delete_in_batches(lambda: _delete_refusals(before)),
@@ -117,3 +119,10 @@ def _delete_refusals(before: datetime) -> int:
         if ids:
             RefusedMail.objects.filter(id__in=ids).delete()
     return len(ids)
+
+
+def _forget_hours(before: datetime) -> None:
+    """Counts of limited senders: a few rows an hour."""
+    hour = throttle.hour_of(to_micros(before))
+    ThrottleHour.objects.filter(hour__lt=hour).delete()
+    ThrottleCrossing.objects.filter(hour__lt=hour).delete()

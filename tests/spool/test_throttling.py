@@ -15,7 +15,7 @@ from accounts.models import User
 from blobs.failures import is_contention
 from clock.moments import to_micros
 from events.models import AuditEntry, Occurrence
-from spool import claims, selectors, telling, throttled, trace
+from spool import claims, maintenance, selectors, telling, throttled, trace
 from spool.claims import ClaimDue, ReleaseClaims
 from spool.models import (
     Kind,
@@ -551,3 +551,14 @@ def test_a_raised_limit_lets_go_what_waits_without_a_release(clock):
     assert throttled.reopen(clock.now) == 1
     assert send(TEN_TO_THREE) == ["r5"]
     assert throttled.throttled(clock.now) == []
+
+
+def test_counts_are_forgotten_with_the_traces(clock):
+    limited(messages=1)
+    submit("a@far.test", "b@far.test")
+    look(TEN_TO_THREE)
+    maintenance.forget_old_rows(now=clock.now)
+    assert ThrottleHour.objects.exists()
+    maintenance.forget_old_rows(now=clock.now + timedelta(days=31))
+    assert not ThrottleHour.objects.exists()
+    assert not ThrottleCrossing.objects.exists()
