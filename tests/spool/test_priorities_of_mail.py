@@ -46,14 +46,15 @@ def sent(kind=Kind.STANDARD, **given):
 
 
 RULES = [
-    pytest.param("standard", Kind.STANDARD, marks=pytest.mark.spec("P-010", "P-011")),
-    pytest.param("mailing_lists", Kind.LIST, marks=pytest.mark.spec("P-013")),
-    pytest.param("auto_responders", Kind.AUTORESPONDER, marks=pytest.mark.spec("P-018")),
-    pytest.param("email_reports", Kind.REPORT, marks=pytest.mark.spec("P-022")),
-    pytest.param("event_emails", Kind.EVENT, marks=pytest.mark.spec("P-023", "P-024")),
+    ("standard", Kind.STANDARD),
+    ("mailing_lists", Kind.LIST),
+    ("auto_responders", Kind.AUTORESPONDER),
+    ("email_reports", Kind.REPORT),
+    ("event_emails", Kind.EVENT),
 ]
 
 
+@pytest.mark.spec("P-010", "P-011", "P-013", "P-018", "P-022", "P-023", "P-024")
 @pytest.mark.parametrize(("rule", "kind"), RULES)
 def test_each_kind_has_its_own_priority_where_its_switch_is_on(rule, kind):
     domain("on.example", **{rule: 8})
