@@ -44,10 +44,11 @@ def follow_supervisor() -> None:
     """Get SIGTERM when the supervisor is gone, also by SIGKILL; nothing if there is none."""
     supervisor = os.environ.get("MAILHOST_SUPERVISOR")
     if supervisor:
-        _die_with(int(supervisor))
+        follow(int(supervisor))
 
 
-def _die_with(parent: int) -> None:
+def follow(parent: int) -> None:
+    """Get SIGTERM when `parent` is gone."""
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")
     if os.getppid() != parent:  # it went before it could be watched

@@ -152,12 +152,15 @@ WEB_APPS = [
     "lucide",
     "panel",
 ]
+IS_TRIMMED = environment.flag("MAILHOST_TRIMMED", False)
+IS_MAIL_PART = IS_TRIMMED and environment.text("MAILHOST_PART", "").startswith("mail")
 INSTALLED_APPS = [
-    *(() if environment.flag("MAILHOST_TRIMMED", False) else WEB_APPS),
+    *(() if IS_TRIMMED else WEB_APPS),
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django_tasks",
-    *(("django_q",) if MAILHOST_JOBS == "django-q" else ()),
+    # The mail process starts no tasks.
+    *(("django_q",) if MAILHOST_JOBS == "django-q" and not IS_MAIL_PART else ()),
     *ROOMS,
 ]
 
@@ -191,7 +194,8 @@ Q_CLUSTER = {
     "max_attempts": 1,  # a tick that failed is not repeated: the next one does its work
     "ack_failures": True,
     "catch_up": False,
-    "poll": 1.0,  # seconds
+    "poll": 0,  # the pause is made where no lock is held
+    "recycle": 1_000_000,  # tasks; a fresh worker is forked only for one that died
     "guard_cycle": 1,  # seconds
     "save_limit": -1,  # no rows of what went well
     "bulk": 5,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
 from switchboard.carriers import local
-from switchboard.carriers.postgres import Notifier
 from switchboard.carriers.unix import Peers
 from switchboard.topics import Note
 
@@ -22,7 +23,12 @@ class Exchange:
         self.node: int = settings.MAILHOST_NODE
         self.has_other_machines: bool = settings.MAILHOST_CLUSTER
         self.peers = Peers(self.directory, self.node)
-        self.notifier = Notifier(self.node) if self.has_other_machines else None
+        self.notifier = postgres().Notifier(self.node) if self.has_other_machines else None
+
+
+def postgres() -> Any:
+    """The carrier between machines. Its library takes 6 MB, which one machine alone is spared."""
+    return import_module("switchboard.carriers.postgres")
 
 
 _exchange: Exchange | None = None

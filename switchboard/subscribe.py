@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 
 from django.db import Error, connections
 
-from switchboard.carriers import local, postgres
+from switchboard.carriers import local
 from switchboard.carriers.unix import Inlet
 from switchboard.changes import ChangeCursor, changes_since
-from switchboard.exchange import exchange
+from switchboard.exchange import exchange, postgres
 from switchboard.topics import Note, Topic
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class Switchboard:
             await poll.begin()
             self._tasks.append(asyncio.create_task(self._poll(poll, self._poll_seconds)))
         if carriers.has_other_machines:
-            listen = postgres.listen(carriers.node, self.receive, self._poll_now.set)
+            listen = postgres().listen(carriers.node, self.receive, self._poll_now.set)
             self._tasks.append(asyncio.create_task(listen))
 
     async def stop(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from django_tasks.base import Task, TaskResult
 from jobs import progress
 from jobs.engines.djangoq import enqueued
 from jobs.periodic import Periodic
+from jobs.stopping import Stop
 
 RUN = "jobs.run"
 
@@ -73,8 +73,8 @@ def declare_schedule(entries: Iterable[Periodic]) -> None:
     app.conf.beat_schedule_filename = str(Path(settings.MAILHOST_DATA) / "run" / "beat")
 
 
-def serve(stop: threading.Event, ready: Callable[[], None]) -> bool:
-    """Run worker and beat in this process's children until `stop`."""
+def serve(stop: Stop, *, when_ready: Callable[[], None], in_worker: Callable[[], None]) -> bool:
+    """Run workers and beat until `stop`; False if they ended by themselves."""
     Path(app.conf.beat_schedule_filename).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     worker = app.Worker(
         pool="prefork",
@@ -93,10 +93,11 @@ def serve(stop: threading.Event, ready: Callable[[], None]) -> bool:
         stop.set()
 
     signals.worker_shutting_down.connect(end, weak=False)
+    signals.worker_process_init.connect(lambda **_: in_worker(), weak=False)
     connections.close_all()
     gc.collect()
     gc.freeze()
     # Celery's own handlers of signals come after these. A broker that is away is waited for.
-    ready()
+    when_ready()
     worker.start()
     return stop.is_set()

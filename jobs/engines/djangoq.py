@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gc
-import threading
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
@@ -13,15 +13,14 @@ from django_tasks.backends.base import BaseTaskBackend
 from django_tasks.base import Task, TaskResult, TaskResultStatus
 
 from clock.moments import utc_now
-from jobs import periodic, progress
+from jobs import periodic
+from jobs.stopping import Stop
 
 IS_CHOSEN = "django_q" in settings.INSTALLED_APPS
 if IS_CHOSEN:
     from django_q.models import Failure, OrmQ, Schedule, Success
     from django_q.models import Task as Finished
     from django_q.tasks import async_task, schedule
-
-LOOK_SECONDS = 0.5
 
 
 class DjangoQBackend(BaseTaskBackend):
@@ -31,6 +30,8 @@ class DjangoQBackend(BaseTaskBackend):
 
     def enqueue(self, task: Task[Any, Any], args: Any, kwargs: Any) -> TaskResult[Any]:
         self.validate_task(task)
+        if not IS_CHOSEN:
+            raise RuntimeError("this process has no queue")
         target = f"{task.module_path}.call"
         if task.run_after is not None:
             once = Schedule.ONCE
@@ -81,23 +82,18 @@ def _declare(entry: periodic.Periodic) -> None:
     )
 
 
-def serve(stop: threading.Event, ready: Callable[[], None]) -> bool:
-    """Run the workers until `stop`; False if they ended by themselves."""
-    from django_q.cluster import Cluster
+def serve(stop: Stop, *, when_ready: Callable[[], None], in_worker: Callable[[], None]) -> bool:
+    """Run workers and schedule until `stop`; False if they ended by themselves.
 
-    cluster = Cluster()
+    `in_worker` is called first in each worker.
+    """
+    cluster = import_module("jobs.engines.djangoq_cluster")
     connections.close_all()
     # What is shared with the workers stays shared: collections would copy its pages.
     gc.collect()
     gc.freeze()
-    cluster.start()
-    ready()
-    while not stop.wait(LOOK_SECONDS):
-        if not cluster.sentinel.is_alive():
-            return False
-    progress.ending.set()
-    cluster.stop()
-    return True
+    cluster.Cluster(stop, when_ready=when_ready, in_worker=in_worker).start()
+    return stop.is_set()
 
 
 def admin_models() -> tuple[Any, ...]:

@@ -1,0 +1,1 @@
+"""A room with tasks and jobs, for tests of the engines."""

@@ -1,0 +1,90 @@
+"""Tasks and jobs on django-q2, with real worker processes on SQLite."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from tests.jobs.workers import Workers, until
+
+
+@pytest.fixture
+def workers(tmp_path):
+    made = Workers(tmp_path / "data", job_workers=2)
+    yield made
+    made.kill()
+
+
+@pytest.mark.spec("S-059", "X-007")
+def test_tasks_run_on_their_schedule_and_when_asked(workers):
+    workers.start()
+    workers.run("from tests.jobs.room.tasks import leave_mark; leave_mark.enqueue('asked')")
+    until(lambda: workers.marks("asked"), 15)
+    until(lambda: workers.marks("ticks"))
+    assert workers.stop() == 0
+    assert "Traceback" not in workers.log
+
+
+@pytest.mark.spec("X-007")
+def test_a_job_runs_with_progress_while_ticks_go_on(workers):
+    workers.start()
+    job_id = workers.start_job("count", until=40, seconds=0.2)
+    until(lambda: workers.row(job_id)["done"] > 3, 20)
+    row = workers.row(job_id)
+    assert (row["state"], row["total"], row["actor"]) == ("running", 40, "server")
+    workers.run("from tests.jobs.room.tasks import leave_mark; leave_mark.enqueue('meanwhile')")
+    until(lambda: workers.marks("meanwhile"), 5)
+    assert workers.row(job_id)["state"] == "running"
+    until(lambda: workers.row(job_id)["state"] == "done", 20)
+    assert workers.row(job_id)["result"] == '{"sum": 780}'
+    assert workers.stop() == 0
+
+
+@pytest.mark.spec("X-007")
+def test_a_job_goes_on_where_it_was_after_a_drain(workers):
+    workers.start()
+    job_id = workers.start_job("count", until=60, seconds=0.1)
+    until(lambda: workers.row(job_id)["done"] > 5, 20)
+    assert workers.stop() == 0
+    row = workers.row(job_id)
+    assert (row["state"], row["runs"]) == ("queued", 0)
+    workers.start()
+    until(lambda: workers.row(job_id)["state"] == "done", 60)
+    counted = [int(word) for word in workers.marks("counted")]
+    assert counted == list(range(60))
+    workers.stop()
+
+
+@pytest.mark.spec("X-007")
+def test_a_job_survives_the_death_of_its_worker(workers, monkeypatch):
+    workers.start()
+    job_id = workers.start_job("count", until=120, seconds=0.1)
+    until(lambda: workers.row(job_id)["done"] > 5, 20)
+    worker = workers.row(job_id)["worker"].split("/")[1]
+    assert int(worker) in workers.children()
+    os.kill(int(worker), signal.SIGKILL)
+    # The row's worker is silent for half a minute; then the tick of the minute finds it.
+    until(lambda: workers.row(job_id)["state"] == "done", 110)
+    counted = [int(word) for word in workers.marks("counted")]
+    assert sorted(set(counted)) == list(range(120))
+    assert len(counted) < 180  # it did not begin anew
+    assert workers.row(job_id)["runs"] == 2
+    workers.stop()
+
+
+def test_a_task_that_fails_is_told_in_the_log_and_not_repeated(workers):
+    workers.start()
+    workers.run("from tests.jobs.room.tasks import fail; fail.enqueue()")
+    until(lambda: "on purpose" in workers.log, 15)
+    assert len(workers.marks("failing")) == 1
+    assert workers.stop() == 0
+
+
+def test_workers_end_with_whoever_started_them(workers):
+    workers.start()
+    children = workers.children()
+    assert len(children) == 2
+    os.kill(workers.process.pid, signal.SIGKILL)
+    until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in children), 10)
