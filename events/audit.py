@@ -7,12 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
+from django.db import transaction
 from django.db.models import Model
 
 from clock.moments import utc_now
 from events.models import AuditEntry
+from logbook.kinds import Kind as LogKind
+from logbook.writer import BOOK
 
 Changes = Mapping[str, tuple[Any, Any]]
 
@@ -73,7 +77,7 @@ def record_all(by: Actor | None, verb: str, subjects: Iterable[tuple[Model, Chan
     """The same for many subjects at once, in one statement."""
     now, where = utc_now(), _circumstances.get()
     actor = str(by) if by is not None else where.name or "server"
-    AuditEntry.objects.bulk_create(
+    entries = [
         AuditEntry(
             at=now,
             actor_id=by.pk if by is not None else None,
@@ -87,7 +91,27 @@ def record_all(by: Actor | None, verb: str, subjects: Iterable[tuple[Model, Chan
             changes={name: _pair(name, old, new) for name, (old, new) in changes.items()},
         )
         for subject, changes in subjects
-    )
+    ]
+    AuditEntry.objects.bulk_create(entries)
+    if entries:
+        transaction.on_commit(partial(_log, entries), robust=True)
+
+
+def _log(entries: list[AuditEntry]) -> None:
+    for entry in entries:
+        origin = f" from {entry.client_address}" if entry.client_address else ""
+        changed = f": {', '.join(entry.changes)}" if entry.changes else ""
+        kind, number = entry.object_type, entry.object_id
+        text = f"{entry} ({kind} {number}){origin}{changed}"
+        BOOK.note(LogKind.ADMIN, text, domains=_domains(entry))
+
+
+def _domains(entry: AuditEntry) -> tuple[str, ...]:
+    """Whose administrators may read of it: the domain's own, or that of an address."""
+    if entry.object_type == "domains.domain":
+        return (entry.object_name,)
+    domain = entry.object_name.rpartition("@")[2]
+    return (domain,) if "@" in entry.object_name else ()
 
 
 def _pair(name: str, old: Any, new: Any) -> list[Any]:

@@ -12,9 +12,10 @@ from typing import Any, Protocol, cast
 import structlog
 
 from blobs.ids import new_id
-from listeners import activation
+from listeners import activation, traffic
 from listeners.gate import Gate, Refusal, plain_address
 from listeners.tls import Certificates
+from logbook.taps import Tap
 
 log = structlog.get_logger(__name__)
 
@@ -63,6 +64,8 @@ class Visit:
     account_id: int | None = None
     domain_id: int | None = None
     id: int = field(default_factory=new_id)  # in the registry of sessions
+    domains: tuple[str, ...] = ()  # of ours that the session is about, for the log
+    tap: Tap | None = None  # records what is said, while somebody asks for it
 
     def log_in(self, account_id: int, domain_id: int | None) -> bool:
         """Remember whose session this is; False: the user has too many (N-007)."""
@@ -71,6 +74,7 @@ class Visit:
         if self.account_id is not None:
             self.listener.gate.leave_user(self.account_id)
         self.account_id, self.domain_id = account_id, domain_id
+        traffic.logged_in(self)
         return True
 
     def end(self) -> None:
@@ -186,6 +190,7 @@ class Listener:
         if visit not in self.visits:
             return
         self.visits.remove(visit)
+        traffic.ended(visit)
         self.gate.leave(visit.client_ip)
         if visit.account_id is not None:
             self.gate.leave_user(visit.account_id)
@@ -308,9 +313,11 @@ def _admit(
         log.info(
             "connection refused", protocol=listener.name, client=client_ip, reason=refusal.value
         )
+        traffic.turned_away(listener.name, client_ip, refusal.value)
         return refusal
     visit = Visit(listener, endpoint, client_ip, peer[1], plain_address(local[0]), endpoint.is_tls)
     listener.visits.add(visit)
+    traffic.began(visit)
     return visit
 
 

@@ -14,7 +14,7 @@ from accounts.errors import WrongCredentials
 from accounts.models import ClearTextLogin
 from accounts.settings import LOGIN
 from clock.moments import utc_now
-from listeners import bridge
+from listeners import bridge, traffic
 from listeners.base import Visit
 from listeners.gate import is_loopback
 from protocols import sasl
@@ -85,6 +85,7 @@ async def _resolve(visit: Visit, proof: Proof) -> AccountPolicy:
     try:
         account = await _check(visit, proof)
     except WrongCredentials as error:
+        traffic.login_refused(visit, proof.login)
         await asyncio.sleep(FAILURE_SECONDS)
         raise LoginRefused from error
     if not visit.log_in(account.account_id, account.domain_id):

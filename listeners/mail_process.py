@@ -11,7 +11,7 @@ from django.conf import settings
 
 from blobs.committer import process_committer
 from clock.moments import utc_now
-from listeners import bridge, endpoints, sharedlimits
+from listeners import bridge, endpoints, sharedlimits, traffic
 from listeners.base import Listener
 from listeners.context import Context
 from listeners.imap.server import make_listener as make_imap_listener
@@ -96,6 +96,7 @@ class MailProcess:
         registry = Registry(self._board, self._listeners)
         self._tasks.append(asyncio.create_task(registry.run()))
         self._tasks.append(asyncio.create_task(sharedlimits.follow(self._listeners)))
+        self._tasks.append(asyncio.create_task(traffic.follow(self._listeners)))
         await self._bind()
         self._tasks.append(asyncio.create_task(self._follow_policies()))
 

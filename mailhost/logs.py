@@ -11,6 +11,9 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor
 
+from logbook.kinds import Kind
+from logbook.writer import BOOK
+
 FORMATS = ("auto", "console", "logfmt", "json")
 LEVELS = ("debug", "info", "warning", "error")
 LONGEST_VALUE = 2_000  # characters
@@ -26,6 +29,7 @@ def configure(settings: Mapping[str, str]) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         add_part,
         without_secrets,
+        keep_errors,
     ]
     last = _renderer(settings["format"])
     structlog.configure(
@@ -73,6 +77,21 @@ def add_part(_: Any, __: str, event: EventDict) -> EventDict:
     part = os.environ.get("MAILHOST_PART")
     if part:
         event.setdefault("part", part)
+    return event
+
+
+def keep_errors(_: Any, __: str, event: EventDict) -> EventDict:
+    """Errors also go to the log for people; a traceback's last words stand for it."""
+    if event.get("level") in ("error", "critical"):
+        fields = ", ".join(
+            f"{key}={value}"
+            for key, value in event.items()
+            if key not in ("event", "level", "timestamp", "exc_info", "part")
+            and not key.startswith("_")
+        )
+        error = sys.exc_info()[1] if event.get("exc_info") else None
+        reason = f": {type(error).__name__}: {error}" if error is not None else ""
+        BOOK.note(Kind.ERRORS, f"{event.get('event')}{reason}{f' ({fields})' if fields else ''}")
     return event
 
 

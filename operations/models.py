@@ -95,3 +95,6 @@ class Connection(models.Model):
 
     def __str__(self) -> str:
         return f"{self.service} from {self.client_address}"
+
+
+from operations.logmodels import LogSettings, Transcript  # noqa: E402, F401

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from listeners import traffic
 from listeners.imap import refusals
 from listeners.imap.carriers import CARRIERS, Answer
 from protocols.imap import responses
@@ -119,6 +120,8 @@ class Session(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.active_at = self.door.loop.time()
+        if self.visit.tap is not None:
+            self.visit.tap.heard(data)
         self.reader.feed(data)
         if self._may_advance():
             self._advance()
@@ -181,6 +184,8 @@ class Session(asyncio.Protocol):
             self._output_bytes = 0
             if self.transport is not None:
                 self.transport.write(octets)
+            if self.visit.tap is not None:
+                self.visit.tap.said(octets)
 
     async def drained(self) -> None:
         """Let other sessions run, and wait until the client has read most of what it was sent."""
@@ -320,7 +325,9 @@ class Session(asyncio.Protocol):
         if self.selected is not None:
             keeps_numbers = isinstance(command, _KEEP_NUMBERS) and not command.by_uid
             self._report(may_expunge=not keeps_numbers)
-        self.send(answer.encode(self.tag))
+        answered = answer.encode(self.tag)
+        traffic.answered(self.visit, command, answered)
+        self.send(answered)
 
     def _report(self, *, may_expunge: bool) -> None:
         selected = self.selected

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 
+from listeners import traffic
 from listeners.base import Visit
 from protocols import sasl
 from protocols.pop3 import replies
@@ -69,6 +70,8 @@ class Session(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.active_at = self.door.loop.time()
+        if self.visit.tap is not None:
+            self.visit.tap.heard(data)
         self.wire.receive(data)
         if self._task is None or self._response is not None:
             self._advance()
@@ -134,6 +137,8 @@ class Session(asyncio.Protocol):
             octets, self._output, self._output_bytes = b"".join(self._output), [], 0
             if self.transport is not None:
                 self.transport.write(octets)
+            if self.visit.tap is not None:
+                self.visit.tap.said(octets)
 
     async def drained(self) -> None:
         """Wait until the client has read most of what it was sent."""
@@ -213,6 +218,7 @@ class Session(asyncio.Protocol):
         if isinstance(answer, Coroutine):
             self._task = self.door.loop.create_task(self._complete(command, answer))
         elif answer is not None:
+            traffic.answered(self.visit, command, answer)
             self.send(answer)
 
     async def _complete(self, command: Command, waiting: Coroutine[Any, Any, Answer]) -> None:
@@ -225,6 +231,7 @@ class Session(asyncio.Protocol):
         self._task = None
         if self.transport is not None:
             if answer is not None:
+                traffic.answered(self.visit, command, answer)
                 self.send(answer)
             self._advance()
 

@@ -67,11 +67,13 @@ class SmtpConnection(SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport = cast(asyncio.Transport, transport)
-        transport.write(self._door.greeting)
+        self._say(self._door.greeting)
         self._reset_timeout()
         self._handler_coroutine = self.loop.create_task(self._handle_client())
 
     def data_received(self, data: bytes) -> None:
+        if self.visit.tap is not None:
+            self.visit.tap.heard(data)
         self._inbox += data
         if len(self._inbox) > INBOX_BYTES and self.transport is not None and not self._is_paused:
             self._is_paused = True
@@ -193,7 +195,7 @@ class SmtpConnection(SMTP):
 
     async def _flush(self) -> None:
         if self._outbox and self.transport is not None:
-            self.transport.write(b"".join(self._outbox))
+            self._say(b"".join(self._outbox))
             self._outbox.clear()
             if not self._may_write.is_set():
                 await self._wait_for_reader()
@@ -211,8 +213,14 @@ class SmtpConnection(SMTP):
         self._is_flushing = True
         if self.transport is not None:
             if self._outbox:
-                self.transport.write(b"".join(self._outbox))
+                self._say(b"".join(self._outbox))
             self.transport.close()
+
+    def _say(self, octets: bytes) -> None:
+        if self.transport is not None:
+            self.transport.write(octets)
+        if self.visit.tap is not None:
+            self.visit.tap.said(octets)
 
     # --- listeners.smtp.session.Connection ---------------------------------------------------
 

@@ -20,6 +20,7 @@ from listeners import bridge
 from listeners.base import Visit
 from listeners.clientnames import ClientNames
 from listeners.endpoints import SUBMISSION
+from listeners.smtp import smtptraffic
 from listeners.smtp.refused import RefusalBook
 from listeners.tls import Certificates
 from operations import settings
@@ -125,7 +126,9 @@ class Session:
         except Malformed as error:
             # How many octets follow such a BDAT nobody knows: none of them may pass for commands.
             self.is_over = line[:4].upper() == b"BDAT"
+            smtptraffic.answered(self.visit, line, None, error.reply)
             return self.count_bad(error.reply)
+        smtptraffic.asked(self.visit, command)
         reply: Reply | None
         if type(command) not in LEGAL[self.state]:
             reply = await self._refuse_order(command)
@@ -134,6 +137,7 @@ class Session:
                 reply = await HANDLERS[type(command)](self, command)
             except Malformed as error:
                 reply = error.reply
+        smtptraffic.answered(self.visit, line, command, reply)
         is_bad = reply is not None and 500 <= reply.code <= 504
         return self.count_bad(reply) if reply is not None and is_bad else reply
 

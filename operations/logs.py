@@ -1,0 +1,98 @@
+"""The logs as administrators use them: settings, search, download, keeping (M-080…M-088)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+
+from django.conf import settings as conf
+from django.db import transaction
+
+from domains.errors import Problem, ValuesRefused
+from domains.singlerow import SingleRow
+from events import audit
+from events.audit import Actor
+from logbook import keeping, reading
+from logbook.kinds import Kind, Level
+from logbook.reading import Found, Query
+from logbook.writer import BOOK
+from operations.models import LogSettings
+
+LONGEST_SEARCH = 500  # characters
+NEVER_OFF = (Kind.ADMIN, Kind.ERRORS)
+
+
+def _check(row: LogSettings) -> None:
+    problems = []
+    kinds = {kind.value for kind in Kind}
+    words = {level.name.lower() for level in Level}
+    if not isinstance(row.levels, dict):
+        raise ValuesRefused((Problem("levels", "must be pairs of a log and its level"),))
+    for name, level in row.levels.items():
+        if name not in kinds:
+            problems.append(Problem("levels", f"there is no log {str(name)[:40]!r}"))
+        elif level not in words:
+            problems.append(Problem("levels", f"{name} must be off, normal or detailed"))
+        elif level == "off" and Kind(name) in NEVER_OFF:
+            problems.append(Problem("levels", f"{name} cannot be switched off"))
+    if row.keep_days > 3650:
+        problems.append(Problem("keep_days", "must be 0 to 3650"))
+    if problems:
+        raise ValuesRefused(tuple(problems))
+
+
+LOGS: SingleRow[LogSettings] = SingleRow(LogSettings, "logs", _check)
+
+
+def folder() -> Path:
+    return Path(conf.MAILHOST_DATA) / "logs"
+
+
+def apply() -> None:
+    """Make this process's logbook do what the settings say; a change acts within seconds."""
+    row = LOGS.load()
+    for kind in Kind:
+        BOOK.levels[kind] = Level[str(row.levels.get(kind.value, "normal")).upper()]
+    BOOK.to_syslog = row.syslog
+
+
+def days(kind: Kind) -> list[date]:
+    """The days that have a log, newest first."""
+    BOOK.flush()
+    return reading.days(folder(), kind)
+
+
+def search(
+    *,
+    kind: Kind,
+    day: date,
+    text: str = "",
+    has_related: bool = False,
+    domains: frozenset[str] | None = None,
+) -> Found:
+    """At most 1 MB in at most 10 seconds. `domains` None: for a system administrator; else only
+    lines of these domains, as of those that an administrator rules. Raises NoLog."""
+    BOOK.flush()
+    words = tuple(text[:LONGEST_SEARCH].split())
+    return reading.search(folder(), kind, day, Query(words, has_related, domains))
+
+
+def download(
+    *, kind: Kind, day: date, by: Actor | None, domains: frozenset[str] | None = None
+) -> Iterator[bytes]:
+    """The whole log as a ZIP file, in pieces; audited. Raises NoLog."""
+    BOOK.flush()
+    pieces = reading.zipped(folder(), kind, day, domains=domains)
+    with transaction.atomic():
+        what = f"{kind} of {day.isoformat()}"
+        audit.record(by, "downloaded a log", LOGS.load(), {"log": ("", what)})
+    return pieces
+
+
+def keep(*, now: datetime) -> tuple[int, int]:
+    """Compress and remove old logs; how many of each."""
+    row = LOGS.load()
+    return keeping.keep(
+        folder(), today=now.date(), keep_days=row.keep_days or None, compress=row.compress
+    )
