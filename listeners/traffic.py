@@ -14,14 +14,14 @@ from listeners import bridge
 from logbook.kinds import Kind, Level
 from logbook.taps import NOBODY, Tap, Watched
 from logbook.writer import BOOK
-from operations import logs, transcripts
+from operations import counting, logs, transcripts
 
 if TYPE_CHECKING:
     from listeners.base import Listener, Visit
 
 log = structlog.get_logger(__name__)
 
-FOLLOW_SECONDS = 1.0
+FOLLOW_SECONDS = 2.0
 KINDS = {"smtp": Kind.SMTP, "imap": Kind.IMAP, "pop": Kind.POP, "ldap": Kind.LDAP}
 LONGEST_ANSWER = 200
 
@@ -97,13 +97,18 @@ async def follow(listeners: Sequence[Listener]) -> None:
     global _watched
     while True:
         try:
-            await bridge.ask(logs.apply)
+            await bridge.ask(_apply)
             before, _watched = _watched, await bridge.ask(transcripts.watched)
             if before != _watched:
                 _retap(listeners)
         except Exception:
             log.exception("the settings of the logs could not be read; tried again")
         await asyncio.sleep(FOLLOW_SECONDS)
+
+
+def _apply() -> None:
+    logs.apply()
+    counting.tell()
 
 
 def _retap(listeners: Sequence[Listener]) -> None:

@@ -82,9 +82,8 @@ class Dialogue:
         match = self._login.match(line)
         if match is None:
             return [f"C: {_text(line)}"]
-        if match[0].upper().strip() != b"APOP" or b" " in line:
-            self._is_secret = True
-            self._login_tag = line.split(b" ", 1)[0]
+        self._is_secret = True
+        self._login_tag = line.split(b" ", 1)[0]
         return [f"C: {_text(match[1])} {MASK}"]
 
     # --- the server ---

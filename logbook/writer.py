@@ -37,6 +37,7 @@ class Logbook:
         self.dropped: Counter[str] = Counter()
         self.written: Counter[str] = Counter()
         self._folder = folder
+        self._is_woken = False
         self._begin()
 
     def open(self, folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -64,3 +64,16 @@ def hostname(name: str, default: str) -> str:
     if not is_hostname(value):
         raise ImproperlyConfigured(f"{name} must be a host name, not {value!r}")
     return value
+
+
+def networks(name: str, default: Sequence[str]) -> list[str]:
+    """Addresses and CIDR networks, separated by commas."""
+    found = words(name, default)
+    for word in found:
+        try:
+            ip_network(word)
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name} must be networks such as 192.0.2.0/24, not {word!r}"
+            ) from None
+    return found

@@ -65,6 +65,10 @@ MAILHOST_OUTGOING_PORT = environment.number("MAILHOST_OUTGOING_PORT", 25, least=
 MAILHOST_FAILED_LOGIN_MS = environment.number(
     "MAILHOST_FAILED_LOGIN_MS", 1000, least=0, most=60_000
 )
+# Who may read /metrics without a token (addresses and networks, comma-separated).
+MAILHOST_METRICS_ALLOW = environment.networks("MAILHOST_METRICS_ALLOW", ["127.0.0.0/8", "::1"])
+# The token ("Authorization: Bearer ...") that opens /metrics from elsewhere; empty: none does.
+MAILHOST_METRICS_TOKEN = environment.text("MAILHOST_METRICS_TOKEN", "")
 
 # --- processes and machines ------------------------------------------------------------------
 # Mail processes on this machine; each one has every listener (SO_REUSEPORT).

@@ -4,10 +4,15 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from mailhost import metrics
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="panel:home")),
     path("panel/", include("panel.urls")),
     path("admin/", admin.site.urls),
+    path("metrics", metrics.metrics),
+    path("healthz", metrics.alive),
+    path("readyz", metrics.ready),
 ]
 handler403 = "panel.views.failures.forbidden"
 handler404 = "panel.views.failures.missing"

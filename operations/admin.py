@@ -10,7 +10,15 @@ from django.http import HttpRequest
 from adminsite.readonly import ReadOnlyAdmin
 from domains.adminpages import ServiceAdmin, SingleRowAdmin
 from operations import relay
-from operations.models import Connection, ListenerSettings, Process, RelayNetwork
+from operations.logs import LOGS
+from operations.models import (
+    Connection,
+    ListenerSettings,
+    LogSettings,
+    Process,
+    RelayNetwork,
+    Transcript,
+)
 from operations.services import LISTENERS
 
 
@@ -48,3 +56,14 @@ class ConnectionAdmin(ReadOnlyAdmin):
     list_display = ("service", "client_address", "local_address", "is_encrypted", "account_id")
     list_filter = ("service", "is_encrypted")
     search_fields = ("client_address",)
+
+
+@admin.register(LogSettings)
+class LogSettingsAdmin(SingleRowAdmin):
+    single = LOGS
+
+
+@admin.register(Transcript)
+class TranscriptAdmin(ReadOnlyAdmin):
+    list_display = ("subject", "actor", "started_at", "ends_at", "stopped_at")
+    search_fields = ("subject",)

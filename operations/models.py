@@ -5,6 +5,16 @@ from __future__ import annotations
 from django.db import models
 
 from clock.fields import MomentField
+from operations.logmodels import LogSettings, Transcript
+
+__all__ = [
+    "Connection",
+    "ListenerSettings",
+    "LogSettings",
+    "Process",
+    "RelayNetwork",
+    "Transcript",
+]
 
 
 class ListenerSettings(models.Model):
@@ -95,6 +105,3 @@ class Connection(models.Model):
 
     def __str__(self) -> str:
         return f"{self.service} from {self.client_address}"
-
-
-from operations.logmodels import LogSettings, Transcript  # noqa: E402, F401

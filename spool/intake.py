@@ -25,7 +25,7 @@ from mailboxes.delivery import Delivery
 from protocols.address import Address
 from protocols.message import facts, headers, received, submission
 from protocols.message.received import Encryption
-from spool import priority, schedule, settings, throttlebounces
+from spool import deliverylog, priority, schedule, settings, throttlebounces
 from spool.acceptance import Acceptance, AcceptedRecipient, planned_references
 from spool.errors import BodyTooLarge, MessageLoops, SpoolFull
 from spool.models import Kind, Origin, Route
@@ -175,14 +175,19 @@ class Intake:
                 job = await asyncio.get_running_loop().run_in_executor(None, self.prepare)
             else:
                 job = self.prepare()
-            return int(await process_committer().commit(job))
+            message_id = int(await process_committer().commit(job))
+            deliverylog.accepted(job)
+            return message_id
         finally:
             self.abort()
 
     def commit_now(self) -> int:
         """As commit(), for code without an event loop."""
         try:
-            return int(process_committer().commit_now(self.prepare()))
+            job = self.prepare()
+            message_id = int(process_committer().commit_now(job))
+            deliverylog.accepted(job)
+            return message_id
         finally:
             self.abort()
 

@@ -23,6 +23,7 @@ from mailboxes.errors import FolderNotFound, QuotaExceeded
 from spool import (
     bounce,
     decisions,
+    deliverylog,
     gatewaychoice,
     notices,
     planning,
@@ -271,6 +272,7 @@ class Manager:
         except (QuotaExceeded, FolderNotFound):
             self._report([local.refused_by_mailbox(result)])
         else:
+            deliverylog.delivered_here(recipient)
             self._recorder.forget([recipient])
 
     # --- the rest ---

@@ -16,7 +16,7 @@ from clock.moments import from_micros, to_micros, utc_now
 from domains import directory as domain_directory
 from domains.directory import Cold
 from protocols.smtp.outgoing import Verdict
-from spool import bounce, decisions, schedule, settings
+from spool import bounce, decisions, deliverylog, schedule, settings
 from spool.decisions import Settled
 from spool.models import Route, State
 from spool.schedule import RetryPolicy
@@ -80,6 +80,7 @@ class Recorder:
     def record(self, results: list[Result]) -> None:
         self._results += results
         for result in results:
+            deliverylog.tried(result)
             self._one_less(result.recipient.message.message_id)
         self._has_results.set()
 

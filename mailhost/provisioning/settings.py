@@ -7,7 +7,10 @@ from typing import Any
 from accounts.settings import LOGIN
 from certificates.settings import ACME
 from domains.singlerow import SingleRow
+from operations.logs import LOGS
 from operations.services import LISTENERS
 from spool.configuration import SPOOL
 
-SETTINGS: dict[str, SingleRow[Any]] = {row.name: row for row in (LOGIN, LISTENERS, SPOOL, ACME)}
+SETTINGS: dict[str, SingleRow[Any]] = {
+    row.name: row for row in (LOGIN, LISTENERS, SPOOL, ACME, LOGS)
+}
