@@ -49,7 +49,7 @@ def configure(settings: Mapping[str, str]) -> None:
     for name in ("django", "django.server"):  # Django gives these outputs of their own
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    for name in ("asyncio", "_granian"):  # they tell of every start
+    for name in ("asyncio", "_granian", "django-q"):  # they tell of every start
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -12,10 +12,11 @@ from clock.fields import MomentField
 class LogSettings(models.Model):
     """The settings of all logs (M-088). One row."""
 
-    levels = models.JSONField(
-        default=dict,
-        blank=True,
-        help_text='By log: "off", "normal" or "detailed"; one that is not named is normal.',
+    detailed = models.JSONField(
+        default=list, blank=True, help_text="Logs that have every command as well."
+    )
+    switched_off = models.JSONField(
+        default=list, blank=True, help_text="Logs that are not written; the others are normal."
     )
     keep_days = models.PositiveIntegerField(
         default=30, validators=[MaxValueValidator(3650)], help_text="0: for ever."

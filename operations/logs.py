@@ -26,16 +26,12 @@ NEVER_OFF = (Kind.ADMIN, Kind.ERRORS)
 def _check(row: LogSettings) -> None:
     problems = []
     kinds = {kind.value for kind in Kind}
-    words = {level.name.lower() for level in Level}
-    if not isinstance(row.levels, dict):
-        raise ValuesRefused((Problem("levels", "must be pairs of a log and its level"),))
-    for name, level in row.levels.items():
-        if name not in kinds:
-            problems.append(Problem("levels", f"there is no log {str(name)[:40]!r}"))
-        elif level not in words:
-            problems.append(Problem("levels", f"{name} must be off, normal or detailed"))
-        elif level == "off" and Kind(name) in NEVER_OFF:
-            problems.append(Problem("levels", f"{name} cannot be switched off"))
+    for field in ("detailed", "switched_off"):
+        for name in getattr(row, field):
+            if name not in kinds:
+                problems.append(Problem(field, f"there is no log {str(name)[:40]!r}"))
+            elif field == "switched_off" and Kind(name) in NEVER_OFF:
+                problems.append(Problem(field, f"{name} cannot be switched off"))
     if row.keep_days > 3650:
         problems.append(Problem("keep_days", "must be 0 to 3650"))
     if problems:
@@ -53,7 +49,8 @@ def apply() -> None:
     """Make this process's logbook do what the settings say; a change acts within seconds."""
     row = LOGS.load()
     for kind in Kind:
-        BOOK.levels[kind] = Level[str(row.levels.get(kind.value, "normal")).upper()]
+        level = Level.DETAILED if kind.value in row.detailed else Level.NORMAL
+        BOOK.levels[kind] = Level.OFF if kind.value in row.switched_off else level
     BOOK.to_syslog = row.syslog
 
 
