@@ -30,7 +30,8 @@ def redrive(*, now: datetime) -> Redriven:
     given_back = recover_claims()
     with connection.cursor() as cursor:
         next_due = claims.next_due(cursor)
-    is_due = next_due is not None and next_due <= to_micros(now)
+    # What was given back is due a moment after `now`.
+    is_due = given_back > 0 or (next_due is not None and next_due <= to_micros(now))
     if is_due:
         with transaction.atomic():
             publish_on_commit(Topic.SPOOL)

@@ -20,6 +20,9 @@ from logbook.kinds import Kind
 from logbook.lines import decode
 from tests.running import RunningServer
 
+# Each command is a process that starts Django; on a busy machine that takes its time.
+pytestmark = pytest.mark.timeout(300)
+
 PASSWORD = "correct horse battery"
 MESSAGE = "From: a@outside.test\r\nSubject: hidden-subject\r\n\r\nhidden-body\r\n"
 
