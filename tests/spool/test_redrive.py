@@ -13,7 +13,7 @@ from spool.models import DeliveryAttempt, SpooledRecipient, State
 from spool.recovery import OwnerLock
 from switchboard.topics import Topic
 from tests import factories
-from tests.spool.outgoing import forget_everything, submit
+from tests.spool.outgoing import forget_everything, stop_committer, submit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -23,7 +23,8 @@ def recipient():
     forget_everything()
     factories.make_domain("one.example", "alice")
     message_id = submit("bob@far.test")
-    return SpooledRecipient.objects.get(message_id=message_id)
+    yield SpooledRecipient.objects.get(message_id=message_id)
+    stop_committer()
 
 
 @pytest.fixture
