@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,6 +24,8 @@ SECOND = 1_000_000
 OLDEST_SHARE = 0.1  # of each claim goes to the longest due of any priority (P-003)
 DESTINATIONS_PER_WALK = 200
 CLAIMS_PER_DESTINATION = 50
+FAIR_SHARE = 0.5  # of each claim goes domain by domain where one claim cannot take all
+DOMAINS_IN_TURN = 40  # looked at in one claim; the next one goes on behind them
 LOCAL = ""  # the destination of what stays here
 
 # As the partial indexes say it: parameters there would keep SQLite from using them.
@@ -31,14 +34,27 @@ _FREE = "(claimed_until IS NULL OR claimed_until <= %s)"
 _TABLE = "spool_spooledrecipient"
 
 _ARM = (
-    f"SELECT * FROM (SELECT {{rank}} AS rank, id, destination, due_at FROM {_TABLE}"
+    "SELECT * FROM"
+    f" (SELECT {{rank}} AS rank, id, destination, due_at, ledger_domain_id FROM {_TABLE}"
     f" WHERE {_WAITS} AND {{which}} AND due_at <= %s ORDER BY due_at LIMIT %s{{lock}}) AS a{{rank}}"
 )
 _FORCED = "is_forced = %s"
 _OF_PRIORITY = "is_forced = %s AND priority = %s"
 _AT_DESTINATION = "destination = %s"
+_OF_DOMAIN = "priority = %s AND ledger_domain_id = %s"
+_OF_NO_DOMAIN = "priority = %s AND ledger_domain_id IS NULL"
+# From domain to domain along the index: its cost is that of the domains, not of their mail.
+_DOMAINS = (
+    "WITH RECURSIVE turn(number, domain) AS ("
+    f"SELECT 1, (SELECT MIN(ledger_domain_id) FROM {_TABLE}"
+    f" WHERE {_WAITS} AND priority = %s AND ledger_domain_id > %s)"
+    f" UNION ALL SELECT number + 1, (SELECT MIN(ledger_domain_id) FROM {_TABLE}"
+    f" WHERE {_WAITS} AND priority = %s AND ledger_domain_id > turn.domain)"
+    " FROM turn WHERE domain IS NOT NULL AND number < %s)"
+    " SELECT domain FROM turn WHERE domain IS NOT NULL"
+)
 _DUE_AT_DESTINATION = (
-    f"SELECT id, due_at FROM {_TABLE} WHERE {_WAITS}"
+    f"SELECT id, due_at, ledger_domain_id FROM {_TABLE} WHERE {_WAITS}"
     " AND destination = %s AND due_at <= %s ORDER BY due_at LIMIT %s{lock}"
 )
 _NEXT_DUE = f"SELECT MIN(due_at) FROM {_TABLE} WHERE {_WAITS} AND {{which}}"
@@ -89,6 +105,15 @@ def row_lock() -> str:
     return " FOR UPDATE SKIP LOCKED" if vendor == "postgresql" else ""
 
 
+@dataclass(slots=True)
+class Rounds:
+    """How far a process has come in looking at destinations and domains one by one."""
+
+    destination: str | None = None  # go on behind this one; None: no need to
+    domain: int = 0  # go on behind this one; 0: from the beginning, with mail of no domain
+    priority: int | None = None  # of which more was due than one claim takes
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class ClaimDue(Job):
     """Claim up to `limit` due recipients; its result is a Claim."""
@@ -99,8 +124,8 @@ class ClaimDue(Job):
     oldest_share: float = OLDEST_SHARE  # 0: strictly by priority
     recipients_per_transaction: int = 100
     full_destinations: frozenset[str] = frozenset()
-    walk_from: str | None = None  # look destination by destination, from behind this one
-    walked_to: str = field(default="", init=False)
+    full_domains: frozenset[int] = frozenset()
+    rounds: Rounds = field(default_factory=Rounds)
 
     @staticmethod
     def write_rows(jobs: Sequence[ClaimDue], cursor: Any) -> None:
@@ -109,10 +134,13 @@ class ClaimDue(Job):
 
     def _look(self, cursor: Any) -> Claim:
         claim = Claim()
-        if self.walk_from is None:
+        if self.rounds.destination is None:
             ids, claim.is_blocked = self._choose(cursor)
         else:
-            ids = self._walk(cursor, self.walk_from)
+            ids = self._fair(cursor)
+            self._walk(cursor, ids)
+        if claim.is_blocked:
+            self.rounds.destination = LOCAL
         if ids:
             admission = throttleclaims.admit(
                 cursor,
@@ -130,39 +158,71 @@ class ClaimDue(Job):
         values = [value for _, which in _CLASSES for value in (*which, self.now, self.limit)]
         cursor.execute(_choosing(row_lock()), values)
         rows = sorted(cursor.fetchall(), key=itemgetter(0))
-        waiting = [row for row in rows if row[2] not in self.full_destinations]
+        self.rounds.priority = _overflowing(rows, self.limit)
+        waiting = [row for row in rows if self._may_go(row[2], row[4])]
         chosen: dict[int, int] = {}
         if len(waiting) > self.limit and self.oldest_share:
             share = max(1, int(self.limit * self.oldest_share))
             oldest = heapq.nsmallest(share, waiting, key=itemgetter(3))
             chosen.update((row[1], row[3]) for row in oldest)
+        if self.rounds.priority is not None:
+            chosen.update(self._fair(cursor))
         for row in waiting:
             if len(chosen) >= self.limit:
                 break
             chosen[row[1]] = row[3]
         return chosen, len(rows) >= self.limit and len(chosen) < self.limit
 
-    def _walk(self, cursor: Any, after: str) -> dict[int, int]:
-        chosen: dict[int, int] = {}
-        self.walked_to = after
+    def _may_go(self, destination: str, domain_id: int | None) -> bool:
+        is_full = destination in self.full_destinations or (domain_id or 0) in self.full_domains
+        return not is_full
+
+    def _fair(self, cursor: Any) -> dict[int, int]:
+        """Some of each domain that has mail of the priority of which there is too much."""
+        rounds, priority = self.rounds, self.rounds.priority
+        if priority is None:
+            return {}
+        cursor.execute(_DOMAINS, (priority, rounds.domain, priority, DOMAINS_IN_TURN))
+        domains: list[int | None] = [row[0] for row in cursor.fetchall()]
+        after = domains[-1] if len(domains) == DOMAINS_IN_TURN else None
+        if rounds.domain == 0:
+            domains.append(None)
+        rounds.domain = after or 0
+        domains = [one for one in domains if (one or 0) not in self.full_domains]
+        if not domains:
+            return {}
+        share = max(1, int(self.limit * FAIR_SHARE) // len(domains))
+        arms, values = [], []
+        for rank, domain_id in enumerate(domains):
+            which = _OF_NO_DOMAIN if domain_id is None else _OF_DOMAIN
+            arms.append(_ARM.format(rank=rank, which=which, lock=row_lock()))
+            values += [priority, *(() if domain_id is None else (domain_id,)), self.now, share]
+        cursor.execute(" UNION ALL ".join(arms), values)
+        return {row[1]: row[3] for row in cursor.fetchall() if self._may_go(row[2], row[4])}
+
+    def _walk(self, cursor: Any, chosen: dict[int, int]) -> None:
+        """Destination by destination, where full ones hide the others."""
+        rounds = self.rounds
+        assert rounds.destination is not None
         if LOCAL not in self.full_destinations:
             self._choose_at(cursor, LOCAL, chosen)
         for _ in range(DESTINATIONS_PER_WALK):
-            cursor.execute(_NEXT_DESTINATION, (self.walked_to,))
+            cursor.execute(_NEXT_DESTINATION, (rounds.destination,))
             (name,) = cursor.fetchone()
-            self.walked_to = name or ""
+            rounds.destination = name
             if name is None or len(chosen) >= self.limit:
                 break
             if name not in self.full_destinations:
                 self._choose_at(cursor, name, chosen)
-        return chosen
 
     def _choose_at(self, cursor: Any, destination: str, chosen: dict[int, int]) -> None:
         cursor.execute(
             _DUE_AT_DESTINATION.format(lock=row_lock()),
             (destination, self.now, CLAIMS_PER_DESTINATION),
         )
-        chosen.update(cursor.fetchall())
+        for recipient_id, due_at, domain_id in cursor.fetchall():
+            if (domain_id or 0) not in self.full_domains:
+                chosen[recipient_id] = due_at
 
     def _claim(self, cursor: Any, due: dict[int, int]) -> list[ClaimedRecipient]:
         ids = sorted(due)
@@ -204,6 +264,17 @@ def next_due(cursor: Any) -> int | None:
     statement = " UNION ALL ".join(_NEXT_DUE.format(which=which) for which, _ in _CLASSES)
     cursor.execute(statement, [value for _, which in _CLASSES for value in which])
     return min((row[0] for row in cursor.fetchall() if row[0] is not None), default=None)
+
+
+def _overflowing(rows: Sequence[tuple[Any, ...]], limit: int) -> int | None:
+    """The highest priority of which there is more due than one claim takes."""
+    if len(rows) < limit:
+        return None
+    counts = Counter(row[0] for row in rows)
+    for rank, (_, which) in enumerate(_CLASSES):
+        if len(which) == 2 and counts[rank] >= limit:
+            return int(which[1])  # type: ignore[call-overload,no-any-return]
+    return None
 
 
 @lru_cache(maxsize=2)

@@ -33,7 +33,7 @@ from spool import (
 )
 from spool.agents import local
 from spool.agents.remote import RemoteSettings
-from spool.claims import ClaimDue, ReleaseClaims, RenewClaims
+from spool.claims import ClaimDue, ReleaseClaims, RenewClaims, Rounds
 from spool.ourselves import recognise_ourselves
 from spool.outbound import Outbound
 from spool.recording import Recorder
@@ -55,6 +55,7 @@ CLAIM_AT_ONCE = 250
 # A destination may have so many recipients waiting in hand; the second half of what is in hand
 # is for those that have few, so that some slow destinations do not crowd out the others.
 WAITING_PER_DESTINATION = (300, 20)
+WAITING_PER_DOMAIN = IN_HAND // 2  # so that there is always room for the other senders
 LOOK_SECONDS = 5.0  # a lost hint costs at most this
 RENEW_SECONDS = 240.0
 NOTICE_SECONDS = 30.0
@@ -89,6 +90,7 @@ class Manager:
             report=self._report,
             read_body=self._read_large,
             choose_sasl=lambda route: planning.sasl_for(route, self._gateways),
+            give_back=self._give_works_back,
         )
         self._recorder = Recorder(
             self._committer, owner=self._owner, ask=self._ask, done=self._room_made
@@ -99,7 +101,7 @@ class Manager:
         self._wake = asyncio.Event()
         self._has_occurred = asyncio.Event()
         self._room = asyncio.Event()
-        self._walk_from: str | None = None
+        self._rounds = Rounds()
         self._lock: OwnerLock | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._local_tasks: set[asyncio.Task[None]] = set()
@@ -187,19 +189,16 @@ class Manager:
             oldest_share=policy.oldest_share_percent / 100,
             recipients_per_transaction=policy.recipients_per_transaction,
             full_destinations=full,
-            walk_from=self._walk_from,
+            full_domains=self._outbound.full_domains(limit=WAITING_PER_DOMAIN),
+            rounds=self._rounds,
         )
         claim: Claim = await self._committer.commit(job)
-        # When full destinations hide the others, those are looked for one by one.
-        self._walk_from = job.walked_to or None if self._walk_from is not None else None
-        if claim.is_blocked:
-            self._walk_from = ""
         if claim.recipients:
             self._recorder.expect(claim.recipients)
             await self._start_work(claim.recipients, policy)
         if claim.is_blocked or len(claim.recipients) + claim.held >= CLAIM_AT_ONCE:
             return 0.0
-        if self._walk_from is not None:
+        if self._rounds.destination is not None:
             return WALK_SECONDS
         if claim.next_due_at is None:
             return LOOK_SECONDS
@@ -298,6 +297,21 @@ class Manager:
                 ReleaseClaims(owner=self._owner, now=now, recipient_ids=ids)
             )
             self._recorder.forget(recipients)
+
+    def _give_works_back(self, works: list[Work]) -> None:
+        recipients = [recipient for work in works for recipient in work.recipients]
+        if recipients:
+            self._begin(self._give_back_for_sure(recipients))
+
+    async def _give_back_for_sure(self, recipients: list[ClaimedRecipient]) -> None:
+        while True:
+            try:
+                await self._give_back(recipients)
+            except Exception:
+                log.exception("claims could not be given back; tried again soon")
+                await asyncio.sleep(PAUSE_SECONDS)
+            else:
+                return
 
     async def _renew(self) -> None:
         ids = self._recorder.claimed_ids

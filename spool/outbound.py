@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import traceback
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from itertools import count
 
 import structlog
 
@@ -13,9 +16,12 @@ from protocols.smtp.client import ChooseSasl
 from protocols.smtp.outgoing import Outcome, Stage, Verdict
 from protocols.smtp.replies import Reply
 from spool import throttleclaims
-from spool.agents.remote import RemoteRoute, RemoteSession, RemoteSettings
+from spool.agents.remote import RemoteSession, RemoteSettings
+from spool.agents.route import RemoteRoute
 from spool.destinations import Destination
-from spool.work import NOBODY, Peer, Result, Work
+from spool.fairness import Turns
+from spool.gatewaycounts import GatewayCounts
+from spool.work import NOBODY, Peer, Result, Turn, Work
 
 log = structlog.get_logger(__name__)
 
@@ -23,14 +29,31 @@ IDLE_SECONDS = 5.0  # an open connection waits so long for another message
 MESSAGES_IN_A_ROW = 20  # then another destination may have the slot
 STOPPED = Reply(451, "4.3.2", "This server was stopped during the try")
 MOST_DESTINATIONS = 5_000  # remembered, with those that are down
+# S-002: a try that takes longer waits for the other side; its slot is for others meanwhile.
+HANGING_SECONDS = 2.0
+LOOK_SECONDS = 1.0
+HANGING_FOR_EACH_SLOT = 10  # so many may hang at most: each costs a socket
 FAULT = Reply(451, "4.3.0", "Delivery failed here, for a reason of ours")
 
 Report = Callable[[list[Result]], None]
+GiveBack = Callable[[list[Work]], None]
 ReadBody = Callable[[Work], AsyncIterator[bytes]]
 
 
+class _Run:
+    """A session at work: since when at this message, and whether it holds a slot."""
+
+    __slots__ = ("destination", "has_slot", "since")
+
+    def __init__(self, destination: Destination, since: float) -> None:
+        self.destination = destination
+        self.since: float | None = since  # None: it waits for work
+        self.has_slot = True
+
+
 class Outbound:
-    """Queues, slots and sessions; each work that is added comes back as results exactly once."""
+    """Queues, slots and sessions; each work that is added comes back as results exactly once,
+    or is given back untried."""
 
     def __init__(
         self,
@@ -39,17 +62,28 @@ class Outbound:
         report: Report,
         read_body: ReadBody,
         choose_sasl: Callable[[RemoteRoute], ChooseSasl | None],
+        give_back: GiveBack,
     ) -> None:
         self.maximum = 50  # sessions that work at once (S-003); change at any time
         self.maximum_per_destination = 10  # S-002
         self.oldest_share_percent = 10  # of the slots, whatever the priority; 0: none (P-003)
         self.busy = 0
+        self.hanging = 0
+        self.gateways = GatewayCounts()
         self._settings = settings
         self._report = report
         self._read_body = read_body
         self._choose_sasl = choose_sasl
+        self._give_back = give_back
+        self._turns = Turns()
+        self._waiting_by_domain: Counter[int] = Counter()
         self._destinations: dict[RemoteRoute, Destination] = {}
+        # Those that may start, by what goes first there; an entry counts if `listed` is its turn.
+        self._ready: list[tuple[Turn, int, Destination]] = []
+        self._numbers = count()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._runs: set[_Run] = set()
+        self._watch: asyncio.TimerHandle | None = None
         self._wakers: dict[RemoteSession, asyncio.Future[Work | None]] = {}
         self._started = 0
         self._is_closing = False
@@ -59,28 +93,27 @@ class Outbound:
         destination = self._destinations.get(route)
         if destination is None:
             self._forget_old_ones()
-            destination = Destination(route, limit=self.maximum_per_destination)
+            destination = Destination(route, maximum=self.maximum_per_destination)
             self._destinations[route] = destination
         down = destination.down
         if down is not None and not work.recipients[0].is_forced:
-            if down.until > self._now():
+            # Until then nobody tries; after it one message does, and the others hear from it.
+            is_probed = destination.busy or destination.hanging
+            if is_probed or down.until > self._now():
                 self._report(_repeated(work, down.outcome, down.peer))
                 return
-            if destination.busy:  # somebody is probing
-                self._report(_repeated(work, down.outcome, down.peer))
-                return
-        destination.put(work)
+        self._put(destination, work)
 
     def dispatch(self) -> None:
         """Start sessions while there are slots and something waits for one."""
         while self.busy < self.maximum and not self._is_closing:
-            destination = self._next_destination()
-            if destination is None:
+            work_at = self._next()
+            if work_at is None:
                 return
-            work = destination.pop()
-            assert work is not None
+            destination, work = work_at
             destination.busy += 1
             self.busy += 1
+            self._list(destination)
             if destination.idle:
                 self._wakers.pop(destination.idle.pop()).set_result(work)
             else:
@@ -89,24 +122,45 @@ class Outbound:
                 task.add_done_callback(self._tasks.discard)
 
     def full_destinations(self, *, limit: int) -> frozenset[str]:
-        """The names for which more than `limit` recipients wait here already."""
-        full = (each for each in self._destinations.values() if each.waiting_recipients > limit)
+        """The names for which more than `limit` recipients wait here already, or nobody answers."""
+        full = (
+            each
+            for each in self._destinations.values()
+            if each.waiting_recipients > limit or each.is_stalled
+        )
         return frozenset(name for destination in full for name in destination.names)
 
+    def full_domains(self, *, limit: int) -> frozenset[int]:
+        """The sending domains, by id, of which more than `limit` recipients wait here already."""
+        return frozenset(key for key, number in self._waiting_by_domain.items() if number > limit)
+
     def gateways_down(self) -> frozenset[int]:
-        """Gateways that could not be reached a moment ago (G-006)."""
+        """Gateways that could not be reached a moment ago, or let us wait now (G-006)."""
         now = self._now()
         return frozenset(
             route.gateway_id
             for route, destination in self._destinations.items()
             if route.gateway_id is not None
-            and destination.down is not None
-            and destination.down.until > now
+            and (
+                (destination.down is not None and destination.down.until > now)
+                or destination.is_stalled
+            )
         )
+
+    def gateway_queues(self) -> Counter[int]:
+        """Recipients that wait here for each gateway, or are under way there (G-006, G-008)."""
+        queues: Counter[int] = Counter()
+        for route, destination in self._destinations.items():
+            if route.gateway_id is not None:
+                under_way = destination.busy + destination.hanging
+                queues[route.gateway_id] += destination.waiting_recipients + under_way
+        return queues
 
     async def drain(self, seconds: float) -> list[Work]:
         """Start nothing more, let what runs finish; what was not begun is given back."""
         self._is_closing = True
+        if self._watch is not None:
+            self._watch.cancel()
         left = [work for each in self._destinations.values() for work in each.pop_all()]
         for waker in self._wakers.values():
             if not waker.done():
@@ -129,30 +183,82 @@ class Outbound:
             if destination.is_unused:
                 del self._destinations[route]
 
-    def _next_destination(self) -> Destination | None:
-        ready = [each for each in self._destinations.values() if each.may_start]
-        if not ready:
-            return None
+    def _put(self, destination: Destination, work: Work) -> None:
+        destination.put(work, self._turns.give(work))
+        self._waiting_by_domain[work.recipients[0].ledger_domain_id or 0] += len(work.recipients)
+        self._list(destination)
+
+    def _list(self, destination: Destination) -> None:
+        """Have it stand where its first work belongs among those that may start."""
+        head = destination.head
+        if head is None or destination.listed == head or not destination.may_start:
+            return
+        destination.listed = head
+        heapq.heappush(self._ready, (head, next(self._numbers), destination))
+
+    def _next(self) -> tuple[Destination, Work] | None:
+        """What leaves next, of all destinations; None: nothing may."""
         self._started += 1
         share = self.oldest_share_percent
         if share and self._started % max(1, 100 // share) == 0:
-            return min(ready, key=lambda destination: destination.age)
-        return min(ready, key=lambda destination: destination.head or (True, 0, 0))
+            ready = [each for each in self._destinations.values() if each.may_start]
+            if ready:
+                destination = min(ready, key=lambda each: each.age)
+                return destination, self._took(destination.pop_oldest())
+        while self._ready:
+            turn, _, destination = heapq.heappop(self._ready)
+            if destination.listed != turn:
+                continue
+            destination.listed = None
+            if destination.may_start:
+                first = destination.pop()
+                assert first is not None
+                return destination, self._took(first)
+        return None
+
+    def _pop(self, destination: Destination) -> Work | None:
+        found = destination.pop()
+        return None if found is None else self._took(found)
+
+    def _took(self, found: tuple[Turn, Work]) -> Work:
+        turn, work = found
+        self._turns.served(turn)
+        self._no_longer_waits(work)
+        return work
+
+    def _no_longer_waits(self, work: Work) -> None:
+        key = work.recipients[0].ledger_domain_id or 0
+        self._waiting_by_domain[key] -= len(work.recipients)
+        if self._waiting_by_domain[key] <= 0:
+            del self._waiting_by_domain[key]
+
+    def _pop_all(self, destination: Destination) -> list[Work]:
+        works = destination.pop_all()
+        for work in works:
+            self._no_longer_waits(work)
+        return works
+
+    # --- sessions ---
 
     async def _run_session(self, destination: Destination, first: Work) -> None:
         """Serve one destination until nothing has waited for it for a while."""
         session = RemoteSession(
             destination.route, self._settings, lambda: self._choose_sasl(destination.route)
         )
+        run = _Run(destination, self._now())
+        self._runs.add(run)
+        self._begin_to_watch()
         work: Work | None = first
         in_a_row = 0
         try:
             while work is not None:
-                is_down = await self._deliver(destination, session, work)
+                run.since = self._now()
+                is_down = await self._deliver(run, session, work)
                 in_a_row += 1
                 work = None if is_down else self._take_next(destination, in_a_row)
                 if work is None:
                     in_a_row = 0
+                    run.since = None
                     self._free_slot(destination)
                     if not is_down and session.is_open and not self._is_closing:
                         work = await self._wait_for_work(destination, session)
@@ -163,23 +269,71 @@ class Outbound:
                 self._report(_broken_off(work))
             raise
         finally:
+            self._runs.discard(run)
             if destination.is_unused:
                 self._destinations.pop(destination.route, None)
 
     def _take_next(self, destination: Destination, in_a_row: int) -> Work | None:
         """More for the same destination, unless others have waited long enough for the slot."""
-        if self._is_closing or destination.busy > destination.limit or self.busy > self.maximum:
+        if self._is_closing or self.busy > self.maximum:
+            return None
+        if destination.busy + destination.hanging > destination.limit:
             return None
         if in_a_row >= MESSAGES_IN_A_ROW and self.busy >= self.maximum:
             others = (each for each in self._destinations.values() if each is not destination)
             if any(each.may_start for each in others):
                 return None
-        return destination.pop()
+        work = self._pop(destination)
+        self._list(destination)
+        return work
 
     def _free_slot(self, destination: Destination) -> None:
         destination.busy -= 1
         self.busy -= 1
+        self._list(destination)
         self.dispatch()
+
+    def _begin_to_watch(self) -> None:
+        if self._watch is None and not self._is_closing:
+            loop = asyncio.get_running_loop()
+            self._watch = loop.call_later(LOOK_SECONDS, self._look_who_hangs)
+
+    def _look_who_hangs(self) -> None:
+        """Take the slots of sessions whose other side does not answer."""
+        self._watch = None
+        now = self._now()
+        for run in self._runs:
+            if self.hanging >= HANGING_FOR_EACH_SLOT * self.maximum:
+                break
+            if run.has_slot and run.since is not None and now - run.since > HANGING_SECONDS:
+                self._hang(run)
+        if self._runs:
+            self._begin_to_watch()
+        self.dispatch()
+
+    def _hang(self, run: _Run) -> None:
+        destination = run.destination
+        run.has_slot = False
+        destination.busy -= 1
+        destination.hanging += 1
+        self.busy -= 1
+        self.hanging += 1
+        destination.bear_less()
+        if destination.is_stalled and destination.route.gateway_id is None:
+            # Nothing is known yet, so it is no try: it waits where it takes nobody's place.
+            self._give_back(self._pop_all(destination))
+        else:
+            self._list(destination)
+
+    def _stop_hanging(self, run: _Run) -> None:
+        """An answer came, or will not come: for a moment there may be one more than allowed."""
+        if run.has_slot:
+            return
+        run.has_slot = True
+        run.destination.busy += 1
+        run.destination.hanging -= 1
+        self.busy += 1
+        self.hanging -= 1
 
     async def _wait_for_work(self, destination: Destination, session: RemoteSession) -> Work | None:
         waker: asyncio.Future[Work | None] = asyncio.get_running_loop().create_future()
@@ -197,8 +351,9 @@ class Outbound:
                 destination.idle.remove(session)
             self._wakers.pop(session, None)
 
-    async def _deliver(self, destination: Destination, session: RemoteSession, work: Work) -> bool:
+    async def _deliver(self, run: _Run, session: RemoteSession, work: Work) -> bool:
         """True if this session must end because nobody there can be talked to."""
+        destination = run.destination
         started_at = to_micros(utc_now())
         if throttleclaims.has_lapsed(work, started_at):
             self._report(throttleclaims.give_up_turn(work, started_at))
@@ -211,22 +366,35 @@ class Outbound:
             session.abort()
             self._report(_faulty(work, started_at, traceback.format_exc()))
             return False
+        finally:
+            self._stop_hanging(run)
+        now = self._now()
+        if destination.route.gateway_id is not None:
+            self.gateways.count(destination.route.gateway_id, results)
         if not is_down:
-            destination.went_well(limit=self.maximum_per_destination)
+            destination.maximum = self.maximum_per_destination
+            destination.learn(results, now=now)
             self._report(results)
+            if destination.down is not None:
+                self._repeat_for_others(destination)
             return False
         others = destination.busy - 1 + len(destination.idle)
         if others > 0 and destination.down is None:
             # Others get through: the server only wants fewer of us at once.
-            destination.limit = max(1, others)
-            destination.put(work)
+            destination.bear_only(others)
+            self._put(destination, work)
             return True
         first = results[0]
-        destination.went_down(first.outcome, first.peer, now=self._now())
+        destination.went_down(first.outcome, first.peer, now=now)
         self._report(results)
-        for other in destination.pop_all():
-            self._report(_repeated(other, first.outcome, first.peer))
+        self._repeat_for_others(destination)
         return True
+
+    def _repeat_for_others(self, destination: Destination) -> None:
+        down = destination.down
+        if down is not None:
+            for other in self._pop_all(destination):
+                self._report(_repeated(other, down.outcome, down.peer))
 
     @staticmethod
     def _now() -> float:

@@ -21,7 +21,7 @@ from protocols.smtp.client import ChooseSasl, Tls
 from protocols.smtp.outgoing import Outcome, Stage, Verdict
 from protocols.smtp.replies import Reply
 from spool import gatewaychoice
-from spool.agents.remote import RemoteRoute
+from spool.agents.route import RemoteRoute
 from spool.gatewaychoice import GatewayPolicy
 from spool.gateways import PASSWORD_PURPOSE
 from spool.models import Encryption, Route

@@ -65,9 +65,10 @@ class Resolver:
     def __init__(
         self, servers: Sequence[str] = (), *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._servers = list(servers) or None
+        self._usual_servers = self._servers = list(servers) or None
         self._clock = clock
         self._dns: aiodns.DNSResolver | None = None
+        self._closing: asyncio.Task[None] | None = None
         self._cache: dict[tuple[str, RecordType], _Answer] = {}
         self._under_way: dict[tuple[str, RecordType], asyncio.Task[_Answer]] = {}
 
@@ -108,6 +109,18 @@ class Resolver:
             return (await self._ask(name, record_type)).records
         except NameUnknown:
             return ()
+
+    def use(self, servers: Sequence[str]) -> None:
+        """Ask these from now on; none: those it was made with (G-025)."""
+        wanted = list(servers) or self._usual_servers
+        if wanted == self._servers:
+            return
+        self._servers = wanted
+        self._cache.clear()
+        before, self._dns = self._dns, None
+        if before is not None:
+            # Questions under way are answered first.
+            self._closing = asyncio.create_task(_close_later(before))
 
     async def close(self) -> None:
         if self._dns is not None:
@@ -163,6 +176,11 @@ class Resolver:
         self._cache.pop((name, record_type), None)
         self._cache[name, record_type] = answer
         return answer
+
+
+async def _close_later(dns: aiodns.DNSResolver) -> None:
+    await asyncio.sleep(QUESTION_SECONDS * 2**TRIES)
+    await dns.close()
 
 
 def _read(data: object, record_type: RecordType) -> MxRecord | str | bytes | None:

@@ -8,6 +8,9 @@ from typing import Any
 from blobs.store import Location
 from protocols.smtp.outgoing import Outcome, Verdict
 
+# What leaves first sorts first: not by force, the priority negated, a number that breaks ties.
+Turn = tuple[bool, int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
@@ -61,7 +64,7 @@ class ClaimedRecipient:
     reservation: Reservation | None = None  # of its sender's allowance; None: not limited
 
     @property
-    def order(self) -> tuple[bool, int, int]:
+    def order(self) -> Turn:
         """Sorts what leaves first before what leaves later (P-001, S-033)."""
         return (not self.is_forced, -self.priority, self.message.message_id)
 

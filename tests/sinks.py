@@ -49,11 +49,13 @@ class Sink:
 
     async def open(self) -> None:
         self._writers: set[asyncio.StreamWriter] = set()
+        self._end = asyncio.Event()
         self._server = await asyncio.start_server(self._serve, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def shut(self) -> None:
         self._server.close()
+        self._end.set()
         for writer in self._writers:
             writer.transport.abort()
         await asyncio.sleep(0)
@@ -132,7 +134,8 @@ class Sink:
         if answer == CLOSE:
             raise _Over
         if answer == HANG:
-            await asyncio.sleep(3600)
+            await self._end.wait()
+            raise _Over
         with contextlib.suppress(ConnectionError):
             writer.write(answer + b"\r\n")
             await writer.drain()

@@ -20,6 +20,7 @@ from protocols.smtp.client import (
 )
 from protocols.smtp.outgoing import Outcome, OutgoingEnvelope, Stage
 from protocols.smtp.replies import Reply
+from spool.agents.tls import ResumingContext
 
 HANDSHAKE_SECONDS = 60.0
 QUIT_SECONDS = 5.0
@@ -39,9 +40,9 @@ class SmtpConnection(asyncio.Protocol):
     """`ready`, then `send` one message after the other, then `quit`; one caller at a time."""
 
     def __init__(
-        self, client: SmtpClient, *, tls_context: ssl.SSLContext | None, server_name: str | None
+        self, client: SmtpClient, *, tls_context: ResumingContext, server_name: str
     ) -> None:
-        """`server_name`: what the certificate is asked for; None for an address."""
+        """`server_name`: what the certificate is asked for; an address has none but itself."""
         self.client = client
         self.messages_sent = 0
         self._tls_context = tls_context
@@ -85,6 +86,8 @@ class SmtpConnection(asyncio.Protocol):
                 await self._stream(body)
             else:
                 await self._wait()
+        if not self.messages_sent:
+            self._remember_session()
         self.messages_sent += 1
         return outcomes
 
@@ -93,6 +96,7 @@ class SmtpConnection(asyncio.Protocol):
 
     async def quit(self) -> None:
         """Say goodbye and close; never fails."""
+        self._remember_session()
         if self.client.is_ready:
             self._act(self.client.quit())
             try:
@@ -147,6 +151,14 @@ class SmtpConnection(asyncio.Protocol):
             drained.set_result(None)
 
     # --- inside ---
+
+    def _remember_session(self) -> None:
+        """With TLS 1.3 the ticket comes behind the handshake: late enough it is there."""
+        details = None
+        if self._transport is not None:
+            details = self._transport.get_extra_info("ssl_object")
+        if details is not None:
+            self._tls_context.remember(self._server_name, details.session)
 
     def _act(self, events: list[Event]) -> None:
         for event in events:
@@ -208,7 +220,7 @@ class SmtpConnection(asyncio.Protocol):
         await self._waiter
 
     async def _start_tls(self) -> None:
-        assert self._transport is not None and self._tls_context is not None
+        assert self._transport is not None
         self._wants_tls = False
         try:
             transport = await self._loop.start_tls(

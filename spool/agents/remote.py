@@ -6,10 +6,13 @@ import asyncio
 import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Callable, Container, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
 from clock.moments import to_micros, utc_now
+from domains.errors import NameMalformed
+from domains.names import read_name
 from protocols.message.sevenbit import to_seven_bit
 from protocols.smtp.client import CONNECTION_LOST, ChooseSasl, SmtpClient, Tls
 from protocols.smtp.outgoing import (
@@ -23,50 +26,29 @@ from protocols.smtp.outgoing import (
 from protocols.smtp.replies import Reply
 from spool import mx
 from spool.agents.connection import SessionLost, SmtpConnection
+from spool.agents.route import SMTP_PORT, RemoteRoute
+from spool.agents.tls import AskDemand, TlsDemand, client_context, demand_of_route
 from spool.mx import Host, NoHost, Ourselves
-from spool.resolver import Resolver
+from spool.resolver import LookupFailed, NameUnknown, Resolver
 from spool.work import NOBODY, Peer, Result, Work
 
 CONNECT_SECONDS = 30.0  # for each address; a host that is down must not hold a slot for minutes
-SMTP_PORT = 25
 
 NOT_REACHED = Reply(451, "4.4.1", "")
 NO_HOST_LEFT = Reply(451, "4.4.1", "No mail server can be reached")
 
 
 @dataclass(frozen=True, slots=True)
-class RemoteRoute:
-    """Where a session goes: the servers of a domain, or one that an operator named.
-
-    Two recipients with equal routes may share a session.
-    """
-
-    domain: str  # "" with `host`
-    host: str = ""
-    port: int = SMTP_PORT
-    use_mx: bool = False  # look `host` up by MX
-    tls: Tls = Tls.IF_OFFERED
-    verify_certificate: bool = False
-    gateway_id: int | None = None
-    source_ipv4: str | None = None  # the address of ours that it leaves from (G-015)
-    source_ipv6: str | None = None
-
-    def source_for(self, host: Host) -> tuple[str, int] | None:
-        """What the socket is bound to; None: the system chooses."""
-        source = self.source_ipv6 if ":" in host.address else self.source_ipv4
-        return None if source is None else (source, 0)
-
-
-@dataclass(frozen=True, slots=True)
 class RemoteSettings:
     """What all sessions of this process have in common."""
 
-    helo: str
+    helo: str  # said where the address that a session leaves from has no name of its own
     resolver: Resolver
     ourselves: Ourselves = mx.NOBODY
     port: int = SMTP_PORT
     certificate_authorities: str | None = None  # None: those the system trusts
     connect_seconds: float = CONNECT_SECONDS
+    ask_demand: AskDemand = demand_of_route
 
 
 class RemoteSession:
@@ -196,41 +178,36 @@ class RemoteSession:
 
     async def _open(self, host: Host) -> SmtpConnection:
         """Raises SessionLost."""
-        tls = self.route.tls
+        demand = await self._settings.ask_demand(self.route, host)
         try:
-            return await self._greet(host, tls)
+            return await self._greet(host, demand)
         except SessionLost as error:
-            if tls is not Tls.IF_OFFERED or error.stage is not Stage.TLS:
+            if demand.tls is not Tls.IF_OFFERED or error.stage is not Stage.TLS:
                 raise
         # S-055: where encryption is a bonus, a server that cannot do it still gets its mail.
-        return await self._greet(host, Tls.NEVER)
+        return await self._greet(host, replace(demand, tls=Tls.NEVER))
 
-    async def _greet(self, host: Host, tls: Tls) -> SmtpConnection:
-        context = tls_context(
-            verify=self.route.verify_certificate,
+    async def _greet(self, host: Host, demand: TlsDemand) -> SmtpConnection:
+        context = client_context(
+            verify=demand.verify_certificate,
             authorities=self._settings.certificate_authorities,
         )
-        is_name = not _is_address(host.name)
-        client = SmtpClient(helo=self._settings.helo, tls=tls, choose_sasl=self._login())
-        from_the_start = tls is Tls.ALREADY
-        loop = asyncio.get_running_loop()
-        factory = partial(
-            SmtpConnection,
-            client,
-            tls_context=context,
-            server_name=host.name if is_name else host.address,
+        server_name = host.address if _is_address(host.name) else host.name
+        source = self.route.source_for(host)
+        client = SmtpClient(
+            helo=await self._name_of(source), tls=demand.tls, choose_sasl=self._login()
         )
+        from_the_start = demand.tls is Tls.ALREADY
+        factory = partial(SmtpConnection, client, tls_context=context, server_name=server_name)
         try:
             async with asyncio.timeout(self._settings.connect_seconds):
-                _, connection = await loop.create_connection(
+                _, connection = await asyncio.get_running_loop().create_connection(
                     factory,
                     host.address,
                     self.route.port,
-                    local_addr=self.route.source_for(host),
+                    local_addr=None if source is None else (source, 0),
                     ssl=context if from_the_start else None,
-                    server_hostname=(host.name if is_name else host.address)
-                    if from_the_start
-                    else None,
+                    server_hostname=server_name if from_the_start else None,
                 )
         except (OSError, ssl.SSLError) as error:
             text = f"Cannot connect to {host.name} [{host.address}]: {_reason(error)}"
@@ -243,6 +220,16 @@ class RemoteSession:
             connection.abort()
             raise
         return connection
+
+    async def _name_of(self, source: str | None) -> str:
+        """What EHLO says: the name of the address that the session leaves from (G-015)."""
+        if source is None:
+            return self._settings.helo
+        # RFC 5321 §4.1.2: a PTR may hold anything, EHLO may not.
+        with suppress(NameUnknown, LookupFailed, NameMalformed):
+            for name in await self._settings.resolver.names(source):
+                return read_name(name).name
+        return self._settings.helo
 
 
 def must_be_converted(body: Body, extensions: Container[str]) -> bool:
@@ -312,23 +299,6 @@ def went_unheard(outcomes: Sequence[Outcome]) -> bool:
         and (outcome.reply.code == 421 if outcome.by_peer else outcome.reply == CONNECTION_LOST)
         for outcome in outcomes
     )
-
-
-_contexts: dict[tuple[bool, str | None], ssl.SSLContext] = {}
-
-
-def tls_context(*, verify: bool, authorities: str | None) -> ssl.SSLContext:
-    """Shared by all connections: making one takes milliseconds."""
-    context = _contexts.get((verify, authorities))
-    if context is None:
-        if verify:
-            context = ssl.create_default_context(cafile=authorities)
-        else:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        _contexts[verify, authorities] = context
-    return context
 
 
 def _is_address(name: str) -> bool:

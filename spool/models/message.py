@@ -197,6 +197,12 @@ class SpooledRecipient(models.Model):
                 condition=Q(state=State.THROTTLED),
                 name="recipient_throttled",
             ),
+            # Which domains have mail of a priority is seen without reading all of it.
+            models.Index(
+                fields=["priority", "ledger_domain", "due_at"],
+                condition=Q(state__lt=State.DELIVERED) & Q(due_at__isnull=False),
+                name="recipient_turn",
+            ),
             models.Index(fields=["address"], name="recipient_address"),
         ]
 

@@ -84,9 +84,10 @@ def test_full_destinations_are_walked_around():
     claimed, job = look(limit=5, full_destinations=full)
     assert claimed == []
     assert job.result.is_blocked
-    claimed, job = look(limit=5, full_destinations=full, walk_from="")
+    assert job.rounds.destination == ""
+    claimed, job = look(limit=5, full_destinations=full, rounds=job.rounds)
     assert claimed == ["bob@a.test", "bob@m.test", "bob@z.test"]
-    assert job.walked_to == ""
+    assert job.rounds.destination is None
 
 
 def test_nobody_is_claimed_twice_before_the_lease_ends():

@@ -1,5 +1,6 @@
 """Other ways out than the MX in clear: gateways, logins, encryption."""
 
+import asyncio
 import ssl
 
 import pytest
@@ -193,9 +194,8 @@ async def test_required_tls_never_falls_back_and_a_wrong_certificate_is_refused(
 async def test_a_gateway_with_tls_from_the_start(one, far_dns, server_tls):
     class TlsSink(Sink):
         async def open(self):
-            import asyncio
 
-            self._writers = set()
+            self._writers, self._end = set(), asyncio.Event()
             self._server = await asyncio.start_server(self._serve, self.host, 0, ssl=server_tls)
             self.port = self._server.sockets[0].getsockname()[1]
 

@@ -10,6 +10,7 @@ from blobs.errors import StoreFailed
 from blobs.models import Blob
 from spool import recording
 from spool.configuration import SPOOL
+from spool.destinations import FIRST_LIMIT
 from spool.intake import Parameters
 from spool.models import Gateway, LedgerHour, SpooledMessage, SpooledRecipient
 from spool.settlement import Settlement
@@ -104,7 +105,7 @@ async def test_a_stuck_destination_does_not_hold_up_the_others(one, far_dns):
             await submit_async(f"r{n}@stuck.test")
         spool_id = await submit_async("bob@far.test")
         assert await settled(spool_id) == {"bob@far.test": "RELAYED"}
-        assert stuck.sessions == 10
+        assert stuck.sessions == FIRST_LIMIT
 
 
 @pytest.mark.spec("S-003")
@@ -228,11 +229,11 @@ async def test_what_was_not_begun_is_given_back_at_the_end(one, far_dns):
     sink = Sink(answers={"MAIL": b"<hang>"})
     async with sink, running_manager(far_dns, port=sink.port):
         ids = [await submit_async(f"r{n}@far.test") for n in range(15)]
-        await outgoing.until(lambda: sink.sessions == 10)
+        await outgoing.until(lambda: sink.sessions == FIRST_LIMIT)
         await asyncio.sleep(0.1)
     rows = [row async for row in SpooledRecipient.objects.filter(message__in=ids)]
     assert {row.claimed_by for row in rows} == {None}
-    assert sorted(row.attempts for row in rows) == [0] * 5 + [1] * 10
+    assert sorted(row.attempts for row in rows) == [0] * (15 - FIRST_LIMIT) + [1] * FIRST_LIMIT
     assert {row.reply for row in rows if row.attempts} == {
         "451 4.3.2 This server was stopped during the try"
     }
