@@ -14,6 +14,7 @@ from accounts import (
     administrators,
     aliases,
     apppasswords,
+    forwarding,
     models,
     plans,
     provisioning,
@@ -264,6 +265,25 @@ class ResellerPlanAdmin(ServiceAdmin):
 
     def remove(self, request: HttpRequest, row: models.ResellerPlan) -> None:
         plans.take_off(row=row, by=request.user)
+
+
+@admin.register(models.ForwardingBan)
+class ForwardingBanAdmin(ServiceAdmin):
+    list_display = ("name", "note")
+    search_fields = ("name", "note")
+    fields = ("name", "note")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("name",) if obj else ()
+
+    def add(self, request: HttpRequest, data: dict[str, Any]) -> models.ForwardingBan:
+        return forwarding.add(name=data["name"], note=data["note"], by=request.user)
+
+    def change(self, request: HttpRequest, row: models.ForwardingBan, data: dict[str, Any]) -> None:
+        forwarding.change(row=row, note=data["note"], by=request.user)
+
+    def remove(self, request: HttpRequest, row: models.ForwardingBan) -> None:
+        forwarding.remove(row=row, by=request.user)
 
 
 @admin.register(models.DomainOwnership)

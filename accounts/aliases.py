@@ -11,7 +11,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from accounts import localparts
+from accounts import forwarding, localparts
 from accounts.errors import AliasLoops, LocalPartTaken, TargetMalformed, TargetUnknown
 from accounts.models import CATCH_ALL, AliasTarget, LocalPart, User, UserAlias
 from clock.moments import utc_now
@@ -80,7 +80,7 @@ def add_aliases(
     """Many aliases in a few statements; all or none. They may lead to each other.
 
     Raises LocalPartMalformed, LocalPartTaken, LimitReached, TargetMalformed, TargetUnknown,
-    AliasLoops, ValuesRefused.
+    ForwardingRefused, AliasLoops, ValuesRefused.
     """
     domain = domain_selectors.locked(domain.pk)
     used = UserAlias.objects.filter(domain=domain).count()
@@ -257,6 +257,9 @@ def _read_targets(domain: Domain, targets: Sequence[str]) -> list[_Place]:
     if not targets:
         raise ValuesRefused((Problem("targets", "an alias needs at least one"),))
     places = [_locate(domain, text) for text in targets]
+    forwarding.require_allowed(
+        domain, ((str(place), place.domain_name) for place in places if place.domain_id is None)
+    )
     wanted = Q(pk=None)
     for place in places:
         if place.domain_id is not None:

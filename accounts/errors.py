@@ -77,6 +77,16 @@ class TargetMalformed(Refused):
 
 
 @dataclass(eq=False)
+class ForwardingRefused(Refused):
+    """Mail may not be forwarded to these addresses automatically (G-046)."""
+
+    addresses: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"mail may not be forwarded to {', '.join(self.addresses)}"
+
+
+@dataclass(eq=False)
 class AliasLoops(Refused):
     """Following the alias would come back to it (U-030)."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 
@@ -56,3 +57,16 @@ def _check(name: str) -> None:
     # RFC 1123 §2.1: the last label is alphabetic, so no name looks like an IPv4 address.
     if labels[-1].isdigit():
         raise _Broken("the last part is a number")
+
+
+def is_host(text: str) -> bool:
+    """Whether an operator may have meant a machine: by its name or its IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        try:
+            # A machine of the local network may have a name of one label.
+            read_name(text if "." in text else f"{text}.local")
+        except NameMalformed:
+            return False
+    return True

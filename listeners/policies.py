@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from accounts import directory as account_directory
+from accounts import forwarding
 from domains import directory as domain_directory
 from domains import singlerow
 from operations import settings as operations_settings
+from spool import relaydomains
 from spool import settings as spool_settings
 from switchboard.subscribe import Switchboard
 from switchboard.topics import Note, Topic
@@ -35,8 +37,10 @@ def forget_when_told(board: Switchboard, *, changed: Callable[[], object]) -> No
         account_directory.forget_caps()
         operations_settings.forget()
         spool_settings.forget()
+        forwarding.forget()
         changed()
 
     board.subscribe(Topic.DOMAIN, None, domains)
+    board.subscribe(Topic.ROUTES, None, lambda _notes: relaydomains.forget())
     board.subscribe(Topic.ACCOUNT, None, accounts)
     board.subscribe(Topic.SETTINGS, None, settings)

@@ -22,6 +22,7 @@ _SMTP: dict[type[Exception], Reply | Callable[[ListenerPolicy], Reply]] = {
     errors.DomainBusy: replies.RECIPIENT_DISABLED_FOR_NOW,
     errors.AccountDisabled: replies.RECIPIENT_DISABLED,
     errors.NotForOutsiders: replies.RECIPIENT_INTERNAL,
+    errors.ForwardingForbidden: replies.FORWARDING_REFUSED,
     errors.AliasLoop: replies.RECIPIENT_LOOP,
     errors.TooManyReports: replies.RECIPIENT_GOT_REPORTS,
     errors.SpoolFull: replies.STORAGE_FULL,

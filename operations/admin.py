@@ -17,14 +17,20 @@ from operations.models import (
     LogSettings,
     Process,
     RelayNetwork,
+    ResolverSettings,
     Transcript,
 )
-from operations.services import LISTENERS
+from operations.services import LISTENERS, RESOLVER
 
 
 @admin.register(ListenerSettings)
 class ListenerSettingsAdmin(SingleRowAdmin):
     single = LISTENERS
+
+
+@admin.register(ResolverSettings)
+class ResolverSettingsAdmin(SingleRowAdmin):
+    single = RESOLVER
 
 
 @admin.register(RelayNetwork)

@@ -55,6 +55,23 @@ class ListenerSettings(models.Model):
         return "Listener settings"
 
 
+class ResolverSettings(models.Model):
+    """Which name servers are asked (G-025). The one row has the key 1; no row: the system's."""
+
+    primary = models.CharField(
+        max_length=60, blank=True, help_text="An IP address, or address:port; empty: the system's."
+    )
+    secondary = models.CharField(
+        max_length=60, blank=True, help_text="Asked when the first one does not answer."
+    )
+
+    class Meta:
+        verbose_name = verbose_name_plural = "resolver settings"
+
+    def __str__(self) -> str:
+        return "Resolver settings"
+
+
 class RelayNetwork(models.Model):
     """A network whose machines may send without logging in (G-040)."""
 

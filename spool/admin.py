@@ -6,17 +6,21 @@ from contextlib import suppress
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
 
 from adminsite.readonly import ReadOnlyAdmin
 from blobs.errors import BadId
 from blobs.ids import decode_id, encode_id
 from domains.adminpages import ServiceAdmin, SingleRowAdmin
-from spool import gateways, models
+from spool import gateways, models, relaydomains
 from spool.configuration import SPOOL
+from spool.gatewaytest import test_gateway
 from spool.models import Gateway
+
+MOST_TESTED = 5  # each may take a minute
 
 
 class SpoolAdmin(ReadOnlyAdmin):
@@ -126,6 +130,7 @@ class GatewayAdmin(ServiceAdmin):
     list_filter = ("is_enabled",)
     search_fields = ("name", "host", "destinations__name")
     autocomplete_fields = ("sending_domains",)
+    actions = ("try_out",)
     fields = (*gateways.FIELDS, "new_password", "takes", "sending_domains")
 
     def add(self, request: HttpRequest, data: dict[str, Any]) -> Gateway:
@@ -148,8 +153,51 @@ class GatewayAdmin(ServiceAdmin):
             sending_domains=[d.name for d in senders] if senders is not None else None,
         )
 
+    @admin.action(description="Test: connect, encrypt, log in")
+    def try_out(self, request: HttpRequest, queryset: QuerySet[Gateway]) -> None:
+        """G-001: what was said is shown above the list."""
+        for gateway in queryset[:MOST_TESTED]:
+            found = test_gateway(gateway)
+            words = "it works" if found.is_ok else f"it fails: {found.reply}"
+            lines = format_html_join("", "<br>{}", ((line,) for line in found.dialogue))
+            level = messages.SUCCESS if found.is_ok else messages.ERROR
+            self.message_user(request, format_html("{}: {}{}", gateway, words, lines), level)
+
     def remove(self, request: HttpRequest, row: Gateway) -> None:
         gateways.delete(gateway=row, by=request.user)
+
+
+@admin.register(models.GatewayState)
+class GatewayStateAdmin(ReadOnlyAdmin):
+    list_display = ("gateway", "seen_at", "queued", "is_down", "last_error", "last_error_at")
+    list_select_related = ("gateway",)
+
+
+@admin.register(models.GatewayHour)
+class GatewayHourAdmin(ReadOnlyAdmin):
+    list_display = ("gateway", "hour", "sent", "deferred", "failed")
+    list_select_related = ("gateway",)
+
+
+@admin.register(models.RelayDomain)
+class RelayDomainAdmin(ServiceAdmin):
+    list_display = ("name", "host", "port", "is_enabled", "verify_recipients")
+    search_fields = ("name", "host", "note")
+    fields = ("name", *relaydomains.FIELDS)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("name",) if obj else ()
+
+    def add(self, request: HttpRequest, data: dict[str, Any]) -> models.RelayDomain:
+        values = {name: data[name] for name in relaydomains.FIELDS}
+        return relaydomains.add(name=data["name"], values=values, by=request.user)
+
+    def change(self, request: HttpRequest, row: models.RelayDomain, data: dict[str, Any]) -> None:
+        values = {name: data[name] for name in relaydomains.FIELDS if name in data}
+        relaydomains.change(row=row, values=values, by=request.user)
+
+    def remove(self, request: HttpRequest, row: models.RelayDomain) -> None:
+        relaydomains.remove(row=row, by=request.user)
 
 
 @admin.register(models.GatewayDestination)

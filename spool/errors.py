@@ -55,6 +55,14 @@ class NotForOutsiders(Refused):
         self.address = address
 
 
+class ForwardingForbidden(Refused):
+    """All that the address leads to is on the forwarding blacklist (550 5.7.1). G-047."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.address = address
+
+
 class AliasLoop(Refused):
     """The address leads back to itself (550 5.4.6). U-030."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,6 +61,24 @@ def choose(
     return tuple(gateway for gateway in fitting if gateway.narrowness == narrowest)
 
 
+class Loads:
+    """Shares mail between gateways that fit equally well: least queued, then in turn (G-006)."""
+
+    def __init__(self) -> None:
+        self.queued: Counter[int] = Counter()  # recipients, by gateway; set before each claim
+        self._turn = 0
+        self._turns: dict[int, int] = {}
+
+    def pick(self, gateways: Sequence[GatewayPolicy]) -> GatewayPolicy:
+        picked = min(
+            gateways,
+            key=lambda one: (self.queued[one.gateway_id], self._turns.get(one.gateway_id, 0)),
+        )
+        self._turn += 1
+        self._turns[picked.gateway_id] = self._turn
+        return picked
+
+
 _memory: Memory[int, tuple[GatewayPolicy, ...]] = Memory(limit=1)
 
 
@@ -77,22 +96,24 @@ def _read(_key: int) -> tuple[GatewayPolicy, ...]:
     rows = Gateway.objects.filter(is_enabled=True).prefetch_related(
         "destinations", "sending_domains"
     )
-    return tuple(
-        GatewayPolicy(
-            gateway_id=row.pk,
-            name=row.name,
-            host=row.host,
-            port=row.port,
-            use_mx=row.use_mx,
-            username=row.username,
-            password=bytes(row.password),
-            encryption=Encryption(row.encryption),
-            verify_certificate=row.verify_certificate,
-            allow_clear_text_login=row.allow_clear_text_login,
-            priorities=range(row.minimum_priority, row.maximum_priority + 1),
-            sending_domain_ids=frozenset(domain.pk for domain in row.sending_domains.all()),
-            destinations=frozenset(one.name.lower() for one in row.destinations.all()),
-            fall_back_to_direct=row.fall_back_to_direct,
-        )
-        for row in rows
+    return tuple(read_policy(row) for row in rows)
+
+
+def read_policy(row: Gateway) -> GatewayPolicy:
+    """A row as delivery needs it."""
+    return GatewayPolicy(
+        gateway_id=row.pk,
+        name=row.name,
+        host=row.host,
+        port=row.port,
+        use_mx=row.use_mx,
+        username=row.username,
+        password=bytes(row.password),
+        encryption=Encryption(row.encryption),
+        verify_certificate=row.verify_certificate,
+        allow_clear_text_login=row.allow_clear_text_login,
+        priorities=range(row.minimum_priority, row.maximum_priority + 1),
+        sending_domain_ids=frozenset(domain.pk for domain in row.sending_domains.all()),
+        destinations=frozenset(one.name.lower() for one in row.destinations.all()),
+        fall_back_to_direct=row.fall_back_to_direct,
     )

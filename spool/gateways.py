@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,13 +9,13 @@ from django.db import transaction
 
 from accounts import secrets
 from domains import selectors
-from domains.errors import NameMalformed, Problem, ValuesRefused
+from domains.errors import Problem, ValuesRefused
 from domains.models import Domain
-from domains.names import read_name
+from domains.names import is_host, read_name
 from domains.values import replace, settable_fields
 from events import audit
 from events.audit import Actor
-from spool.models import Gateway, GatewayDestination
+from spool.models import Encryption, Gateway, GatewayDestination
 from switchboard.publish import publish_on_commit
 from switchboard.topics import Topic
 
@@ -41,6 +40,8 @@ def add(
     Raises ValuesRefused, DomainUnknown.
     """
     row = Gateway()
+    if values.get("username"):
+        row.encryption = Encryption.REQUIRED  # G-004, unless the values say otherwise
     changes = _replace(row, values, password)
     if not row.name or not row.host:
         missing = "host" if row.name else "name"
@@ -129,7 +130,7 @@ def _check(row: Gateway, changes: Mapping[str, Any]) -> None:
     problems = []
     if row.minimum_priority > row.maximum_priority:
         problems.append(Problem("minimum_priority", "must not be above the maximum"))
-    if "host" in changes and not _is_host(row.host):
+    if "host" in changes and not is_host(row.host):
         problems.append(Problem("host", "must be a host name or an IP address"))
     if "name" in changes and Gateway.objects.exclude(pk=row.pk).filter(name=row.name).exists():
         problems.append(Problem("name", "is in use for another gateway"))
@@ -137,18 +138,6 @@ def _check(row: Gateway, changes: Mapping[str, Any]) -> None:
         problems.append(Problem("username", "must not have control characters"))
     if problems:
         raise ValuesRefused(tuple(problems))
-
-
-def _is_host(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        try:
-            # A machine of the local network may have a name of one label.
-            read_name(text if "." in text else f"{text}.local")
-        except NameMalformed:
-            return False
-    return True
 
 
 def _set_scope(

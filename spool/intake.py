@@ -118,6 +118,14 @@ class Intake:
                     "targets": [target.address for target in resolution.targets],
                 }
             )
+        if resolution.banned:
+            self.decisions.append(
+                {
+                    "step": "forwarding blacklist",
+                    "address": address.encode(),
+                    "left out": list(resolution.banned),
+                }
+            )
 
     def write(self, chunk: bytes) -> None:
         """Append to the body. Raises BodyTooLarge, blobs.errors.StoreFull or StoreFailed.

@@ -20,13 +20,16 @@ from blobs.store import read_body
 from clock.moments import to_micros, utc_now
 from domains.directory import Cold
 from mailboxes.errors import FolderNotFound, QuotaExceeded
+from operations.services import RESOLVER
 from spool import (
     bounce,
     decisions,
     deliverylog,
     gatewaychoice,
+    gatewayhealth,
     notices,
     planning,
+    relaydomains,
     settings,
     throttled,
     throttlewarnings,
@@ -34,6 +37,7 @@ from spool import (
 from spool.agents import local
 from spool.agents.remote import RemoteSettings
 from spool.claims import ClaimDue, ReleaseClaims, RenewClaims, Rounds
+from spool.gatewayhealth import GatewayNow
 from spool.ourselves import recognise_ourselves
 from spool.outbound import Outbound
 from spool.recording import Recorder
@@ -96,6 +100,7 @@ class Manager:
             self._committer, owner=self._owner, ask=self._ask, done=self._room_made
         )
         self._gateways: Sequence[gatewaychoice.GatewayPolicy] = ()
+        self._loads = gatewaychoice.Loads()
         self._local_slots = asyncio.Semaphore(1)
         self._local_limit = 1
         self._wake = asyncio.Event()
@@ -117,7 +122,7 @@ class Manager:
         self._unsubscribe = [
             self._board.subscribe(Topic.SPOOL, None, lambda _notes: self._wake.set()),
             self._board.subscribe(Topic.EVENTS, None, lambda _notes: self._has_occurred.set()),
-            self._board.subscribe(Topic.ROUTES, None, lambda _notes: gatewaychoice.forget()),
+            self._board.subscribe(Topic.ROUTES, None, lambda _notes: self._routes_changed()),
         ]
         self._begin(self._recorder.run())
         self._begin(self._claim_for_ever())
@@ -125,6 +130,7 @@ class Manager:
         self._begin(self._now_and_then(NOTICE_SECONDS, self._send_notices))
         self._begin(self._now_and_then(REOPEN_SECONDS, self._reopen))
         self._begin(self._warn_for_ever())
+        self._begin(self._now_and_then(gatewayhealth.WRITE_SECONDS, self._write_gateway_health))
 
     async def stop(self, seconds: float) -> None:
         """Finish what is under way within `seconds`; give back what was not begun."""
@@ -179,6 +185,7 @@ class Manager:
             return 0.0
         policy = await self._policy()
         self._obey(policy)
+        await self._obey_routes()
         now = to_micros(utc_now())
         is_half_full = self._recorder.count >= IN_HAND // 2
         full = self._outbound.full_destinations(limit=WAITING_PER_DESTINATION[is_half_full])
@@ -205,17 +212,18 @@ class Manager:
         return min(max((claim.next_due_at - now) * MICROSECOND, 0.01), LOOK_SECONDS)
 
     async def _start_work(self, recipients: list[ClaimedRecipient], policy: SpoolPolicy) -> None:
+        self._loads.queued = self._outbound.gateway_queues()
         try:
             plan = await self._ask(
                 planning.make_plan,
                 recipients,
                 recipients_per_transaction=policy.recipients_per_transaction,
                 gateways_down=self._outbound.gateways_down(),
+                loads=self._loads,
             )
         except BaseException:
             await self._give_back(recipients)
             raise
-        self._gateways = await self._ask(gatewaychoice.current)
         if plan.results:
             self._report(plan.results)
         for route, work in plan.remote:
@@ -234,6 +242,42 @@ class Manager:
         if policy.maximum_local_deliveries != self._local_limit:
             self._local_limit = policy.maximum_local_deliveries
             self._local_slots = asyncio.Semaphore(max(1, self._local_limit))
+
+    def _routes_changed(self) -> None:
+        gatewaychoice.forget()
+        relaydomains.forget()
+        self._wake.set()
+
+    async def _obey_routes(self) -> None:
+        """A gateway that was changed or deleted: what waits for it takes its way anew (G-001)."""
+        try:
+            gateways = gatewaychoice.current(cached_only=True)
+            resolver = RESOLVER.read(cached_only=True)
+        except Cold:
+            gateways = await self._ask(gatewaychoice.current)
+            resolver = await self._ask(RESOLVER.read)
+        if gateways is not self._gateways and gateways != self._gateways:
+            unchanged = {one.gateway_id for one in self._gateways if one in gateways}
+            self._gateways = gateways
+            self._outbound.keep_gateways(unchanged)
+        servers = [each for each in (resolver.primary, resolver.secondary) if each]
+        self._remote.resolver.use(servers)
+
+    async def _write_gateway_health(self) -> None:
+        counts = self._outbound.gateways.take()
+        queues, down = self._outbound.gateway_queues(), self._outbound.gateways_down()
+        present = {
+            one.gateway_id: GatewayNow(queues[one.gateway_id], one.gateway_id in down)
+            for one in self._gateways
+        }
+        if present or counts:
+            await self._ask(
+                gatewayhealth.write,
+                process_id=self._owner,
+                present=present,
+                counts=counts,
+                now=utc_now(),
+            )
 
     # --- local delivery ---
 

@@ -156,6 +156,13 @@ class Outbound:
                 queues[route.gateway_id] += destination.waiting_recipients + under_way
         return queues
 
+    def keep_gateways(self, unchanged: set[int]) -> None:
+        """What waits for the other gateways is given back, and that they were down is forgotten."""
+        for route, destination in self._destinations.items():
+            if route.gateway_id is not None and route.gateway_id not in unchanged:
+                destination.down = None
+                self._give_back(self._pop_all(destination))
+
     async def drain(self, seconds: float) -> list[Work]:
         """Start nothing more, let what runs finish; what was not begun is given back."""
         self._is_closing = True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,11 +19,12 @@ from protocols.sasl_client import ClientExchange
 from protocols.smtp.client import ChooseSasl, Tls
 from protocols.smtp.outgoing import Outcome, Stage, Verdict
 from protocols.smtp.replies import Reply
-from spool import gatewaychoice
+from spool import gatewaychoice, relaydomains
 from spool.agents.route import RemoteRoute
-from spool.gatewaychoice import GatewayPolicy
+from spool.gatewaychoice import GatewayPolicy, Loads
 from spool.gateways import PASSWORD_PURPOSE
 from spool.models import Encryption, Route
+from spool.relaydomains import RelayPolicy
 from spool.work import ClaimedMessage, ClaimedRecipient, Result, Work
 
 PRELOADED_BYTES = 32 * 1024  # a message up to this size is read when it is claimed
@@ -56,9 +56,11 @@ def make_plan(
     *,
     recipients_per_transaction: int,
     gateways_down: frozenset[int] = frozenset(),
+    loads: Loads | None = None,
 ) -> Plan:
     """Divide a claim. Asks directories and reads bodies, so in a thread."""
     plan = Plan([], [], [])
+    choice = _Choice(gateways_down, loads or Loads())
     groups: dict[tuple[int, RemoteRoute], list[ClaimedRecipient]] = {}
     for recipient in recipients:
         if recipient.route == Route.LOCAL:
@@ -68,7 +70,7 @@ def make_plan(
         elif _is_sender_held(recipient.message):
             plan.results.append(_held(recipient, SENDER_HELD))
         else:
-            route = choose_route(recipient, gateways_down)
+            route = choice.route_for(recipient)
             groups.setdefault((recipient.message.message_id, route), []).append(recipient)
     bodies: dict[int, bytes | None] = {}
     for (message_id, route), group in groups.items():
@@ -84,25 +86,42 @@ def make_plan(
     return plan
 
 
-def choose_route(recipient: ClaimedRecipient, gateways_down: frozenset[int]) -> RemoteRoute:
-    """A gateway that fits and is up, one that fits, or the domain's own servers (G-006)."""
-    fitting = gatewaychoice.choose(
-        gatewaychoice.current(),
-        priority=recipient.priority,
-        domain_id=recipient.message.domain_id,
-        destination=recipient.destination,
-    )
-    up = [gateway for gateway in fitting if gateway.gateway_id not in gateways_down]
-    ipv4, ipv6 = source_addresses(recipient.message.domain_id)
-    may_go_direct = not up and all(gateway.fall_back_to_direct for gateway in fitting)
-    if may_go_direct:
-        return RemoteRoute(
-            recipient.destination,
-            port=conf.MAILHOST_OUTGOING_PORT,
-            source_ipv4=ipv4,
-            source_ipv6=ipv6,
+class _Choice:
+    """Routes of one claim; recipients of one message that may share a gateway do."""
+
+    def __init__(self, gateways_down: frozenset[int], loads: Loads) -> None:
+        self._gateways = gatewaychoice.current()
+        self._down = gateways_down
+        self._loads = loads
+        self._picked: dict[tuple[int, tuple[GatewayPolicy, ...]], GatewayPolicy] = {}
+
+    def route_for(self, recipient: ClaimedRecipient) -> RemoteRoute:
+        """A gateway that fits and is up, one that fits, or the domain's own servers (G-006)."""
+        message = recipient.message
+        ipv4, ipv6 = source_addresses(message.domain_id)
+        relayed = relaydomains.by_name(recipient.destination)
+        if relayed is not None:
+            return replace(relay_route(relayed), source_ipv4=ipv4, source_ipv6=ipv6)
+        fitting = gatewaychoice.choose(
+            self._gateways,
+            priority=recipient.priority,
+            domain_id=message.domain_id,
+            destination=recipient.destination,
         )
-    return replace(gateway_route(random.choice(up or fitting)), source_ipv4=ipv4, source_ipv6=ipv6)
+        up = tuple(gateway for gateway in fitting if gateway.gateway_id not in self._down)
+        if not up and all(gateway.fall_back_to_direct for gateway in fitting):
+            return RemoteRoute(
+                recipient.destination,
+                port=conf.MAILHOST_OUTGOING_PORT,
+                source_ipv4=ipv4,
+                source_ipv6=ipv6,
+            )
+        key = message.message_id, up or fitting
+        gateway = self._picked.get(key)
+        if gateway is None:
+            gateway = self._picked[key] = self._loads.pick(up or fitting)
+        self._loads.queued[gateway.gateway_id] += 1
+        return replace(gateway_route(gateway), source_ipv4=ipv4, source_ipv6=ipv6)
 
 
 def source_addresses(domain_id: int | None) -> tuple[str | None, str | None]:
@@ -138,6 +157,13 @@ def gateway_route(gateway: GatewayPolicy) -> RemoteRoute:
         verify_certificate=gateway.verify_certificate,
         gateway_id=gateway.gateway_id,
     )
+
+
+def relay_route(relayed: RelayPolicy) -> RemoteRoute:
+    """To the server that a relayed domain's mail is kept for (G-016)."""
+    if not relayed.host:
+        return RemoteRoute(relayed.name, port=conf.MAILHOST_OUTGOING_PORT)
+    return RemoteRoute(domain="", host=relayed.host, port=relayed.port)
 
 
 def sasl_for(route: RemoteRoute, policies: Iterable[GatewayPolicy]) -> ChooseSasl | None:

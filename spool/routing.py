@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from accounts import directory
+from accounts import directory, forwarding
 from accounts.directory import AccountPolicy, Entry, Kind
 from accounts.models import CATCH_ALL
 from domains import directory as domain_directory
 from domains.policy import DomainPolicy
 from mailboxes import quota
 from protocols.address import Address, fold, split_detail
-from spool import settings
+from spool import relaydomains, settings
 from spool.errors import (
     AccountDisabled,
     AddressUnknown,
     AliasLoop,
     DomainBusy,
     DomainDisabled,
+    ForwardingForbidden,
     NotForOutsiders,
     RelayDenied,
 )
 from spool.models import Route
+from spool.relaydomains import RelayPolicy
 
 # Local parts that always reach somebody: the primary administrator (RFC 2142, RFC 5321 §4.5.1).
 ROLE_NAMES = frozenset({"postmaster", "abuse"})
@@ -43,10 +45,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """`via` says by which step the targets were found: address, alias, catch-all, role, remote."""
+    """`via` says by which step the targets were found: address, alias, catch-all, role, remote,
+    relay domain."""
 
     targets: tuple[Target, ...]
     via: str
+    # Whose server must know the recipient before its mail is taken (G-016); None: nobody's.
+    to_verify: RelayPolicy | None = None
+    banned: tuple[str, ...] = ()  # left out, as nothing is to be forwarded there (G-047)
 
     @property
     def is_ours(self) -> bool:
@@ -90,15 +96,34 @@ def resolve(recipient: Address, question: Question) -> Resolution:
     unique = tuple({target.address: target for target in targets}.values())
     if not unique:
         raise AddressUnknown(recipient.encode())
-    _require_receivers(recipient, unique, question)
-    return Resolution(unique, via)
+    allowed = tuple(target for target in unique if not _is_banned(target, question))
+    if not allowed:
+        raise ForwardingForbidden(recipient.encode())
+    _require_receivers(recipient, allowed, question)
+    banned = tuple(target.address for target in unique if target not in allowed)
+    return Resolution(allowed, via, banned=banned)
 
 
 def _remote(recipient: Address, question: Question) -> Resolution:
+    relayed = relaydomains.by_name(recipient.domain, cached_only=question.cached_only)
+    if relayed is not None and not recipient.carries_route:
+        target = Target(recipient.encode(), Route.REMOTE, None, None, recipient.domain)
+        return Resolution((target,), "relay domain", None if question.may_relay else relayed)
     if not question.may_relay:
         raise RelayDenied(recipient.encode())
     target = Target(recipient.encode(), Route.REMOTE, None, None, recipient.domain)
     return Resolution((target,), "remote")
+
+
+def _is_banned(target: Target, question: Question) -> bool:
+    """G-047: a forward from before the entry stops; D-054 lets its domain do as it likes."""
+    if target.route != Route.REMOTE or target.domain_id is None:
+        return False
+    cached_only = question.cached_only
+    if not forwarding.is_banned(target.destination, cached_only=cached_only):
+        return False
+    domain = domain_directory.policy(target.domain_id, cached_only=cached_only)
+    return domain is None or not domain.technical.bypass_forward_blacklist
 
 
 def _bare_postmaster(recipient: Address, question: Question) -> Resolution:

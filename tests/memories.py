@@ -1,6 +1,6 @@
 """What a process remembers of rows; a test's rows are gone when it ends."""
 
-from accounts import authentication
+from accounts import authentication, forwarding
 from accounts import directory as account_directory
 from blobs import reading
 from domains import directory as domain_directory
@@ -8,7 +8,7 @@ from domains import singlerow
 from mailboxes import directory as mailbox_directory
 from mailboxes import quota, selectors, standard
 from operations import settings as operations_settings
-from spool import gatewaychoice
+from spool import gatewaychoice, relaydomains
 from spool import settings as spool_settings
 
 
@@ -17,10 +17,12 @@ def forget_everything() -> None:
         account_directory.clear,
         authentication.forget_all,
         domain_directory.clear,
+        forwarding.forget,
         singlerow.forget_all,
         operations_settings.forget,
         spool_settings.forget,
         gatewaychoice.forget,
+        relaydomains.forget,
         mailbox_directory.clear,
         quota.forget,
         selectors.forget_messages,

@@ -1,6 +1,7 @@
 """Users, aliases and the local parts they take; plans of resellers."""
 
 from accounts.models.alias import CATCH_ALL, AliasTarget, LocalPart, UserAlias
+from accounts.models.forwarding import ForwardingBan
 from accounts.models.plan import DomainOwnership, Plan, ResellerPlan
 from accounts.models.settings import ClearTextLogin, LoginSettings
 from accounts.models.user import AppPassword, LastActivity, Role, Status, User
@@ -11,6 +12,7 @@ __all__ = [
     "AppPassword",
     "ClearTextLogin",
     "DomainOwnership",
+    "ForwardingBan",
     "LastActivity",
     "LocalPart",
     "LoginSettings",

@@ -8,9 +8,9 @@ from accounts.settings import LOGIN
 from certificates.settings import ACME
 from domains.singlerow import SingleRow
 from operations.logs import LOGS
-from operations.services import LISTENERS
+from operations.services import LISTENERS, RESOLVER
 from spool.configuration import SPOOL
 
 SETTINGS: dict[str, SingleRow[Any]] = {
-    row.name: row for row in (LOGIN, LISTENERS, SPOOL, ACME, LOGS)
+    row.name: row for row in (LOGIN, LISTENERS, RESOLVER, SPOOL, ACME, LOGS)
 }

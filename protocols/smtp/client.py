@@ -88,6 +88,13 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """What the other side said to the command of `ask`; `Closed` instead of it: nothing."""
+
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
 class SessionRefused:
     """No message can be sent in this session; `Closed` follows."""
 
@@ -101,7 +108,7 @@ class Closed:
     """The session has ended: write what `take` gives, then close the transport."""
 
 
-Event = Ready | StartTls | BodyWanted | Finished | SessionRefused | Closed
+Event = Ready | StartTls | BodyWanted | Finished | Answered | SessionRefused | Closed
 READY, START_TLS, BODY_WANTED, CLOSED = Ready(), StartTls(), BodyWanted(), Closed()
 
 
@@ -208,6 +215,15 @@ class SmtpClient:
             transaction.begin()
             if not self._awaited:
                 self._finish(transaction)  # nothing of it could be sent
+        return self._take_events()
+
+    def ask(self, line: bytes) -> list[Event]:
+        """One command outside a message, without its line end: NOOP, or the steps of a call-out."""
+        if not self.is_ready or b"\r" in line or b"\n" in line:
+            raise ClientMisused("not ready for a command")
+        self.is_ready = False
+        self._out.append(line + b"\r\n")
+        self.expect(Stage.RCPT, self._answered)
         return self._take_events()
 
     def write_body(self, chunk: bytes) -> None:
@@ -362,6 +378,10 @@ class SmtpClient:
         self._events.append(Finished(outcomes))
         if not self.is_closed:
             self.is_ready = True
+
+    def _answered(self, reply: Reply) -> None:
+        self.is_ready = True
+        self._events.append(Answered(reply))
 
     # --- the end ---
 

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 from typing import cast
 
 from protocols.smtp.client import (
+    CONNECTION_LOST,
     WRITE_TIMEOUT_SECONDS,
+    Answered,
     BodyWanted,
     Closed,
     Event,
@@ -20,6 +22,7 @@ from protocols.smtp.client import (
 )
 from protocols.smtp.outgoing import Outcome, OutgoingEnvelope, Stage
 from protocols.smtp.replies import Reply
+from spool.agents.dialogue import Dialogue
 from spool.agents.tls import ResumingContext
 
 HANDSHAKE_SECONDS = 60.0
@@ -40,7 +43,12 @@ class SmtpConnection(asyncio.Protocol):
     """`ready`, then `send` one message after the other, then `quit`; one caller at a time."""
 
     def __init__(
-        self, client: SmtpClient, *, tls_context: ResumingContext, server_name: str
+        self,
+        client: SmtpClient,
+        *,
+        tls_context: ResumingContext,
+        server_name: str,
+        dialogue: Dialogue | None = None,
     ) -> None:
         """`server_name`: what the certificate is asked for; an address has none but itself."""
         self.client = client
@@ -55,6 +63,8 @@ class SmtpConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._refused: SessionRefused | None = None
         self._outcomes: tuple[Outcome, ...] | None = None
+        self._answer: Reply | None = None
+        self._dialogue = dialogue
         self._wants_tls = False
         self._wants_body = False
 
@@ -90,6 +100,19 @@ class SmtpConnection(asyncio.Protocol):
             self._remember_session()
         self.messages_sent += 1
         return outcomes
+
+    async def ask(self, line: bytes) -> Reply:
+        """One command outside a message. Raises SessionLost."""
+        self._answer = None
+        self._act(self.client.ask(line))
+        while (answer := self._take_answer()) is None:
+            if self.client.is_closed:
+                raise SessionLost(CONNECTION_LOST, Stage.RCPT, by_peer=False)
+            await self._wait()
+        return answer
+
+    def _take_answer(self) -> Reply | None:
+        return self._answer
 
     def _take_outcomes(self) -> tuple[Outcome, ...] | None:
         return self._outcomes
@@ -134,6 +157,8 @@ class SmtpConnection(asyncio.Protocol):
         self._flush()
 
     def data_received(self, data: bytes) -> None:
+        if self._dialogue is not None:
+            self._dialogue.received(data)
         self._act(self.client.receive(data))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -168,6 +193,8 @@ class SmtpConnection(asyncio.Protocol):
                 self._wants_body = True
             elif isinstance(event, StartTls):
                 self._wants_tls = True
+            elif isinstance(event, Answered):
+                self._answer = event.reply
             elif isinstance(event, SessionRefused):
                 self._refused = event
             elif isinstance(event, Ready | Closed):
@@ -183,6 +210,8 @@ class SmtpConnection(asyncio.Protocol):
             return
         data = self.client.take()
         if data:
+            if self._dialogue is not None:
+                self._dialogue.sent(data)
             self._transport.write(data)
         seconds = self.client.timeout_seconds
         if seconds is None:
@@ -237,6 +266,8 @@ class SmtpConnection(asyncio.Protocol):
                 self._act(self.client.tls_failed())
             return
         self._transport = transport
+        if self._dialogue is not None:
+            self._dialogue.note(f"encrypted with {self.tls}")
         self._act(self.client.tls_started())
 
     async def _stream(self, body: AsyncIterator[bytes]) -> None:

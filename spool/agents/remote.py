@@ -26,6 +26,7 @@ from protocols.smtp.outgoing import (
 from protocols.smtp.replies import Reply
 from spool import mx
 from spool.agents.connection import SessionLost, SmtpConnection
+from spool.agents.dialogue import Dialogue
 from spool.agents.route import SMTP_PORT, RemoteRoute
 from spool.agents.tls import AskDemand, TlsDemand, client_context, demand_of_route
 from spool.mx import Host, NoHost, Ourselves
@@ -59,8 +60,10 @@ class RemoteSession:
         route: RemoteRoute,
         settings: RemoteSettings,
         login: Callable[[], ChooseSasl | None] = lambda: None,
+        dialogue: Dialogue | None = None,
     ) -> None:
         """`login` says at each connection how to log in; None: not at all."""
+        self._dialogue = dialogue
         self.route = route
         self._settings = settings
         self._login = login
@@ -118,7 +121,7 @@ class RemoteSession:
         while True:
             was_used = self.is_open
             try:
-                connection = await self._ready()
+                connection = await self.connect()
             except NoHost as error:
                 self._peer = NOBODY
                 outcome = Outcome(error.verdict, error.reply, Stage.CONNECT, by_peer=False)
@@ -146,7 +149,7 @@ class RemoteSession:
             rest = (_POSTPONED,) * (len(indexes) - len(outcomes))
             return outcomes + rest, False
 
-    async def _ready(self) -> SmtpConnection:
+    async def connect(self) -> SmtpConnection:
         """The open connection, or a new one to the first host that takes it.
 
         Raises NoHost, or SessionLost with the words of the last host.
@@ -157,16 +160,22 @@ class RemoteSession:
         lost = SessionLost(NO_HOST_LEFT, Stage.CONNECT, by_peer=False)
         for host in await self._hosts():
             self._peer = Peer(host.name, host.address)
+            self._note(f"connecting to {host.name} [{host.address}]:{self.route.port}")
             try:
                 connection = await self._open(host)
             except SessionLost as error:
                 lost = error
+                self._note(error.reply.text)
                 continue
             self._connection = connection
             has_dsn = "DSN" in connection.client.extensions
             self._peer = replace(self._peer, tls=connection.tls, has_dsn=has_dsn)
             return connection
         raise lost
+
+    def _note(self, text: str) -> None:
+        if self._dialogue is not None:
+            self._dialogue.note(text)
 
     async def _hosts(self) -> tuple[Host, ...]:
         route, settings = self.route, self._settings
@@ -198,7 +207,13 @@ class RemoteSession:
             helo=await self._name_of(source), tls=demand.tls, choose_sasl=self._login()
         )
         from_the_start = demand.tls is Tls.ALREADY
-        factory = partial(SmtpConnection, client, tls_context=context, server_name=server_name)
+        factory = partial(
+            SmtpConnection,
+            client,
+            tls_context=context,
+            server_name=server_name,
+            dialogue=self._dialogue,
+        )
         try:
             async with asyncio.timeout(self._settings.connect_seconds):
                 _, connection = await asyncio.get_running_loop().create_connection(

@@ -1,6 +1,13 @@
 """The spool's tables: messages on their way, the trace, the ledger, gateways."""
 
-from spool.models.gateway import Encryption, Gateway, GatewayDestination
+from spool.models.gateway import (
+    Encryption,
+    Gateway,
+    GatewayDestination,
+    GatewayHour,
+    GatewayState,
+    RelayDomain,
+)
 from spool.models.message import (
     DeliveryAttempt,
     Kind,
@@ -22,10 +29,13 @@ __all__ = [
     "Encryption",
     "Gateway",
     "GatewayDestination",
+    "GatewayHour",
+    "GatewayState",
     "Kind",
     "LedgerHour",
     "Origin",
     "RefusedMail",
+    "RelayDomain",
     "Route",
     "SpoolSettings",
     "SpooledMessage",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+from clock.fields import MomentField
+
 
 class Encryption(models.TextChoices):
     """G-004."""
@@ -46,6 +48,69 @@ class Gateway(models.Model):
     fall_back_to_direct = models.BooleanField(
         default=False, help_text="When it is down, deliver by MX rather than wait."
     )
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class GatewayState(models.Model):
+    """How a gateway is doing, as one mail process sees it (G-008); rewritten every few seconds."""
+
+    gateway = models.ForeignKey(Gateway, on_delete=models.CASCADE, related_name="states")
+    process_id = models.BigIntegerField()
+    seen_at = MomentField()
+    queued = models.PositiveIntegerField(default=0, help_text="Recipients in hand for it.")
+    is_down = models.BooleanField(default=False)
+    last_error = models.TextField(blank=True)
+    last_error_at = MomentField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["gateway", "process_id"], name="gateway_process"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.gateway_id} by {self.process_id}"
+
+
+class GatewayHour(models.Model):
+    """What a gateway took in an hour, in recipients (G-008)."""
+
+    gateway = models.ForeignKey(Gateway, on_delete=models.CASCADE, related_name="hours")
+    hour = models.PositiveIntegerField(help_text="Whole hours since 1970, UTC.")
+    sent = models.PositiveBigIntegerField(default=0)
+    deferred = models.PositiveBigIntegerField(default=0)
+    failed = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["gateway", "hour"], name="gateway_hour"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.gateway_id}/{self.hour}"
+
+
+class RelayDomain(models.Model):
+    """A domain of somebody else's whose mail is taken and passed on: backup MX (G-016)."""
+
+    name = models.CharField(max_length=253, unique=True)
+    is_enabled = models.BooleanField(default=True)
+    host = models.CharField(
+        max_length=253,
+        blank=True,
+        help_text="Where its mail goes; empty: to the servers that its MX prefers to this one.",
+    )
+    port = models.PositiveIntegerField(
+        default=25, validators=[MinValueValidator(1), MaxValueValidator(65535)]
+    )
+    verify_recipients = models.BooleanField(
+        default=True, help_text="Ask that server about each recipient before taking mail for it."
+    )
+    note = models.CharField(max_length=200, blank=True)
 
     class Meta:
         ordering = ["name"]

@@ -15,6 +15,8 @@ from protocols.smtp.commands import Rcpt, State
 from protocols.smtp.parameters import Notify, RcptParameters
 from protocols.smtp.replies import Reply
 from spool import routing, throttlebounces
+from spool.callouts import Answer, process_callouts
+from spool.gatewaytest import resolver_servers
 from spool.routing import Question, Resolution
 
 
@@ -36,6 +38,8 @@ async def rcpt(session: Session, rcpt: Rcpt) -> Reply:
             await _require_room_for_reports(resolution)
     except REFUSALS as error:
         return _refuse(session, recipient, smtp_reply(error, session.policy))
+    if (refusal := await _verify(resolution, recipient)) is not None:
+        return _refuse(session, recipient, refusal)
     notify, orcpt = _wishes(rcpt.parameters)
     session.intake.add_recipient(recipient, resolution, notify=notify, orcpt=orcpt)
     session.accepted_recipients += 1
@@ -68,6 +72,20 @@ async def _require_room_for_reports(resolution: Resolution) -> None:
     targets = resolution.targets
     if await bridge.ask_warm(throttlebounces.is_limited, targets):
         await bridge.ask(throttlebounces.require_room, targets, utc_now())
+
+
+async def _verify(resolution: Resolution, recipient: Address) -> Reply | None:
+    """G-016: mail for somebody else's domain is taken only for those whom its server knows."""
+    relayed = resolution.to_verify
+    if relayed is None or not relayed.verify_recipients:
+        return None
+    callouts = process_callouts()
+    callouts.remote.resolver.use(await bridge.ask(resolver_servers))
+    answer = await callouts.ask(relayed, recipient)
+    if answer is Answer.TAKEN:
+        return None
+    is_unknown = answer is Answer.UNKNOWN
+    return replies.NO_SUCH_MAILBOX if is_unknown else replies.RECIPIENT_UNVERIFIED
 
 
 def _refuse(session: Session, recipient: Address, reply: Reply) -> Reply:

@@ -1,0 +1,57 @@
+"""manage.py forwardingblacklist: domains to which nothing is forwarded automatically."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts import forwarding
+from accounts.models import ForwardingBan
+from domains.errors import Refused
+from events import audit
+
+
+class Command(BaseCommand):
+    help = "Lists, adds and removes domains to which nothing is forwarded automatically."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        shown = verbs.add_parser("list", help="every entry")
+        shown.add_argument("--json", action="store_true", help="for programs")
+        add = verbs.add_parser("add", help="forwards there stop")
+        add.add_argument("name", help="a domain, or *.domain for all below it")
+        add.add_argument("--note", default="")
+        remove = verbs.add_parser("remove", help="forwards there go on")
+        remove.add_argument("name")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["verb"] == "list":
+            self._list(as_json=options["json"])
+            return
+        with audit.acting_by_command("forwardingblacklist"):
+            try:
+                if options["verb"] == "add":
+                    forwarding.add(name=options["name"], note=options["note"], by=None)
+                else:
+                    forwarding.remove(row=_row(options["name"]), by=None)
+            except Refused as error:
+                raise CommandError(str(error)) from None
+
+    def _list(self, *, as_json: bool) -> None:
+        rows = [{"name": row.name, "note": row.note} for row in ForwardingBan.objects.all()]
+        if as_json:
+            self.stdout.write(json.dumps(rows))
+            return
+        for row in rows:
+            self.stdout.write(f"{row['name']:40} {row['note']}".rstrip())
+
+
+def _row(text: str) -> ForwardingBan:
+    name = forwarding.read_pattern(text)
+    found = ForwardingBan.objects.filter(name=name).first()
+    if found is None:
+        raise CommandError(f"{name} is not listed")
+    return found
