@@ -93,7 +93,7 @@ def health(*, now: datetime) -> list[GatewayHealth]:
     states: dict[int, list[GatewayState]] = {}
     for state in GatewayState.objects.all():
         states.setdefault(state.gateway_id, []).append(state)
-    sums = {
+    sums: dict[tuple[int, int], Any] = {
         (row["gateway_id"], row["hour"]): row
         for row in GatewayHour.objects.filter(hour__gte=hour - 1)
         .values("gateway_id", "hour")

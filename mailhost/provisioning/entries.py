@@ -95,6 +95,22 @@ class NetworkEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RelayDomainEntry:
+    place: Place
+    name: str
+    values: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BanEntry:
+    """An entry of the forwarding blacklist."""
+
+    place: Place
+    name: str
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanEntry:
     place: Place
     name: str
@@ -116,6 +132,8 @@ class FileEntry:
 
     settings: Sequence[SettingsEntry] = ()
     relay_networks: Sequence[NetworkEntry] | None = None
+    relay_domains: Sequence[RelayDomainEntry] | None = None
+    forwarding_blacklist: Sequence[BanEntry] | None = None
     system_administrators: Sequence[PersonEntry] = ()
     plans: Sequence[PlanEntry] = ()
     resellers: Sequence[PersonEntry] = ()

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from accounts import apppasswords, services
+from accounts import apppasswords, forwarding, services
 from accounts.aliases import ALIAS_FIELDS
 from accounts.errors import HashNotUnderstood
 from accounts.models import Plan, User, UserAlias
@@ -23,6 +23,7 @@ from mailhost.provisioning import credentials
 from mailhost.provisioning.entries import (
     AliasEntry,
     AppPasswordEntry,
+    BanEntry,
     DomainAliasEntry,
     DomainEntry,
     FileEntry,
@@ -30,13 +31,14 @@ from mailhost.provisioning.entries import (
     NetworkEntry,
     PersonEntry,
     PlanEntry,
+    RelayDomainEntry,
     SettingsEntry,
     UserEntry,
 )
 from mailhost.provisioning.nodes import Nodes, Unreadable, compose, place_of
 from mailhost.provisioning.settings import SETTINGS
-from spool import gateways
-from spool.models import Gateway
+from spool import gateways, relaydomains
+from spool.models import Gateway, RelayDomain
 
 T = TypeVar("T")
 
@@ -70,6 +72,8 @@ class _Reader:
         readers: dict[str, Callable[[yaml.Node], Any]] = {
             "settings": self.settings,
             "relay_networks": lambda n: self.entries(n, self.network, "network"),
+            "relay_domains": lambda n: self.entries(n, self.relay_domain, "name"),
+            "forwarding_blacklist": lambda n: self.entries(n, self.ban, "name"),
             "system_administrators": lambda n: self.entries(n, self.person, "username"),
             "plans": lambda n: self.entries(n, self.plan, "name"),
             "resellers": lambda n: self.entries(n, self.reseller, "username"),
@@ -287,6 +291,30 @@ class _Reader:
             destinations=tuple(self.nodes.texts(destinations)) if destinations else None,
             sending_domains=tuple(self.nodes.texts(senders)) if senders else None,
         )
+
+    def relay_domain(self, node: yaml.Node) -> RelayDomainEntry | None:
+        found = self.nodes.mapping(node, ("name", *relaydomains.FIELDS), needed=["name"])
+        name = self.domain_name(found.get("name"))
+        if name is None:
+            return None
+        values = self.nodes.fields(found, RelayDomain, relaydomains.FIELDS)
+        return RelayDomainEntry(place=place_of(node), name=name, values=values)
+
+    def ban(self, node: yaml.Node) -> BanEntry | None:
+        """A domain or `*.domain` alone, or a mapping with a note besides."""
+        found = {"name": node}
+        if not isinstance(node, yaml.ScalarNode):
+            found = self.nodes.mapping(node, ("name", "note"), needed=["name"])
+        text = self.optional_text(found.get("name"))
+        if text is None:
+            return None
+        try:
+            name = forwarding.read_pattern(text)
+        except NameMalformed as error:
+            self.nodes.refuse(node, str(error))
+            return None
+        note = self.optional_text(found.get("note"))
+        return BanEntry(place=place_of(node), name=name, note=note)
 
     def network(self, node: yaml.Node) -> NetworkEntry | None:
         """A network alone, or a mapping with a note besides."""

@@ -16,6 +16,7 @@ from accounts.models import (
     CATCH_ALL,
     AliasTarget,
     DomainOwnership,
+    ForwardingBan,
     Plan,
     ResellerPlan,
     Role,
@@ -29,8 +30,8 @@ from mailhost.provisioning.credentials import write_scram
 from mailhost.provisioning.reading import GATEWAY_FIELDS, OPTIONS, PLAN_FIELDS
 from mailhost.provisioning.settings import SETTINGS
 from operations.models import RelayNetwork
-from spool import gateways
-from spool.models import Gateway
+from spool import gateways, relaydomains
+from spool.models import Gateway, RelayDomain
 
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -90,6 +91,11 @@ def _server(extent: Extent) -> Iterator[str]:
         yield _dump({"settings": settings})
     networks = [{"network": r.network, "note": r.note} for r in RelayNetwork.objects.all()]
     yield from _list("relay_networks", networks)
+    rows = RelayDomain.objects.all()
+    relayed = ({"name": row.name, **extent.values(row, relaydomains.FIELDS)} for row in rows)
+    yield from _list("relay_domains", relayed)
+    bans = [{"name": row.name, "note": row.note} for row in ForwardingBan.objects.all()]
+    yield from _list("forwarding_blacklist", bans)
     people = User.objects.filter(domain=None).order_by("local_part")
     administrators = people.filter(role=Role.SYSTEM_ADMINISTRATOR)
     yield from _list("system_administrators", (_person(row, extent) for row in administrators))

@@ -18,6 +18,7 @@ from mailhost.provisioning.entries import (
     SettingsEntry,
 )
 from mailhost.provisioning.plan import Impossible
+from mailhost.provisioning.routeplan import plan_forwarding_blacklist, plan_relay_domains
 from mailhost.provisioning.settings import SETTINGS
 from mailhost.provisioning.steps import (
     Choices,
@@ -41,6 +42,8 @@ def plan_system(file: FileEntry, choices: Choices, by: Actor | None) -> Steps:
     for settings in file.settings:
         yield from _settings(settings, by)
     yield from _networks(file, choices, by)
+    yield from plan_relay_domains(file.relay_domains, choices, by)
+    yield from plan_forwarding_blacklist(file.forwarding_blacklist, choices, by)
     for plan in file.plans:
         yield from _plan(plan, by)
     for person in file.system_administrators:

@@ -142,7 +142,11 @@ async def test_a_login_that_is_refused_defers_the_mail(one, far_dns):
     sink = Sink(extensions=("AUTH PLAIN",), answers={"AUTH": b"535 5.7.8 wrong"})
     async with sink:
         await in_thread(make_gateway)(
-            sink, username="user", password="x", allow_clear_text_login=True
+            sink,
+            username="user",
+            password="x",
+            encryption="none",
+            allow_clear_text_login=True,
         )
         async with running_manager(far_dns, port=1):
             spool_id = await submit_async("bob@far.test")

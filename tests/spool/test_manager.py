@@ -263,13 +263,14 @@ async def test_answers_are_kept_while_the_database_refuses(one, far_dns, monkeyp
 async def test_a_gateway_whose_password_cannot_be_read_defers_and_the_slot_is_free_again(
     one, far_dns
 ):
-    async with Sink() as sink, running_manager(far_dns, port=sink.port) as manager:
+    async with Sink() as sink:
         await Gateway.objects.acreate(
             name="g", host="127.0.0.1", port=sink.port, username="u", password=b"rubbish"
         )
-        spool_id = await submit_async("bob@far.test")
-        assert await settled(spool_id) == {"bob@far.test": "RETRYING"}
-        assert manager.busy == 0
+        async with running_manager(far_dns, port=sink.port) as manager:
+            spool_id = await submit_async("bob@far.test")
+            assert await settled(spool_id) == {"bob@far.test": "RETRYING"}
+            assert manager.busy == 0
     (attempt,) = await in_thread(attempts)(spool_id)
     assert "Undecipherable" in attempt.traceback
 

@@ -1,0 +1,59 @@
+"""Relayed domains and the forwarding blacklist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from accounts import forwarding
+from accounts.models import ForwardingBan
+from events.audit import Actor
+from mailhost.provisioning.entries import BanEntry, RelayDomainEntry
+from mailhost.provisioning.steps import Choices, Mark, Step, differing, in_words
+from spool import relaydomains
+from spool.models import RelayDomain
+
+Steps = Iterator[Step]
+
+
+def plan_relay_domains(
+    entries: Sequence[RelayDomainEntry] | None, choices: Choices, by: Actor | None
+) -> Steps:
+    """None: the file does not name them. Raises Refused."""
+    if entries is None:
+        return
+    present = {row.name: row for row in RelayDomain.objects.all()}
+    for entry in entries:
+        row = present.get(entry.name)
+        if row is None:
+            add = partial(relaydomains.add, name=entry.name, values=entry.values, by=by)
+            yield Step(Mark.ADD, f"relay domain {entry.name}", entry.place, add)
+        elif values := differing(row, entry.values):
+            change = partial(relaydomains.change, row=row, values=values, by=by)
+            words = f"relay domain {row}: {in_words(row, values)}"
+            yield Step(Mark.CHANGE, words, entry.place, change)
+    if choices.prune:
+        for name in present.keys() - {entry.name for entry in entries}:
+            remove = partial(relaydomains.remove, row=present[name], by=by)
+            yield Step(Mark.REMOVE, f"relay domain {name}", None, remove)
+
+
+def plan_forwarding_blacklist(
+    entries: Sequence[BanEntry] | None, choices: Choices, by: Actor | None
+) -> Steps:
+    """None: the file does not name them. Raises Refused."""
+    if entries is None:
+        return
+    present = {row.name: row for row in ForwardingBan.objects.all()}
+    for entry in entries:
+        row = present.get(entry.name)
+        if row is None:
+            add = partial(forwarding.add, name=entry.name, note=entry.note or "", by=by)
+            yield Step(Mark.ADD, f"no forwarding to {entry.name}", entry.place, add)
+        elif entry.note is not None and entry.note != row.note:
+            change = partial(forwarding.change, row=row, note=entry.note, by=by)
+            yield Step(Mark.CHANGE, f"note of no forwarding to {row}", entry.place, change)
+    if choices.prune:
+        for name in present.keys() - {entry.name for entry in entries}:
+            remove = partial(forwarding.remove, row=present[name], by=by)
+            yield Step(Mark.REMOVE, f"no forwarding to {name}", None, remove)
