@@ -24,6 +24,7 @@ from listeners.smtp.server import make_listener as make_smtp_listener
 from listeners.tls import Certificates
 from mailboxes import quota
 from mailboxes.settler import Settler
+from operations.nameservers import name_servers
 from spool import maintenance, spacewarnings
 from spool.manager import Manager
 from spool.resolver import Resolver
@@ -76,6 +77,7 @@ class MailProcess:
         """What can be bound is bound, and told ready, when this returns."""
         await self._board.start()
         forget_when_told(self._board, changed=self._policies_changed.set)
+        self._resolver.use(await bridge.ask(name_servers))
         self._certificates.make_default(settings.MAILHOST_HOSTNAME, now=utc_now())
         self._certificates.reload()
         context = Context(
@@ -121,6 +123,7 @@ class MailProcess:
                 await asyncio.wait_for(self._policies_changed.wait(), seconds)
             self._policies_changed.clear()
             try:
+                self._resolver.use(await bridge.ask_warm(name_servers))
                 self._certificates.reload()
                 await self._bind()
                 await end_forbidden_sessions(self._listeners)

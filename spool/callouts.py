@@ -96,14 +96,14 @@ def _read(reply: Reply | None) -> Answer:
 _process: Callouts | None = None
 
 
-def process_callouts() -> Callouts:
-    """This process's, made when it is first needed. Called where its event loop runs."""
+def process_callouts(resolver: Resolver | None) -> Callouts:
+    """This process's, made when it is first needed; `resolver` None: one of its own."""
     global _process
     if _process is None:
         _process = Callouts(
             RemoteSettings(
                 helo=conf.MAILHOST_HOSTNAME,
-                resolver=Resolver(conf.MAILHOST_DNS_SERVERS),
+                resolver=resolver or Resolver(conf.MAILHOST_DNS_SERVERS),
                 ourselves=recognise_ourselves(),
             )
         )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings as conf
 
 from accounts.secrets import Undecipherable
-from operations.services import RESOLVER
+from operations.nameservers import name_servers
 from spool import gatewaychoice, planning
 from spool.agents.connection import SessionLost
 from spool.agents.dialogue import Dialogue
@@ -40,7 +39,7 @@ def test_gateway(gateway: Gateway, *, remote: RemoteSettings | None = None) -> G
     Not to be called where an event loop runs. `remote` None: as the settings say.
     """
     settings = remote or RemoteSettings(
-        helo=conf.MAILHOST_HOSTNAME, resolver=Resolver(resolver_servers())
+        helo=conf.MAILHOST_HOSTNAME, resolver=Resolver(name_servers() or conf.MAILHOST_DNS_SERVERS)
     )
     policy = gatewaychoice.read_policy(gateway)
     dialogue = Dialogue()
@@ -56,12 +55,6 @@ def test_gateway(gateway: Gateway, *, remote: RemoteSettings | None = None) -> G
 
 # Its name is what it does; it is no test of this program.
 test_gateway.__test__ = False  # type: ignore[attr-defined]
-
-
-def resolver_servers() -> Sequence[str]:
-    """The name servers that the settings name; none: the system's (G-025)."""
-    row = RESOLVER.read()
-    return [each for each in (row.primary, row.secondary) if each] or conf.MAILHOST_DNS_SERVERS
 
 
 async def _try(session: RemoteSession, settings: RemoteSettings) -> tuple[bool, str, str]:

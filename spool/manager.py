@@ -20,7 +20,7 @@ from blobs.store import read_body
 from clock.moments import to_micros, utc_now
 from domains.directory import Cold
 from mailboxes.errors import FolderNotFound, QuotaExceeded
-from operations.services import RESOLVER
+from operations.nameservers import name_servers
 from spool import (
     bounce,
     decisions,
@@ -252,15 +252,14 @@ class Manager:
         """A gateway that was changed or deleted: what waits for it takes its way anew (G-001)."""
         try:
             gateways = gatewaychoice.current(cached_only=True)
-            resolver = RESOLVER.read(cached_only=True)
+            servers = name_servers(cached_only=True)
         except Cold:
             gateways = await self._ask(gatewaychoice.current)
-            resolver = await self._ask(RESOLVER.read)
+            servers = await self._ask(name_servers)
         if gateways is not self._gateways and gateways != self._gateways:
             unchanged = {one.gateway_id for one in self._gateways if one in gateways}
             self._gateways = gateways
             self._outbound.keep_gateways(unchanged)
-        servers = [each for each in (resolver.primary, resolver.secondary) if each]
         self._remote.resolver.use(servers)
 
     async def _write_gateway_health(self) -> None:

@@ -16,7 +16,6 @@ from protocols.smtp.parameters import Notify, RcptParameters
 from protocols.smtp.replies import Reply
 from spool import routing, throttlebounces
 from spool.callouts import Answer, process_callouts
-from spool.gatewaytest import resolver_servers
 from spool.routing import Question, Resolution
 
 
@@ -38,7 +37,7 @@ async def rcpt(session: Session, rcpt: Rcpt) -> Reply:
             await _require_room_for_reports(resolution)
     except REFUSALS as error:
         return _refuse(session, recipient, smtp_reply(error, session.policy))
-    if (refusal := await _verify(resolution, recipient)) is not None:
+    if (refusal := await _verify(session, resolution, recipient)) is not None:
         return _refuse(session, recipient, refusal)
     notify, orcpt = _wishes(rcpt.parameters)
     session.intake.add_recipient(recipient, resolution, notify=notify, orcpt=orcpt)
@@ -74,14 +73,12 @@ async def _require_room_for_reports(resolution: Resolution) -> None:
         await bridge.ask(throttlebounces.require_room, targets, utc_now())
 
 
-async def _verify(resolution: Resolution, recipient: Address) -> Reply | None:
+async def _verify(session: Session, resolution: Resolution, recipient: Address) -> Reply | None:
     """G-016: mail for somebody else's domain is taken only for those whom its server knows."""
     relayed = resolution.to_verify
     if relayed is None or not relayed.verify_recipients:
         return None
-    callouts = process_callouts()
-    callouts.remote.resolver.use(await bridge.ask(resolver_servers))
-    answer = await callouts.ask(relayed, recipient)
+    answer = await process_callouts(session.door.resolver).ask(relayed, recipient)
     if answer is Answer.TAKEN:
         return None
     is_unknown = answer is Answer.UNKNOWN
