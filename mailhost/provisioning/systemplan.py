@@ -43,7 +43,6 @@ def plan_system(file: FileEntry, choices: Choices, by: Actor | None) -> Steps:
         yield from _settings(settings, by)
     yield from _networks(file, choices, by)
     yield from plan_relay_domains(file.relay_domains, choices, by)
-    yield from plan_forwarding_blacklist(file.forwarding_blacklist, choices, by)
     for plan in file.plans:
         yield from _plan(plan, by)
     for person in file.system_administrators:
@@ -54,7 +53,11 @@ def plan_system(file: FileEntry, choices: Choices, by: Actor | None) -> Steps:
 
 
 def plan_gateways(file: FileEntry, choices: Choices, by: Actor | None) -> Steps:
-    """After the domains, which gateways may name as senders. Raises Refused."""
+    """After the domains, which gateways may name as senders. Raises Refused.
+
+    So is the forwarding blacklist, as forwards from before an entry may stay as they are.
+    """
+    yield from plan_forwarding_blacklist(file.forwarding_blacklist, choices, by)
     for entry in file.gateways or ():
         yield from _gateway(entry, choices, by)
     if choices.prune and file.gateways is not None:

@@ -330,6 +330,11 @@ FULL = """
     relay_networks:
       - 192.0.2.0/24
       - {network: "2001:db8::1", note: the scanner}
+    relay_domains:
+      - {name: kept.example, host: mx.kept.example, port: 2525, verify_recipients: false}
+    forwarding_blacklist:
+      - strict.example
+      - {name: "*.strict.example", note: blames us}
     plans: [{name: small, domains: 3, withheld_features: [syncml, notes]}]
     resellers: [{username: rob, password: correct horse battery, plan: small}]
     system_administrators: [{username: root, password: correct horse battery, full_name: Root}]
