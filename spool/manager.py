@@ -72,6 +72,7 @@ CHUNK_BYTES = 256 * 1024
 HEADER_BYTES = 256 * 1024
 THREADS = 4
 WALK_SECONDS = 0.2  # between steps of a walk that found nothing
+HIDDEN_SECONDS = 0.5  # until another look where full destinations hide all that is due
 MICROSECOND = 1e-6
 
 
@@ -107,6 +108,8 @@ class Manager:
         self._has_occurred = asyncio.Event()
         self._room = asyncio.Event()
         self._rounds = Rounds()
+        self._hidden_by: frozenset[str] = frozenset()  # full destinations that claims wait for
+        self._full_limit = WAITING_PER_DESTINATION[0]
         self._lock: OwnerLock | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._local_tasks: set[asyncio.Task[None]] = set()
@@ -187,8 +190,8 @@ class Manager:
         self._obey(policy)
         await self._obey_routes()
         now = to_micros(utc_now())
-        is_half_full = self._recorder.count >= IN_HAND // 2
-        full = self._outbound.full_destinations(limit=WAITING_PER_DESTINATION[is_half_full])
+        self._full_limit = WAITING_PER_DESTINATION[self._recorder.count >= IN_HAND // 2]
+        full = self._outbound.full_destinations(limit=self._full_limit)
         job = ClaimDue(
             owner=self._owner,
             now=now,
@@ -199,6 +202,7 @@ class Manager:
             full_domains=self._outbound.full_domains(limit=WAITING_PER_DOMAIN),
             rounds=self._rounds,
         )
+        self._hidden_by = frozenset()
         claim: Claim = await self._committer.commit(job)
         if claim.recipients:
             self._recorder.expect(claim.recipients)
@@ -209,6 +213,10 @@ class Manager:
             return WALK_SECONDS
         if claim.next_due_at is None:
             return LOOK_SECONDS
+        if full and claim.next_due_at <= now:
+            # All that is due waits for full destinations: until one of them has room.
+            self._hidden_by = full
+            return HIDDEN_SECONDS
         return min(max((claim.next_due_at - now) * MICROSECOND, 0.01), LOOK_SECONDS)
 
     async def _start_work(self, recipients: list[ClaimedRecipient], policy: SpoolPolicy) -> None:
@@ -325,6 +333,11 @@ class Manager:
     def _room_made(self, count: int) -> None:
         if count and IN_HAND - self._recorder.count >= CLAIM_AT_ONCE and not self._room.is_set():
             self._room.set()
+        if self._hidden_by:
+            half_full = self._outbound.full_destinations(limit=self._full_limit // 2)
+            if not self._hidden_by <= half_full:
+                self._hidden_by = frozenset()
+                self._wake.set()
 
     async def _read_large(self, work: Work) -> AsyncIterator[bytes]:
         location = work.message.location
