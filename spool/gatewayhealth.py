@@ -16,6 +16,8 @@ from spool.ledger import HOUR_MICROS
 from spool.models import Gateway, GatewayHour, GatewayState
 
 WRITE_SECONDS = 10.0
+# Without news a process says so often that it lives.
+STILL_ALIVE = timedelta(seconds=30)
 # A process that has not written for so long is gone, and what it said with it.
 FRESH = timedelta(seconds=60)
 HOURS_KEPT = 24 * 30
@@ -57,6 +59,7 @@ def write(
     """Gateways that have been deleted meanwhile are left out."""
     known = set(Gateway.objects.values_list("pk", flat=True))
     GatewayState.objects.filter(seen_at__lt=now - timedelta(hours=1), last_error="").delete()
+    GatewayState.objects.filter(seen_at__lt=now - timedelta(hours=HOURS_KEPT)).delete()
     hour = to_micros(now) // HOUR_MICROS
     for gateway_id in known & (present.keys() | counts.keys()):
         count = counts.get(gateway_id, GatewayCount())

@@ -7,6 +7,7 @@ import contextlib
 import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
@@ -102,6 +103,7 @@ class Manager:
         )
         self._gateways: Sequence[gatewaychoice.GatewayPolicy] = ()
         self._loads = gatewaychoice.Loads()
+        self._health_written: tuple[datetime, dict[int, GatewayNow]] = (utc_now(), {})
         self._local_slots = asyncio.Semaphore(1)
         self._local_limit = 1
         self._wake = asyncio.Event()
@@ -277,13 +279,16 @@ class Manager:
             one.gateway_id: GatewayNow(queues[one.gateway_id], one.gateway_id in down)
             for one in self._gateways
         }
-        if present or counts:
+        now = utc_now()
+        is_news = bool(counts) or present != self._health_written[1]
+        if is_news or (present and now - self._health_written[0] > gatewayhealth.STILL_ALIVE):
+            self._health_written = now, present
             await self._ask(
                 gatewayhealth.write,
                 process_id=self._owner,
                 present=present,
                 counts=counts,
-                now=utc_now(),
+                now=now,
             )
 
     # --- local delivery ---
