@@ -13,6 +13,7 @@ from blobs.ids import new_id
 from mailboxes import delivery
 from mailboxes.delivery import Delivery
 from spool import ledger, throttlebounces
+from spool.holds import HoldPolicy
 from spool.models import State
 from spool.routing import Target
 from spool.throttlebounces import ReceivedReport
@@ -39,6 +40,10 @@ def insert_statement(table: str, columns: Sequence[str]) -> str:
 
 INSERT_MESSAGE = insert_statement("spool_spooledmessage", MESSAGE_COLUMNS)
 INSERT_RECIPIENT = insert_statement("spool_spooledrecipient", RECIPIENT_COLUMNS)
+_HOLD = (
+    f"UPDATE spool_spooledrecipient SET state = {State.HELD.value}, due_at = NULL,"
+    " hold_reason = %s, hold_rule = %s WHERE id = %s"
+)
 
 
 @dataclass(slots=True)
@@ -53,6 +58,7 @@ class AcceptedRecipient:
     recipient_id: int = field(default_factory=new_id)
     delivery: Delivery | None = None  # set: it goes into the mailbox in this very transaction
     reply: str = ""  # why it could not
+    hold: HoldPolicy | None = None  # the standing rule that keeps it back
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -70,6 +76,14 @@ class Acceptance(Job):
         cursor.executemany(INSERT_MESSAGE, [job.message_row() for job in jobs])
         rows = [row for job in jobs for row in job.recipient_rows()]
         cursor.executemany(INSERT_RECIPIENT, rows)
+        held = [
+            (one.hold.reason, one.hold.rule_id, one.recipient_id)
+            for job in jobs
+            for one in job.recipients
+            if one.hold is not None
+        ]
+        if held:
+            cursor.executemany(_HOLD, held)
         _count_references(jobs, cursor)
         _count_in_ledger(jobs, cursor)
         reports = [job.received_report for job in jobs if job.received_report is not None]

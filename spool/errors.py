@@ -101,3 +101,19 @@ class BodyTooLarge(Refused):
         super().__init__(f"{size_bytes} of {allowed_bytes} bytes")
         self.size_bytes = size_bytes
         self.allowed_bytes = allowed_bytes
+
+
+class MessageUnknown(Exception):
+    """No such message is in the spool or its trace, or not for this actor."""
+
+    def __init__(self, message_id: int) -> None:
+        super().__init__(f"there is no message {message_id}")
+        self.message_id = message_id
+
+
+class MessageGone(Exception):
+    """The message has left the spool: its bytes are no longer here."""
+
+    def __init__(self, message_id: int) -> None:
+        super().__init__("the message has left the spool")
+        self.message_id = message_id

@@ -25,7 +25,7 @@ from mailboxes.delivery import Delivery
 from protocols.address import Address
 from protocols.message import facts, headers, received, submission
 from protocols.message.received import Encryption
-from spool import deliverylog, priority, schedule, settings, throttlebounces
+from spool import deliverylog, holds, priority, schedule, settings, throttlebounces
 from spool.acceptance import Acceptance, AcceptedRecipient, planned_references
 from spool.errors import BodyTooLarge, MessageLoops, SpoolFull
 from spool.models import Kind, Origin, Route
@@ -271,6 +271,8 @@ class Intake:
         policy = self.policy
         now = to_micros(self._accepted_at)
         self._decide_priorities()
+        if policy.hold_rules:
+            self._apply_hold_rules()
         may_deliver = not policy.delivery_delay
         for recipient in self.recipients:
             if may_deliver and self._goes_at_once(recipient):
@@ -308,6 +310,7 @@ class Intake:
         return (
             target.account is not None
             and target.account.receives
+            and recipient.hold is None
             and "SUCCESS" not in recipient.notify
             and target.address not in self._delivered_to
             and recipient.original_address.lower() not in self._delivered_to
@@ -327,6 +330,27 @@ class Intake:
             spooled_id=self.id,
             is_exempt=self.kind.is_exempt,
         )
+
+    def _apply_hold_rules(self) -> None:
+        for recipient in self.recipients:
+            target = recipient.target
+            recipient.hold = holds.first_fitting(
+                self.policy.hold_rules,
+                sender=self.sender,
+                recipient=target.address,
+                destination=target.destination,
+                domain_id=self.domain_id,
+                now=self._accepted_at,
+            )
+            if recipient.hold is not None:
+                self.decisions.append(
+                    {
+                        "step": "hold",
+                        "rule": recipient.hold.rule_id,
+                        "reason": recipient.hold.reason,
+                        "address": target.address,
+                    }
+                )
 
     def _decide_priorities(self) -> None:
         decided = self._priority_by(self.domain_id)

@@ -39,6 +39,7 @@ from spool.agents import local
 from spool.agents.remote import RemoteSettings
 from spool.claims import ClaimDue, ReleaseClaims, RenewClaims, Rounds
 from spool.gatewayhealth import GatewayNow
+from spool.keeping import Keeping
 from spool.ourselves import recognise_ourselves
 from spool.outbound import Outbound
 from spool.recording import Recorder
@@ -65,6 +66,10 @@ LOOK_SECONDS = 5.0  # a lost hint costs at most this
 RENEW_SECONDS = 240.0
 NOTICE_SECONDS = 30.0
 REOPEN_SECONDS = 10.0  # until what a raised limit lets go is looked for
+KEEP_SECONDS = 1.0  # the page, and deletions that can be undone no more
+LARGE_SECONDS = 15.0
+MEASURE_SECONDS = 60.0
+RULES_SECONDS = 20.0
 # After a hint: what comes in meanwhile shares the claim, and the claim a commit with it.
 GATHER_SECONDS = 0.01
 WRITE_SECONDS = 1.0  # of the time to stop in are kept for writing down the last results
@@ -136,6 +141,12 @@ class Manager:
         self._begin(self._now_and_then(REOPEN_SECONDS, self._reopen))
         self._begin(self._warn_for_ever())
         self._begin(self._now_and_then(gatewayhealth.WRITE_SECONDS, self._write_gateway_health))
+        keeping = Keeping(self._committer, self._ask)
+        self._begin(self._now_and_then(KEEP_SECONDS, keeping.list_waiting))
+        self._begin(self._now_and_then(KEEP_SECONDS, keeping.finish_changes))
+        self._begin(self._now_and_then(LARGE_SECONDS, keeping.refresh_large))
+        self._begin(self._now_and_then(RULES_SECONDS, keeping.keep_rules))
+        self._begin(self._now_and_then(MEASURE_SECONDS, keeping.measure))
 
     async def stop(self, seconds: float) -> None:
         """Finish what is under way within `seconds`; give back what was not begun."""

@@ -25,6 +25,7 @@ from spool.gatewaychoice import GatewayPolicy, Loads
 from spool.gateways import PASSWORD_PURPOSE
 from spool.models import Encryption, Route
 from spool.relaydomains import RelayPolicy
+from spool.ways import Way, WayMalformed
 from spool.work import ClaimedMessage, ClaimedRecipient, Result, Work
 
 PRELOADED_BYTES = 32 * 1024  # a message up to this size is read when it is claimed
@@ -96,7 +97,13 @@ class _Choice:
         self._picked: dict[tuple[int, tuple[GatewayPolicy, ...]], GatewayPolicy] = {}
 
     def route_for(self, recipient: ClaimedRecipient) -> RemoteRoute:
-        """A gateway that fits and is up, one that fits, or the domain's own servers (G-006)."""
+        """A gateway that fits and is up, one that fits, or the domain's own servers (G-006).
+
+        What an operator chose for this very mail comes before all that.
+        """
+        chosen = _chosen_route(recipient) if recipient.via else None
+        if chosen is not None:
+            return chosen
         message = recipient.message
         ipv4, ipv6 = source_addresses(message.domain_id)
         relayed = relaydomains.by_name(recipient.destination)
@@ -122,6 +129,28 @@ class _Choice:
             gateway = self._picked[key] = self._loads.pick(up or fitting)
         self._loads.queued[gateway.gateway_id] += 1
         return replace(gateway_route(gateway), source_ipv4=ipv4, source_ipv6=ipv6)
+
+
+def _chosen_route(recipient: ClaimedRecipient) -> RemoteRoute | None:
+    """None: the way that was chosen is not there any more, so the rules hold again."""
+    try:
+        way = Way.parse(recipient.via)
+    except WayMalformed:
+        return None
+    ipv4, ipv6 = source_addresses(recipient.message.domain_id)
+    if way.is_direct:
+        return RemoteRoute(
+            recipient.destination,
+            port=conf.MAILHOST_OUTGOING_PORT,
+            source_ipv4=ipv4,
+            source_ipv6=ipv6,
+        )
+    if way.host:
+        return RemoteRoute("", host=way.host, port=way.port, source_ipv4=ipv4, source_ipv6=ipv6)
+    for gateway in gatewaychoice.current():
+        if gateway.gateway_id == way.gateway_id:
+            return replace(gateway_route(gateway), source_ipv4=ipv4, source_ipv6=ipv6)
+    return None
 
 
 def source_addresses(domain_id: int | None) -> tuple[str | None, str | None]:

@@ -1,82 +1,164 @@
-"""What waits in the spool, as the panel, the API and commands show it (S-010…S-030)."""
+"""What is in the spool, as the panel, the API and commands show it (S-010…S-030)."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
-from spool.models import SpooledMessage, SpooledRecipient, State
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
+from accounts.models import User
+from spool.errors import MessageUnknown
+from spool.listing import Column, Cursor, MessageRow, Page, View, make_row
+from spool.models import SpoolChange, SpooledMessage, SpooledRecipient, SpoolMinute, State
+from spool.selection import ANYTHING, SpoolFilter, messages_for, recipients_for
 
-@dataclass(frozen=True, slots=True)
-class WaitingMessage:
-    """One row of the spool page."""
+__all__ = ["message_for", "messages_for", "page", "recipients_for"]
 
-    message_id: int
-    sender: str
-    recipients: str  # the first ones, in words
-    size_kb: int  # rounded up
-    done: int  # S-025: failed ones count in neither number
-    total: int
-    attempts: int  # S-027: the most of any unfinished recipient
-    due_at: datetime | None  # S-028: the earliest; None: in work or held
-    priority: int
-    status: str  # S-045
-    accepted_at: datetime
+ROW_CHOICES = (25, 50, 100, 250, 1000)  # S-012
+STANDARD_ROWS = 100
+EXACT_UP_TO = 100_000  # S-013
+# The recipients of a message with more are summed up and not read for its line.
+FEW_RECIPIENTS = 50
 
 
-def count_waiting() -> int:
-    return SpooledMessage.objects.filter(finished_at=None).count()
+def message_for(actor: User | None, message_id: int) -> SpooledMessage:
+    """In the spool or, as its trace, behind it. Raises MessageUnknown."""
+    message = messages_for(actor).filter(pk=message_id).first()
+    if message is None:
+        raise MessageUnknown(message_id)
+    return message
 
 
-def waiting(*, limit: int, after: int = 0) -> list[WaitingMessage]:
-    """In the order of acceptance, from behind the id `after` on; two queries however long."""
-    messages = list(
-        SpooledMessage.objects.filter(finished_at=None, id__gt=after).order_by("id")[:limit]
+def page(
+    actor: User | None,
+    *,
+    now: datetime,
+    filter: SpoolFilter = ANYTHING,
+    view: View = View.ALL,
+    column: Column = Column.TIME_IN_SPOOL,
+    descending: bool = True,
+    rows: int = STANDARD_ROWS,
+    cursor: Cursor | None = None,
+) -> Page:
+    """One page, the same few queries however much there is; `cursor` as an earlier page gave it.
+
+    `descending` for the time in the spool is the order of acceptance, oldest first.
+    """
+    rows = next((choice for choice in ROW_CHOICES if choice >= rows), ROW_CHOICES[-1])
+    visible = _visible(actor, filter=filter, view=view, now=now)
+    is_backward = cursor is not None and cursor.is_backward
+    found = _in_order(visible, column, descending ^ is_backward, cursor, limit=rows + 1)
+    has_more = len(found) > rows
+    found = found[:rows]
+    if is_backward:
+        found.reverse()
+    total, is_exact = _count(actor, visible, filter=filter, view=view)
+    has_next = has_more or is_backward
+    has_previous = has_more if is_backward else cursor is not None
+    return Page(
+        rows=_rows(actor, found, now),
+        total=total,
+        is_exact=is_exact,
+        next=_cursor(found[-1], column) if found and has_next else None,
+        previous=_cursor(found[0], column, backward=True) if found and has_previous else None,
     )
-    by_message: defaultdict[int, list[SpooledRecipient]] = defaultdict(list)
-    recipients = SpooledRecipient.objects.filter(message__in=messages, state__lt=State.DELIVERED)
-    for recipient in recipients.order_by("id"):
-        by_message[recipient.message_id].append(recipient)
-    return [_row(message, by_message[message.pk]) for message in messages]
 
 
-def _row(message: SpooledMessage, unfinished: list[SpooledRecipient]) -> WaitingMessage:
-    due = [one.due_at for one in unfinished if one.due_at is not None and one.claimed_by is None]
-    return WaitingMessage(
-        message_id=message.pk,
-        sender=message.sender,
-        recipients=_names(unfinished),
-        size_kb=-(-message.size_bytes // 1024),
-        done=message.recipients_delivered,
-        total=message.recipients_total,
-        attempts=max((one.attempts for one in unfinished), default=0),
-        due_at=min(due, default=None),
-        priority=max((one.priority for one in unfinished), default=5),
-        status=_status(unfinished),
-        accepted_at=message.accepted_at,
+def count(actor: User | None, *, now: datetime, filter: SpoolFilter = ANYTHING) -> int:
+    """How many messages a verb on this filter would meet; goes through all of them."""
+    return _visible(actor, filter=filter, view=View.ALL, now=now).count()
+
+
+def changes_for(actor: User | None, *, limit: int = 50) -> list[SpoolChange]:
+    """What has been done to the spool, latest first; customers see what they did themselves."""
+    rows = SpoolChange.objects.order_by("-id")
+    if actor is not None and actor.domain_id is not None:
+        rows = rows.filter(actor_account=actor)
+    return list(rows[:limit])
+
+
+def _visible(
+    actor: User | None, *, filter: SpoolFilter, view: View, now: datetime
+) -> QuerySet[SpooledMessage]:
+    messages = messages_for(actor).filter(finished_at=None)
+    if filter.status is None:
+        messages = messages.exclude(worst_state=State.DELETING)
+    messages = filter.narrow_messages(messages, now=now)
+    if view is View.WAITING:
+        claimed = SpooledRecipient.objects.filter(
+            message=OuterRef("pk"), state__lt=State.DELIVERED, claimed_by__isnull=False
+        )
+        # Of a message with a great many recipients some wait while others are delivered.
+        messages = messages.filter(Q(recipients_total__gt=FEW_RECIPIENTS) | ~Exists(claimed))
+    return messages
+
+
+def _in_order(
+    visible: QuerySet[SpooledMessage],
+    column: Column,
+    descending: bool,
+    cursor: Cursor | None,
+    *,
+    limit: int,
+) -> list[SpooledMessage]:
+    """Two steps behind a cursor: the rest of its value, then what follows; each by an index."""
+    if column.field != "id":
+        visible = visible.filter(is_listed=True)
+    # An age grows as its id falls.
+    falls = descending ^ column.is_reversed
+    field = column.field
+    order = [f"-{field}", "-id"] if falls else [field, "id"]
+    ordered = _with_details(visible).order_by(*dict.fromkeys(order))
+    if cursor is None:
+        return list(ordered[:limit])
+    than = "lt" if falls else "gt"
+    if field == "id":
+        return list(ordered.filter(**{f"id__{than}": cursor.message_id})[:limit])
+    same = ordered.filter(**{field: cursor.value, f"id__{than}": cursor.message_id})
+    found = list(same[:limit])
+    if len(found) < limit:
+        found += ordered.filter(**{f"{field}__{than}": cursor.value})[: limit - len(found)]
+    return found
+
+
+def _with_details(messages: QuerySet[SpooledMessage]) -> QuerySet[SpooledMessage]:
+    first = SpooledRecipient.objects.filter(message=OuterRef("pk")).order_by("id")
+    return messages.select_related("sender_account", "sender_account__domain").annotate(
+        first_recipient=Subquery(first.values("address")[:1]),
+        area_path=F("blob__segment__area__path"),
     )
 
 
-def _names(recipients: list[SpooledRecipient]) -> str:
-    names = [one.address for one in recipients[:2]]
-    more = len(recipients) - len(names)
-    return ", ".join(names) + (f" and {more} more" if more else "")
+def _rows(
+    actor: User | None, messages: Iterable[SpooledMessage], now: datetime
+) -> list[MessageRow]:
+    messages = list(messages)
+    few = [one.pk for one in messages if one.recipients_total <= FEW_RECIPIENTS]
+    waiting: defaultdict[int, list[SpooledRecipient]] = defaultdict(list)
+    rows = recipients_for(actor).filter(message__in=few, state__lt=State.DELIVERED)
+    for recipient in rows.order_by("id"):
+        waiting[recipient.message_id].append(recipient)
+    return [make_row(message, waiting.get(message.pk), now=now) for message in messages]
 
 
-def _status(unfinished: list[SpooledRecipient]) -> str:
-    """S-045: the worst of the unfinished recipients, in words."""
-    in_work = [one for one in unfinished if one.claimed_by is not None]
-    for state, words in (
-        (State.HELD, "Held ({})"),
-        (State.RETRYING, "Waiting to retry ({})"),
-        (State.THROTTLED, "{}"),
-    ):
-        found = next((one for one in unfinished if one.state == state), None)
-        if found is not None and found not in in_work:
-            return "Forced" if found.is_forced else words.format(found.reply)
-    if in_work:
-        where = in_work[0].destination
-        return f"Delivering to {where}" if where else "Delivering locally"
-    return "Forced" if any(one.is_forced for one in unfinished) else "Queued"
+def _cursor(message: SpooledMessage, column: Column, *, backward: bool = False) -> Cursor:
+    value: Any = getattr(message, column.field)
+    return Cursor(value=value, message_id=message.pk, is_backward=backward)
+
+
+def _count(
+    actor: User | None, visible: QuerySet[SpooledMessage], *, filter: SpoolFilter, view: View
+) -> tuple[int, bool]:
+    """Exact up to a limit; behind it, what was measured last, or the limit at least."""
+    ids = visible.order_by().values("id")[: EXACT_UP_TO + 1]
+    total = ids.count()
+    if total <= EXACT_UP_TO:
+        return total, True
+    if actor is None and filter.is_empty and view is View.ALL:
+        latest = SpoolMinute.objects.exclude(messages=None).order_by("-minute").first()
+        if latest is not None and latest.messages is not None:
+            return max(latest.messages, EXACT_UP_TO), False
+    return EXACT_UP_TO, False

@@ -1,28 +1,28 @@
-"""The operator's verbs on mail in the spool: force, reset, set priority, delete (S-033…)."""
+"""The operator's verbs that hurry mail: force, reset retries, set priority, change its way."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
 
-from django.db import connection, transaction
-from django.db.models import QuerySet
-
-from blobs import references
-from blobs.ids import new_id
-from clock.moments import to_micros
-from events import audit
-from events.audit import Actor, Changes
-from spool import ledger, schedule, settings
-from spool.models import SpooledMessage, SpooledRecipient, State, TraceEntry
+from accounts import permissions
+from accounts.permissions import Verb as Permission
+from domains import directory as domain_directory
+from domains.errors import Problem, ValuesRefused
+from events.audit import Actor
+from spool import priority as priority_rules
+from spool import schedule, settings
+from spool.changing import Batch, Done, Run, Skipped
+from spool.models import Gateway, Route, SpoolChange, SpooledMessage, State
 from spool.priority import HIGHEST, LOWEST
-from switchboard.publish import publish_on_commit
-from switchboard.topics import Topic
+from spool.selection import Selection
+from spool.ways import Way
 
-BATCH = 500  # of a change to the whole spool: others write between
+Verb = SpoolChange.Verb
+
+UNDO_FOR = timedelta(days=1)
+# S-037: what is due again at once comes back at this pace, so that nobody is trampled down.
+MESSAGES_PER_SECOND = 1_000
+LONGEST_SPREAD = timedelta(seconds=60)
 
 
 class PriorityOutOfRange(Exception):
@@ -33,167 +33,134 @@ class PriorityOutOfRange(Exception):
         self.value = value
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """S-042: how many messages were acted on, and how many were passed over as finished."""
-
-    done: int
-    skipped: int
-
-
-@transaction.atomic
-def force(*, message_ids: Collection[int], by: Actor | None, now: datetime) -> Done:
+def force(*, selection: Selection, by: Actor | None, now: datetime) -> Done:
     """Deliver now, before everything else; waits of retries and dead hosts are ignored (S-033).
 
-    Recipients that are being worked on stay as they are; held ones stay held.
+    Throttled, held and being worked on stay as they are. Raises NotPermitted.
     """
-    messages = _waiting(message_ids)
-    recipients = _idle_recipients(messages).exclude(state__in=(State.HELD, State.THROTTLED))
-    recipients.update(is_forced=True, due_at=now)
-    _leave_trace(messages, "forced", by, now)
-    publish_on_commit(Topic.SPOOL)
-    return Done(len(messages), len(message_ids) - len(messages))
+    _require_operator(selection)
+
+    def act(batch: Batch) -> None:
+        for recipient in batch.free():
+            if recipient.state == State.HELD:
+                batch.skip(recipient, Skipped.HELD)
+            elif recipient.state == State.THROTTLED:
+                batch.skip(recipient, Skipped.THROTTLED)
+            else:
+                batch.take(recipient)
+                recipient.is_forced = True
+                recipient.due_at = now
+
+    return Run(Verb.FORCE, by, now, selection).carry_out(act)
 
 
-def force_all(*, by: Actor | None, now: datetime) -> Done:
-    """The same for every message in the spool, in batches."""
-    return _in_batches(lambda ids: force(message_ids=ids, by=by, now=now))
+def reset_retries(*, selection: Selection, by: Actor | None, now: datetime) -> Done:
+    """Start over: no failed tries, due now, patience anew (S-036). What has failed stays failed.
 
-
-@transaction.atomic
-def reset_retries(*, message_ids: Collection[int], by: Actor | None, now: datetime) -> Done:
-    """Start over: no failed tries, due now, patience anew (S-036). What has failed stays failed."""
-    messages = _waiting(message_ids)
-    recipients = _idle_recipients(messages).exclude(state=State.THROTTLED)
-    recipients.update(attempts=0, due_at=now, state=State.QUEUED)
+    Many at once become due over some seconds (S-037).
+    """
     policy = settings.current().retries
-    for message in messages:
-        message.expires_at = schedule.expires_at(
-            accepted_at=now, sender=message.sender, policy=policy
-        )
-        message.delay_notice_at = None
-    SpooledMessage.objects.bulk_update(messages, ["expires_at", "delay_notice_at"])
-    _leave_trace(messages, "retries reset", by, now)
-    publish_on_commit(Topic.SPOOL)
-    return Done(len(messages), len(message_ids) - len(messages))
+    due_at = now
+    acted = 0
+
+    def act(batch: Batch) -> None:
+        nonlocal due_at, acted
+        for recipient in batch.free():
+            if recipient.state == State.THROTTLED:
+                batch.skip(recipient, Skipped.THROTTLED)
+                continue
+            batch.take(recipient)
+            recipient.attempts = 0
+            recipient.priority = _priority(batch.messages[recipient.message_id], failures=0)
+            if not recipient.hold_reason:
+                recipient.state = State.QUEUED
+                recipient.due_at = due_at
+        for message_id in batch.done:
+            message = batch.messages[message_id]
+            message.expires_at = schedule.expires_at(
+                accepted_at=now, sender=message.sender, policy=policy
+            )
+            message.delay_notice_at = None
+        _save(batch, ["expires_at", "delay_notice_at"])
+        acted += len(batch.done)
+        spread = timedelta(seconds=acted / MESSAGES_PER_SECOND)
+        due_at = now + min(spread, LONGEST_SPREAD)
+
+    return Run(Verb.RESET, by, now, selection).carry_out(act)
 
 
-def reset_all_retries(*, by: Actor | None, now: datetime) -> Done:
-    """The same for every message in the spool, in batches (S-037)."""
-    return _in_batches(lambda ids: reset_retries(message_ids=ids, by=by, now=now))
-
-
-@transaction.atomic
 def set_priority(
-    *, message_ids: Collection[int], priority: int | None, by: Actor | None, now: datetime
+    *, selection: Selection, priority: int | None, by: Actor | None, now: datetime
 ) -> Done:
-    """By hand, 1 to 10; None: by the rules again, from the next try on (S-034).
+    """By hand, 1 to 10; None: by the rules again (S-034). Whole messages, whoever was meant.
 
-    Raises PriorityOutOfRange.
+    Raises PriorityOutOfRange, NotPermitted.
     """
     if priority is not None and not LOWEST <= priority <= HIGHEST:
         raise PriorityOutOfRange(priority)
-    messages = _waiting(message_ids)
-    ids = [message.pk for message in messages]
-    SpooledMessage.objects.filter(pk__in=ids).update(manual_priority=priority)
-    if priority is not None:
-        _idle_recipients(messages).update(priority=priority)
-    _leave_trace(messages, "priority set", by, now, priority=priority or "by rule")
-    publish_on_commit(Topic.SPOOL)
-    return Done(len(messages), len(message_ids) - len(messages))
+    _require_operator(selection)
+
+    def act(batch: Batch) -> None:
+        for recipient in batch.recipients:
+            if recipient.state == State.DELETING:
+                batch.skip(recipient, Skipped.DELETING)
+                continue
+            message = batch.messages[recipient.message_id]
+            batch.take(recipient)
+            batch.before[-1][-1] = message.manual_priority
+            recipient.priority = priority or _priority(
+                message, failures=recipient.attempts, manual=False
+            )
+        for message_id in batch.done:
+            batch.messages[message_id].manual_priority = priority
+        _save(batch, ["manual_priority"])
+
+    words = "auto" if priority is None else str(priority)
+    run = Run(Verb.PRIORITY, by, now, selection, parameter=words, undo_for=UNDO_FOR)
+    return run.carry_out(act)
 
 
-def set_all_priorities(*, priority: int | None, by: Actor | None, now: datetime) -> Done:
-    """The same for every message in the spool, in batches. Raises PriorityOutOfRange."""
-    return _in_batches(lambda ids: set_priority(message_ids=ids, priority=priority, by=by, now=now))
+def change_way(*, selection: Selection, way: Way, by: Actor | None, now: datetime) -> Done:
+    """Send by another gateway, directly, or to one host, from the next try on.
 
-
-@transaction.atomic
-def delete(*, message_ids: Collection[int], by: Actor | None, now: datetime) -> Done:
-    """Take out of the spool, without a report to the sender (S-038).
-
-    A transaction under way at another server finishes, but its outcome changes nothing here.
+    Raises ValuesRefused for a gateway that is not there or is switched off, NotPermitted.
     """
-    messages = _waiting(message_ids)
-    ids = [message.pk for message in messages]
-    waiting = SpooledRecipient.objects.filter(message__in=ids, state__lt=State.DELIVERED)
-    counts = Counter(domain or 0 for domain in waiting.values_list("ledger_domain", flat=True))
-    waiting.update(state=State.DELETED, ended_at=now, due_at=None, claimed_by=None)
-    blobs = Counter(message.blob_id for message in messages if message.blob_id is not None)
-    SpooledMessage.objects.filter(pk__in=ids).update(
-        finished_at=now, blob=None, delay_notice_at=None
-    )
-    with connection.cursor() as cursor:
-        references.change(cursor, {blob_id: -count for blob_id, count in blobs.items()})
-        for domain_id, count in sorted(counts.items()):
-            ledger.count(cursor, domain_id, to_micros(now), deleted=count)
-    _leave_trace(messages, "deleted", by, now)
-    return Done(len(messages), len(message_ids) - len(messages))
+    _require_operator(selection)
+    if way.gateway_id is not None:
+        gateways = Gateway.objects.filter(pk=way.gateway_id, is_enabled=True)
+        if not gateways.exists():
+            raise ValuesRefused((Problem("gateway", "is not there, or switched off"),))
+
+    def act(batch: Batch) -> None:
+        for recipient in batch.free():
+            if recipient.route != Route.REMOTE:
+                batch.skip(recipient, Skipped.STAYS_HERE)
+            else:
+                batch.take(recipient)
+                recipient.via = way.encode()
+
+    run = Run(Verb.ROUTE, by, now, selection, parameter=str(way), undo_for=UNDO_FOR)
+    return run.carry_out(act)
 
 
-def delete_all(*, by: Actor | None, now: datetime) -> Done:
-    """Empty the spool, in batches; what comes in meanwhile is spared (S-041)."""
-    return _in_batches(lambda ids: delete(message_ids=ids, by=by, now=now))
+def _require_operator(selection: Selection) -> None:
+    """U-002: what is before others' mail, or by which way, is not the customers' business."""
+    if selection.actor is not None:
+        permissions.require(selection.actor, Permission.MANAGE_SERVER)
 
 
-def _in_batches(act: Callable[[list[int]], Done]) -> Done:
-    """Over all that waits now, by rising id."""
-    waiting = SpooledMessage.objects.filter(finished_at=None).order_by("id")
-    last = waiting.values_list("id", flat=True).last()
-    done, after = 0, 0
-    while last is not None:
-        ids = list(waiting.filter(id__gt=after, id__lte=last).values_list("id", flat=True)[:BATCH])
-        if not ids:
-            break
-        done += act(ids).done
-        after = ids[-1]
-    return Done(done, 0)
+def _priority(message: SpooledMessage, *, failures: int, manual: bool = True) -> int:
+    domain = None if message.domain_id is None else domain_directory.policy(message.domain_id)
+    return priority_rules.decide(
+        kind=message.kind,
+        size_bytes=message.size_bytes,
+        failures=failures,
+        rules=domain.priority if domain else None,
+        manual=message.manual_priority if manual else None,
+    ).value
 
 
-def _waiting(message_ids: Collection[int]) -> list[SpooledMessage]:
-    """Those that still wait, locked with their recipients in the order that settling keeps."""
-    recipients = SpooledRecipient.objects.select_for_update().filter(
-        message__in=message_ids, state__lt=State.DELIVERED
-    )
-    list(recipients.order_by("id").values_list("id"))
-    rows = SpooledMessage.objects.select_for_update().filter(pk__in=message_ids, finished_at=None)
-    return list(rows.order_by("id"))
-
-
-def _idle_recipients(messages: Iterable[SpooledMessage]) -> QuerySet[SpooledRecipient]:
-    """A row that is being worked on gets its next time from the outcome."""
-    return SpooledRecipient.objects.filter(
-        message__in=[message.pk for message in messages],
-        state__lt=State.DELIVERED,
-        claimed_by=None,
-    )
-
-
-def _leave_trace(
-    messages: list[SpooledMessage], verb: str, by: Actor | None, now: datetime, **detail: Any
-) -> None:
-    """In the trace for whoever looks for the message, in the audit for whoever asks who did it."""
-    TraceEntry.objects.bulk_create(
-        TraceEntry(
-            id=new_id(),
-            message=message,
-            at=now,
-            actor=str(by) if by is not None else "server",
-            decision=verb,
-            detail=detail,
-        )
-        for message in messages
-    )
-    audit.record_all(
-        by, f"{verb} in the spool", [(message, _facts(message)) for message in messages]
-    )
-
-
-def _facts(message: SpooledMessage) -> Changes:
-    """So that a mistake can at least be seen (S-038)."""
-    recipients = ", ".join(message.recipients.values_list("address", flat=True)[:20])
-    return {
-        "sender": (message.sender, message.sender),
-        "recipients": (recipients, recipients),
-        "message_id": (message.message_id, message.message_id),
-    }
+def _save(batch: Batch, fields: list[str]) -> None:
+    rows = [batch.messages[message_id] for message_id in sorted(batch.done)]
+    if rows:
+        SpooledMessage.objects.bulk_update(rows, fields)

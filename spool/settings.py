@@ -8,7 +8,8 @@ from datetime import timedelta
 from blobs import areas
 from domains.directory import Memory
 from domains.models import Domain
-from spool.models import SpoolSettings
+from spool.holds import HoldPolicy
+from spool.models import HoldRule, SpoolSettings
 from spool.schedule import RetryPolicy, make_policy
 
 
@@ -28,6 +29,7 @@ class SpoolPolicy:
     double_bounces: str
     postmaster: str  # empty: nobody
     trace_retention: timedelta
+    hold_rules: tuple[HoldPolicy, ...]  # applied to mail as it is accepted
 
 
 _memory: Memory[int, SpoolPolicy] = Memory(limit=1)
@@ -65,6 +67,19 @@ def _read(key: int) -> SpoolPolicy:
         double_bounces=row.double_bounces,
         postmaster=row.postmaster or _first_postmaster(),
         trace_retention=timedelta(days=row.trace_retention_days),
+        hold_rules=tuple(map(hold_policy, HoldRule.objects.order_by("pk"))),
+    )
+
+
+def hold_policy(rule: HoldRule) -> HoldPolicy:
+    return HoldPolicy(
+        rule_id=rule.pk,
+        sender=rule.sender,
+        recipient=rule.recipient,
+        destination=rule.destination,
+        domain_id=rule.domain_id,
+        reason=rule.reason,
+        until=rule.until,
     )
 
 

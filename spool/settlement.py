@@ -15,12 +15,12 @@ from blobs.committer import Job
 from blobs.ids import new_id
 from mailboxes import delivery
 from mailboxes.delivery import Delivery
-from spool import ledger, throttlecounts
+from spool import ledger, summaries, throttlecounts
 from spool.acceptance import Acceptance, insert_statement
 from spool.claims import marks
 from spool.decisions import Settled, words
 from spool.models import State
-from spool.work import Entry, Result
+from spool.work import ClaimedMessage, Entry, Result
 
 ATTEMPT_COLUMNS = (
     "id", "recipient_id", "number", "started_at", "finished_at", "outcome", "host",
@@ -31,7 +31,8 @@ ENTRY_COLUMNS = ("id", "message_id", "recipient_id", "at", "actor", "decision", 
 INSERT_ATTEMPT = insert_statement("spool_deliveryattempt", ATTEMPT_COLUMNS)
 INSERT_ENTRY = insert_statement("spool_traceentry", ENTRY_COLUMNS)
 _PRESENT = (
-    "SELECT id, claimed_by, state FROM spool_spooledrecipient WHERE id IN ({ids}) ORDER BY id{lock}"
+    "SELECT id, claimed_by, state, priority, hold_reason FROM spool_spooledrecipient"
+    " WHERE id IN ({ids}) ORDER BY id{lock}"
 )
 _UPDATE_RECIPIENT = (
     "UPDATE spool_spooledrecipient SET state = %s, due_at = %s, priority = %s, reply = %s,"
@@ -83,7 +84,7 @@ class Settlement(Job):
             one.result.recipient.recipient_id: job.owner for job in jobs for one in job.settled
         }
         found = standing(cursor, claims)
-        going = [job for job in jobs if not job._is_lost(found.ours)]
+        going = [job for job in jobs if not job._is_lost(found)]
         reports = [job.report for job in going if job.report is not None]
         if reports:
             Acceptance.write_rows(reports, cursor)
@@ -93,11 +94,12 @@ class Settlement(Job):
         if notices:
             cursor.executemany(_ARM_NOTICE, notices)
 
-    def _is_lost(self, ours: set[int]) -> bool:
-        """A report about recipients that are no longer ours must not go out."""
+    def _is_lost(self, found: Standing) -> bool:
+        """A report about recipients that are no longer ours, or are going, must not go out."""
         if self.report is None:
             return False
-        if all(one.result.recipient.recipient_id in ours for one in self.settled):
+        kept = found.ours - found.deleting
+        if all(one.result.recipient.recipient_id in kept for one in self.settled):
             return False
         self.error = ClaimLost()
         return True
@@ -109,12 +111,15 @@ class Standing:
 
     present: set[int]
     ours: set[int]  # neither lapsed to another process nor deleted by an administrator
+    deleting: set[int]  # deleted by an administrator who may still undo it
+    held: set[int]  # an operator holds it: it is not tried again
+    priorities: dict[int, int]
 
 
 def standing(cursor: Any, claims: dict[int, int]) -> Standing:
     """`claims` maps recipients to the owners that they were claimed by. Locks the rows."""
     if not claims:
-        return Standing(set(), set())
+        return Standing(set(), set(), set(), set(), {})
     lock = " FOR UPDATE" if connections[DEFAULT_DB_ALIAS].vendor == "postgresql" else ""
     cursor.execute(_PRESENT.format(ids=marks(list(claims)), lock=lock), list(claims))
     rows = cursor.fetchall()
@@ -122,9 +127,12 @@ def standing(cursor: Any, claims: dict[int, int]) -> Standing:
         present={row[0] for row in rows},
         ours={
             recipient_id
-            for recipient_id, claimed_by, state in rows
+            for recipient_id, claimed_by, state, *_ in rows
             if claimed_by == claims[recipient_id] and state < State.DELIVERED
         },
+        deleting={row[0] for row in rows if row[2] == State.DELETING},
+        held={row[0] for row in rows if row[4]},
+        priorities={row[0]: row[3] for row in rows},
     )
 
 
@@ -134,10 +142,13 @@ def write_settled(cursor: Any, settled: Sequence[Settled], found: Standing) -> N
     _write_attempts(cursor, tried)
     current = [one for one in settled if one.result.recipient.recipient_id in found.ours]
     throttlecounts.settle(cursor, (one.result for one in current))
-    _update_recipients(cursor, current)
+    _update_recipients(cursor, current, found)
     ended = [one for one in current if one.is_end]
-    _finish_messages(cursor, ended)
+    waiting = _finish_messages(cursor, ended)
     _count_ends(cursor, ended)
+    messages = {one.result.recipient.message for one in current if not one.is_end} | waiting
+    small = {one.message_id for one in messages if one.recipients_total <= summaries.LARGE}
+    summaries.refresh(cursor, sorted(small))
 
 
 def _write_attempts(cursor: Any, results: Iterable[Result]) -> None:
@@ -155,10 +166,10 @@ def _attempt_row(result: Result) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _update_recipients(cursor: Any, settled: Sequence[Settled]) -> None:
+def _update_recipients(cursor: Any, settled: Sequence[Settled], found: Standing) -> None:
     rows = [
         (
-            one.state.value, one.due_at, one.priority, one.reply,
+            *_what_follows(one, found), one.reply,
             one.result.finished_at if one.is_end else None, one.result.folder_id, one.result.uid,
             0 if one.result.is_try else 1,
             one.result.is_returned and one.result.recipient.is_forced,
@@ -171,10 +182,24 @@ def _update_recipients(cursor: Any, settled: Sequence[Settled]) -> None:
         cursor.executemany(_UPDATE_RECIPIENT, sorted(rows, key=lambda row: row[-1]))
 
 
-def _finish_messages(cursor: Any, ended: Sequence[Settled]) -> None:
-    """Count what has arrived; let go of messages that nobody waits for any more."""
+def _what_follows(one: Settled, found: Standing) -> tuple[int, int | None, int]:
+    """State, next try and priority; what an operator said during the try comes first."""
+    recipient = one.result.recipient
+    if one.is_end:
+        return one.state.value, None, one.priority
+    now = found.priorities.get(recipient.recipient_id, recipient.priority)
+    priority = one.priority if now == recipient.priority else now
+    if recipient.recipient_id in found.deleting:
+        return State.DELETING.value, None, priority
+    if recipient.recipient_id in found.held:
+        return State.HELD.value, None, priority
+    return one.state.value, one.due_at, priority
+
+
+def _finish_messages(cursor: Any, ended: Sequence[Settled]) -> set[ClaimedMessage]:
+    """Count what has arrived; let go of messages that nobody waits for any more; the others."""
     if not ended:
-        return
+        return set()
     messages = {one.result.recipient.message.message_id: one for one in ended}
     arrived = Counter(
         one.result.recipient.message.message_id
@@ -197,6 +222,7 @@ def _finish_messages(cursor: Any, ended: Sequence[Settled]) -> None:
         if counts:
             cursor.executemany(_COUNT_DELIVERED, counts)
     _release_blobs(cursor, [messages[key] for key in finished])
+    return {messages[key].result.recipient.message for key in waiting}
 
 
 def _release_blobs(cursor: Any, finished: Iterable[Settled]) -> None:

@@ -62,6 +62,7 @@ class ClaimedRecipient:
     attempts: int
     due_at: int  # when it was due
     reservation: Reservation | None = None  # of its sender's allowance; None: not limited
+    via: str = ""  # the way an operator chose (spool.ways); empty: by the rules
 
     @property
     def order(self) -> Turn:

@@ -1,5 +1,6 @@
-"""The spool's tables: messages on their way, the trace, the ledger, gateways."""
+"""The spool's tables: messages on their way, the trace, the ledger, gateways, changes."""
 
+from spool.models.change import HoldRule, SpoolChange, SpoolChangeBatch
 from spool.models.gateway import (
     Encryption,
     Gateway,
@@ -9,6 +10,7 @@ from spool.models.gateway import (
     RelayDomain,
 )
 from spool.models.message import (
+    NEVER,
     DeliveryAttempt,
     Kind,
     LedgerHour,
@@ -21,22 +23,30 @@ from spool.models.message import (
     TraceEntry,
 )
 from spool.models.settings import DoubleBounce, SpoolSettings
+from spool.models.statistics import FlowRate, QueueGroup, SpoolMinute
 from spool.models.throttle import ThrottleCrossing, ThrottleHour
 
 __all__ = [
+    "NEVER",
     "DeliveryAttempt",
     "DoubleBounce",
     "Encryption",
+    "FlowRate",
     "Gateway",
     "GatewayDestination",
     "GatewayHour",
     "GatewayState",
+    "HoldRule",
     "Kind",
     "LedgerHour",
     "Origin",
+    "QueueGroup",
     "RefusedMail",
     "RelayDomain",
     "Route",
+    "SpoolChange",
+    "SpoolChangeBatch",
+    "SpoolMinute",
     "SpoolSettings",
     "SpooledMessage",
     "SpooledRecipient",

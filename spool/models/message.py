@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from django.db import models
 from django.db.models import Q
 
 from blobs.ids import encode_id
 from clock.fields import MomentField
+from clock.moments import to_micros
+
+# Sorts behind every moment: what is held has no next try.
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class Origin(models.TextChoices):
@@ -98,10 +104,42 @@ class SpooledMessage(models.Model):
         default=list,
         help_text="What was decided when it was accepted: spool.trace.Decision values.",
     )
+    # What the spool page sorts by, filled by spool.summaries about a second after acceptance:
+    # mail that passes in a moment is in none of these indexes (S-004).
+    is_listed = models.BooleanField(db_default=False)
+    worst_state = models.PositiveSmallIntegerField(
+        db_default=10, help_text="Of its unfinished recipients (S-045)."
+    )
+    attempts = models.PositiveIntegerField(db_default=0, help_text="The most (S-027).")
+    next_at = MomentField(
+        db_default=to_micros(NEVER), help_text="The earliest next try (S-028); NEVER: held."
+    )
+    priority = models.PositiveSmallIntegerField(db_default=5, help_text="The highest (S-039).")
+    spool_path = models.CharField(max_length=255, db_default="", help_text="S-030.")
 
     class Meta:
         indexes = [
             models.Index(fields=["id"], condition=Q(finished_at=None), name="spool_unfinished"),
+            models.Index(
+                fields=["id"], condition=Q(finished_at=None, is_listed=False), name="spool_unlisted"
+            ),
+            *(
+                models.Index(
+                    fields=[field, "id"],
+                    condition=Q(finished_at=None, is_listed=True),
+                    name=f"spool_by_{field}"[:30],
+                )
+                for field in (
+                    "sender",
+                    "size_bytes",
+                    "recipients_total",
+                    "worst_state",
+                    "attempts",
+                    "next_at",
+                    "priority",
+                    "spool_path",
+                )
+            ),
             models.Index(
                 fields=["delay_notice_at"],
                 condition=Q(finished_at=None) & Q(delay_notice_at__isnull=False),
@@ -122,6 +160,7 @@ class State(models.IntegerChoices):
     RETRYING = 20, "Waiting to retry"
     THROTTLED = 30, "Throttled"
     HELD = 40, "Held"
+    DELETING = 50, "Being deleted"  # it can still be undone
     DELIVERED = 100, "Delivered"
     RELAYED = 110, "Relayed"
     BOUNCED = 120, "Bounced"
@@ -179,6 +218,15 @@ class SpooledRecipient(models.Model):
     ended_at = MomentField(null=True)
     folder_id = models.BigIntegerField(null=True, help_text="Delivered: the folder.")
     uid = models.BigIntegerField(null=True, help_text="Delivered: the UID.")
+    hold_reason = models.CharField(
+        max_length=200, db_default="", help_text="Why an operator or a rule holds it; empty: free."
+    )
+    hold_rule = models.BigIntegerField(null=True, help_text="The HoldRule that holds it.")
+    via = models.CharField(
+        max_length=300,
+        db_default="",
+        help_text="The way an operator chose: spool.ways.Way; empty: by the rules.",
+    )
 
     class Meta:
         indexes = [
@@ -204,6 +252,14 @@ class SpooledRecipient(models.Model):
                 name="recipient_turn",
             ),
             models.Index(fields=["address"], name="recipient_address"),
+            models.Index(
+                fields=["destination"],
+                condition=Q(state__lt=State.DELIVERED) & Q(due_at=None),
+                name="recipient_held",
+            ),
+            models.Index(
+                fields=["hold_rule"], condition=Q(hold_rule__isnull=False), name="recipient_rule"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -11,7 +11,7 @@ from blobs.ids import encode_id, new_id
 from blobs.models import Blob
 from clock.moments import utc_now
 from events.models import AuditEntry
-from spool import proof, services
+from spool import deleting, proof, services
 from spool.models import (
     LedgerHour,
     RefusedMail,
@@ -20,6 +20,7 @@ from spool.models import (
     State,
     TraceEntry,
 )
+from spool.selection import Selection
 from tests import factories
 from tests.sinks import Sink
 from tests.spool import outgoing
@@ -127,7 +128,9 @@ async def test_force_delivers_now_although_the_retry_is_far_away(one, far_dns):
         spool_id = await submit_async("slow@far.test")
         await settled(spool_id)
         sink.answers.clear()
-        done = await in_thread(services.force)(message_ids=[spool_id], by=None, now=utc_now())
+        done = await in_thread(services.force)(
+            selection=Selection.of([spool_id]), by=None, now=utc_now()
+        )
         assert (done.done, done.skipped) == (1, 0)
         await outgoing.until(lambda: outgoing.states(spool_id) == {"slow@far.test": "RELAYED"})
     row = await SpooledRecipient.objects.aget(message=spool_id)
@@ -139,7 +142,9 @@ async def test_force_delivers_now_although_the_retry_is_far_away(one, far_dns):
 async def test_reset_retries_starts_over(one, far_dns):
     spool_id = await send_to_all_kinds(far_dns)
     later = utc_now() + timedelta(days=2)
-    done = await in_thread(services.reset_all_retries)(by=None, now=later)
+    done = await in_thread(services.reset_retries)(
+        selection=Selection.everything(), by=None, now=later
+    )
     assert done.done == 1
     row = await SpooledRecipient.objects.aget(message=spool_id, address="slow@far.test")
     assert (row.attempts, row.due_at) == (0, later.replace(microsecond=later.microsecond))
@@ -152,7 +157,9 @@ async def test_reset_retries_starts_over(one, far_dns):
 @pytest.mark.spec("S-038", "S-041")
 async def test_deleting_ends_the_message_without_a_report_and_the_ledger_stays_even(one, far_dns):
     spool_id = await send_to_all_kinds(far_dns)
-    done = await in_thread(services.delete_all)(by=None, now=utc_now())
+    done = await in_thread(deleting.delete)(
+        selection=Selection.everything(), by=None, now=utc_now(), at_once=True
+    )
     assert done.done == 1
     assert (await in_thread(outgoing.states)(spool_id))["slow@far.test"] == "DELETED"
     assert (await SpooledMessage.objects.aget(pk=spool_id)).blob_id is None
@@ -166,13 +173,13 @@ async def test_deleting_ends_the_message_without_a_report_and_the_ledger_stays_e
 async def test_priority_by_hand_counts_from_the_next_try_on(one, far_dns):
     spool_id = await send_to_all_kinds(far_dns)
     await in_thread(services.set_priority)(
-        message_ids=[spool_id], priority=9, by=None, now=utc_now()
+        selection=Selection.of([spool_id]), priority=9, by=None, now=utc_now()
     )
     row = await SpooledRecipient.objects.aget(message=spool_id, address="slow@far.test")
     assert row.priority == 9
     with pytest.raises(services.PriorityOutOfRange):
         await in_thread(services.set_priority)(
-            message_ids=[spool_id], priority=11, by=None, now=utc_now()
+            selection=Selection.of([spool_id]), priority=11, by=None, now=utc_now()
         )
 
 
@@ -200,7 +207,9 @@ async def test_what_is_deleted_while_it_is_being_delivered_stays_deleted(one, fa
     async with sink, running_manager(far_dns, port=sink.port):
         spool_id = await submit_async("bob@far.test")
         await outgoing.until(lambda: any(one.startswith("MAIL") for one in sink.commands))
-        await in_thread(services.delete)(message_ids=[spool_id], by=None, now=utc_now())
+        await in_thread(deleting.delete)(
+            selection=Selection.of([spool_id]), by=None, now=utc_now(), at_once=True
+        )
     assert await in_thread(outgoing.states)(spool_id) == {"bob@far.test": "DELETED"}
     assert len(await in_thread(outgoing.attempts)(spool_id)) == 1
     assert "Even" in await in_thread(run)("ledger")

@@ -1,0 +1,192 @@
+"""Holding mail back and letting it go: by hand, and by standing rules that catch future mail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from domains.errors import Problem, ValuesRefused
+from domains.models import Domain
+from events import audit
+from events.audit import Actor
+from spool import settings
+from spool.changing import Act, Batch, Done, Run, Skipped
+from spool.models import HoldRule, SpoolChange, SpooledRecipient, State
+from spool.selection import NothingSelected, Selection, SpoolFilter
+from switchboard.publish import publish_on_commit
+from switchboard.topics import Topic
+
+Verb = SpoolChange.Verb
+
+UNDO_FOR = timedelta(days=1)
+MOST_RULES = 500  # each accepted message is compared with all of them
+REASON_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class NewHoldRule:
+    """At least one of the first four says which mail; `until` None: until it is removed."""
+
+    sender: str = ""
+    recipient: str = ""
+    destination: str = ""
+    domain: Domain | None = None
+    reason: str = ""
+    until: datetime | None = None
+
+
+def hold(*, selection: Selection, reason: str, by: Actor | None, now: datetime) -> Done:
+    """Keep back until it is released; what is being tried now is held if the try fails.
+
+    Raises ValuesRefused for a missing reason.
+    """
+    reason = _checked_reason(reason)
+    run = Run(Verb.HOLD, by, now, selection, parameter=reason, undo_for=UNDO_FOR)
+    return run.carry_out(_holding(reason))
+
+
+def release(*, selection: Selection, by: Actor | None, now: datetime) -> Done:
+    """Put back into the queue what an operator or a rule holds: it is due now."""
+
+    def act(batch: Batch) -> None:
+        for recipient in batch.recipients:
+            if recipient.state == State.DELETING:
+                batch.skip(recipient, Skipped.DELETING)
+            elif not recipient.hold_reason:
+                batch.skip(recipient, Skipped.NOT_HELD)
+            else:
+                _release(batch, recipient)
+
+    run = Run(Verb.RELEASE, by, now, selection, undo_for=UNDO_FOR)
+    return run.carry_out(act)
+
+
+def add_rule(*, new: NewHoldRule, by: Actor | None, now: datetime) -> tuple[HoldRule, Done]:
+    """A standing rule: catches mail as it is accepted, and what is in the spool already.
+
+    Raises ValuesRefused, NothingSelected for a rule that fits everything.
+    """
+    reason = _checked_reason(new.reason)
+    if not (new.sender or new.recipient or new.destination or new.domain):
+        raise NothingSelected
+    if new.until is not None and new.until <= now:
+        raise ValuesRefused((Problem("until", "lies in the past"),))
+    with transaction.atomic():
+        if HoldRule.objects.count() >= MOST_RULES:
+            raise ValuesRefused((Problem("rule", f"there are {MOST_RULES} already"),))
+        rule = HoldRule.objects.create(
+            sender=new.sender.lower(),
+            recipient=new.recipient.lower(),
+            destination=new.destination.lower(),
+            domain=new.domain,
+            reason=reason,
+            until=new.until,
+            created_at=now,
+        )
+        audit.record(by, "added hold rule", rule, {"reason": ("", reason)})
+        _tell()
+    return rule, _apply(rule, by=by, now=now)
+
+
+def remove_rule(*, rule: HoldRule, by: Actor | None, now: datetime) -> Done:
+    """Nothing is caught any more, and what the rule holds is released."""
+    rule_id = rule.pk
+    with transaction.atomic():
+        audit.record(by, "removed hold rule", rule, {"reason": (rule.reason, "")})
+        rule.delete()
+        _tell()
+    return release_caught(rule_id, by=by, now=now)
+
+
+def release_caught(rule_id: int, *, by: Actor | None, now: datetime) -> Done:
+    """What that rule holds goes back into the queue."""
+    held = SpooledRecipient.objects.filter(hold_rule=rule_id, state__lt=State.DELIVERED)
+    ids = list(held.order_by("message_id").values_list("message_id", flat=True).distinct())
+    if not ids:
+        return Done()
+
+    def act(batch: Batch) -> None:
+        for recipient in batch.recipients:
+            if recipient.hold_rule == rule_id and recipient.state != State.DELETING:
+                _release(batch, recipient)
+
+    return Run(Verb.RELEASE, by, now, Selection.of(ids)).carry_out(act)
+
+
+def keep_rules(*, now: datetime) -> int:
+    """End rules whose time is over; let mail go that a rule caught while it was being removed."""
+    over = list(HoldRule.objects.filter(until__lte=now))
+    for rule in over:
+        remove_rule(rule=rule, by=None, now=now)
+    rules = set(HoldRule.objects.values_list("id", flat=True))
+    caught = SpooledRecipient.objects.filter(hold_rule__isnull=False, state__lt=State.DELIVERED)
+    for rule_id in set(caught.values_list("hold_rule", flat=True).distinct()) - rules:
+        if rule_id is not None:
+            release_caught(rule_id, by=None, now=now)
+    return len(over)
+
+
+def _apply(rule: HoldRule, *, by: Actor | None, now: datetime) -> Done:
+    """To what is in the spool already."""
+    policy = settings.hold_policy(rule)
+
+    def fits(batch: Batch, recipient: SpooledRecipient) -> bool:
+        message = batch.messages[recipient.message_id]
+        return policy.fits(
+            sender=message.sender,
+            recipient=recipient.address,
+            destination=recipient.destination,
+            domain_id=message.domain_id,
+            now=now,
+        )
+
+    def act(batch: Batch) -> None:
+        batch.recipients = [one for one in batch.recipients if fits(batch, one)]
+        _holding(rule.reason, rule_id=rule.pk)(batch)
+
+    # What an index can find is narrowed down; what fits is decided as for new mail.
+    destination = "" if rule.destination.startswith(".") else rule.destination
+    narrowed = SpoolFilter(sender=rule.sender, destination=destination)
+    selection = Selection.everything() if narrowed.is_empty else Selection.matching(narrowed)
+    run = Run(Verb.HOLD, by, now, selection, parameter=rule.reason)
+    return run.carry_out(act)
+
+
+def _holding(reason: str, *, rule_id: int | None = None) -> Act:
+    def act(batch: Batch) -> None:
+        for recipient in batch.recipients:
+            if recipient.state == State.DELETING:
+                batch.skip(recipient, Skipped.DELETING)
+            elif recipient.hold_reason:
+                batch.skip(recipient, Skipped.HELD)
+            else:
+                batch.take(recipient)
+                recipient.hold_reason, recipient.hold_rule = reason, rule_id
+                if recipient.claimed_by is None:
+                    recipient.state = State.HELD
+                    recipient.due_at = None
+
+    return act
+
+
+def _release(batch: Batch, recipient: SpooledRecipient) -> None:
+    batch.take(recipient)
+    recipient.hold_reason, recipient.hold_rule = "", None
+    if recipient.claimed_by is None:
+        recipient.state = State.RETRYING if recipient.attempts else State.QUEUED
+        recipient.due_at = batch.now
+
+
+def _checked_reason(reason: str) -> str:
+    words = " ".join(reason.split())
+    if not words:
+        raise ValuesRefused((Problem("reason", "must not be empty"),))
+    return words[:REASON_CHARACTERS]
+
+
+def _tell() -> None:
+    """The rules are part of the policy that every process keeps in memory."""
+    publish_on_commit(Topic.SETTINGS, 0, b"spool", durable=True)
+    transaction.on_commit(settings.forget)
