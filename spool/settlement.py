@@ -85,24 +85,37 @@ class Settlement(Job):
         }
         found = standing(cursor, claims)
         going = [job for job in jobs if not job._is_lost(found)]
-        reports = [job.report for job in going if job.report is not None]
+        telling = [job for job in going if not job._is_deleted(found)]
+        reports = [job.report for job in telling if job.report is not None]
         if reports:
             Acceptance.write_rows(reports, cursor)
         write_settled(cursor, [one for job in going for one in job.settled], found)
-        write_entries(cursor, [(job.now, entry) for job in going for entry in job.entries])
+        write_entries(cursor, [(job.now, entry) for job in telling for entry in job.entries])
         notices = [(due, message) for job in going for message, due in job.notices.items()]
         if notices:
             cursor.executemany(_ARM_NOTICE, notices)
 
     def _is_lost(self, found: Standing) -> bool:
-        """A report about recipients that are no longer ours, or are going, must not go out."""
+        """A report about recipients that are no longer ours must not go out.
+
+        Nor one about some that have been deleted: the others come up again by themselves.
+        """
         if self.report is None:
             return False
         kept = found.ours - found.deleting
         if all(one.result.recipient.recipient_id in kept for one in self.settled):
             return False
+        if self._is_deleted(found):
+            return False
         self.error = ClaimLost()
         return True
+
+    def _is_deleted(self, found: Standing) -> bool:
+        """An administrator has deleted all of it: nobody is told (S-038)."""
+        gone = found.ours & found.deleting
+        return self.report is not None and all(
+            one.result.recipient.recipient_id in gone for one in self.settled
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +153,11 @@ def write_settled(cursor: Any, settled: Sequence[Settled], found: Standing) -> N
     """The try is written in any case, what follows from it only where the claim still holds."""
     tried = [one.result for one in settled if one.result.recipient.recipient_id in found.present]
     _write_attempts(cursor, tried)
-    current = [one for one in settled if one.result.recipient.recipient_id in found.ours]
+    current = [
+        _kept_for_undo(one) if one.result.recipient.recipient_id in found.deleting else one
+        for one in settled
+        if one.result.recipient.recipient_id in found.ours
+    ]
     throttlecounts.settle(cursor, (one.result for one in current))
     _update_recipients(cursor, current, found)
     ended = [one for one in current if one.is_end]
@@ -180,6 +197,13 @@ def _update_recipients(cursor: Any, settled: Sequence[Settled], found: Standing)
     if rows:
         # One order for all processes, so that none waits for another that waits for it.
         cursor.executemany(_UPDATE_RECIPIENT, sorted(rows, key=lambda row: row[-1]))
+
+
+def _kept_for_undo(one: Settled) -> Settled:
+    """What fails while it is being deleted ends with the deletion, or is tried again."""
+    if one.state in (State.BOUNCED, State.EXPIRED):
+        return replace(one, state=State.DELETING, due_at=None)
+    return one
 
 
 def _what_follows(one: Settled, found: Standing) -> tuple[int, int | None, int]:

@@ -179,9 +179,7 @@ def _limit(domain_id: int, throttles: Mapping[int, Throttle] | None) -> int | No
     if throttles is not None and domain_id in throttles:
         return throttles[domain_id].messages_per_hour
     domain = domain_directory.policy(domain_id) if domain_id else None
-    if domain is None or not domain.throttling.outgoing_messages_per_hour_enabled:
-        return None
-    return domain.throttling.outgoing_messages_per_hour
+    return None if domain is None else domain.throttling.outgoing_messages_per_hour
 
 
 def _gateway(group: QueueGroup, gateways: Sequence[GatewayPolicy]) -> GatewayPolicy | None:
