@@ -19,11 +19,19 @@ from spool.selection import Selection
 UNDO_FOR = timedelta(seconds=10)
 
 
-def delete(*, selection: Selection, by: Actor | None, now: datetime, at_once: bool = False) -> Done:
+def delete(
+    *,
+    selection: Selection,
+    by: Actor | None,
+    now: datetime,
+    at_once: bool = False,
+    undo_for: timedelta | None = None,
+) -> Done:
     """Take out of the spool, without a report to the sender; who has got it keeps it.
 
     A transaction under way at another server finishes: if it takes the message, that counts.
-    For ten seconds `spool.undoing.undo` brings the rest back; `at_once`: it is final now.
+    For ten seconds (or `undo_for`) `spool.undoing.undo` brings the rest back; `at_once`: it is
+    final now.
     """
 
     def act(batch: Batch) -> None:
@@ -37,7 +45,7 @@ def delete(*, selection: Selection, by: Actor | None, now: datetime, at_once: bo
                 recipient.due_at = None
 
     run = Run(
-        SpoolChange.Verb.DELETE, by, now, selection, undo_for=UNDO_FOR, is_final=False,
+        SpoolChange.Verb.DELETE, by, now, selection, undo_for=undo_for or UNDO_FOR, is_final=False,
         audits_each=True,
     )  # fmt: skip
     done = run.carry_out(act)

@@ -96,11 +96,11 @@ def _read(_key: int) -> tuple[GatewayPolicy, ...]:
     rows = Gateway.objects.filter(is_enabled=True).prefetch_related(
         "destinations", "sending_domains"
     )
-    return tuple(read_policy(row) for row in rows)
+    return tuple(map(policy_of, rows))
 
 
-def read_policy(row: Gateway) -> GatewayPolicy:
-    """A row as delivery needs it."""
+def policy_of(row: Gateway) -> GatewayPolicy:
+    """Of a row with its scope as it is stored; other values may differ from what is stored."""
     return GatewayPolicy(
         gateway_id=row.pk,
         name=row.name,

@@ -41,7 +41,7 @@ def test_gateway(gateway: Gateway, *, remote: RemoteSettings | None = None) -> G
     settings = remote or RemoteSettings(
         helo=conf.MAILHOST_HOSTNAME, resolver=Resolver(name_servers() or conf.MAILHOST_DNS_SERVERS)
     )
-    policy = gatewaychoice.read_policy(gateway)
+    policy = gatewaychoice.policy_of(gateway)
     dialogue = Dialogue()
     route = planning.gateway_route(policy)
     try:

@@ -22,7 +22,7 @@ SHARE = 0.01
 
 _WAITS = f"state < {State.DELIVERED.value}"
 _ACCEPTED = (
-    "SELECT COUNT(*), COALESCE(SUM(CASE WHEN attempts = 1 AND ended_at = m.accepted_at"
+    "SELECT COUNT(*), COALESCE(SUM(CASE WHEN r.attempts = 1 AND r.ended_at = m.accepted_at"
     " THEN 1 ELSE 0 END), 0)"
     " FROM spool_spooledrecipient r JOIN spool_spooledmessage m ON m.id = r.message_id"
     " WHERE r.id >= %s AND r.id < %s"

@@ -57,7 +57,8 @@ def undo(*, change_id: int, by: Actor | None, now: datetime) -> int:
             raise NotUndoable(change_id, "that has been done already")
         if change.undo_until is None:
             raise NotUndoable(change_id, "nothing of it can be taken back")
-        if change.undo_until <= now:
+        is_over = change.verb == Verb.DELETE and change.is_final
+        if is_over or change.undo_until <= now:
             raise NotUndoable(change_id, "too much time has passed")
         change.undone_at = now
         # Should this process die in the midst of it, the daemon goes on.

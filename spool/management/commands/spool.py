@@ -39,6 +39,7 @@ from spool.undoing import NotUndoable
 from spool.ways import Way, WayMalformed
 
 COLUMNS = {column.name.lower().replace("_", "-"): column for column in Column}
+AHEAD = timedelta(minutes=1)  # ids may run before the clock
 EXAMPLES = """
 A filter is words and key:value pairs, such as `to:@example.net status:retrying older:2h`. Keys:
 sender, recipient (from, to), domain, destination, status, id, priority, older, younger, origin,
@@ -73,7 +74,8 @@ class Command(BaseCommand):
         hold.add_argument("--reason", required=True)
         _add_choice(hold)
         delete = verbs.add_parser("delete", help="take out of the spool; senders are not told")
-        delete.add_argument("--now", action="store_true", help="without ten seconds to undo it")
+        delete.add_argument("--now", action="store_true", help="without time to undo it")
+        delete.add_argument("--undo-seconds", type=int, default=10, help="1 to 3600")
         _add_choice(delete)
         undo = verbs.add_parser("undo", help="take back what a verb did")
         undo.add_argument("change", help="the change's id, as the verb printed it")
@@ -153,7 +155,8 @@ class Command(BaseCommand):
 
     def _show_list(self, options: dict[str, Any]) -> None:
         now = utc_now()
-        summaries.list_all(now=now)
+        # Whoever asks by command wants to see the youngest mail too.
+        summaries.list_all(now=now + summaries.LISTED_AFTER + AHEAD)
         page = selectors.page(
             None,
             now=now,
@@ -250,7 +253,11 @@ _VERBS: dict[str, _Act] = {
         selection=which, way=Way.parse(options["value"]), by=None, now=now
     ),
     "delete": lambda which, options, now: deleting.delete(
-        selection=which, by=None, now=now, at_once=options["now"]
+        selection=which,
+        by=None,
+        now=now,
+        at_once=options["now"],
+        undo_for=timedelta(seconds=min(max(options["undo_seconds"], 1), 3600)),
     ),
 }
 

@@ -1,0 +1,118 @@
+"""Size, age, rates, destinations and last errors; and what would be if it were set otherwise."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from clock.moments import utc_now
+from domains import services as domain_services
+from spool import gatewaychoice, holding, statistics
+from spool.gateways import add as add_gateway
+from spool.models import FlowRate, QueueGroup, SpooledMessage, SpoolMinute
+from spool.selection import Selection, SpoolFilter
+from spool.statistics import Throttle
+from tests import factories
+from tests.sinks import Sink
+from tests.spool import outgoing
+from tests.spool.outgoing import in_thread, running_manager, settled, submit, submit_async
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    outgoing.forget_everything()
+    yield
+    outgoing.stop_committer()
+
+
+@pytest.fixture
+def one(_fresh):
+    return factories.make_domain("one.example", "alice")
+
+
+def after_a_minute():
+    return utc_now() + timedelta(seconds=60)
+
+
+@pytest.mark.spec("S-068")
+async def test_the_numbers_of_a_spool_at_work(one, far_dns):
+    answers = {"RCPT TO:<slow": b"450 4.2.1 later"}
+    async with Sink(answers=answers) as sink, running_manager(far_dns, port=sink.port):
+        for address in ("bob@far.test", "slow@far.test", "slow2@other.test"):
+            await settled(await submit_async(address))
+    await in_thread(submit)("alice@one.example")
+    held = Selection.matching(SpoolFilter(destination="other.test"))
+    await in_thread(holding.hold)(selection=held, reason="x", by=None, now=utc_now())
+    now = after_a_minute()
+    await in_thread(statistics.measure)(now=now)
+    found = await in_thread(statistics.current)(now=now)
+    assert (found.messages, found.recipients, found.held) == (2, 2, 1)
+    assert timedelta(seconds=55) < found.oldest_age < timedelta(seconds=120)
+    # Of this minute or the one before, when the test ran over its end.
+    assert 0 < found.accepted_per_minute <= 4
+    assert found.deferred_per_minute > 0
+    queues = {one.name: (one.recipients, one.held) for one in found.destinations}
+    assert queues == {"far.test": (1, 0), "other.test": (1, 1)}
+    assert [error.reply for error in found.last_errors] == ["450 4.2.1 later"] * 2
+    assert found.last_errors[0].host == "mx.other.test"
+    assert found.forecast.waiting == 1
+
+
+@pytest.mark.spec("S-068")
+def test_a_page_of_numbers_scans_no_queue(one):
+    for number in range(5):
+        submit(f"r{number}@far.test")
+    statistics.measure(now=after_a_minute())
+    with CaptureQueriesContext(connection) as captured:
+        statistics.current(now=after_a_minute())
+    statements = " ".join(query["sql"] for query in captured)
+    assert "spooledrecipient" not in statements and "spooledmessage" not in statements
+
+
+def test_only_minutes_of_a_week_are_kept(one):
+    SpoolMinute.objects.create(minute=1)
+    statistics.measure(now=utc_now())
+    statistics.measure(now=utc_now())
+    assert SpoolMinute.objects.count() == 1
+
+
+def test_what_a_changed_throttle_would_do(one):
+    now = utc_now().replace(minute=0, second=0, microsecond=0)
+    group = QueueGroup(
+        destination="far.test", domain_id=one.pk, priority=5, recipients=500, measured_at=now
+    )
+    group.save()
+    unlimited = statistics.forecast(now=now).empty_at
+    limited = statistics.forecast(now=now, throttles={one.pk: Throttle(100)})
+    assert limited.flows[0].flow.name == "one.example"
+    assert limited.empty_at > now + timedelta(hours=4) > unlimited
+    domain_services.change_tab(
+        domain=one, tab="throttling", by=None,
+        values={"outgoing_messages_per_hour": 100, "outgoing_messages_per_hour_enabled": True},
+    )  # fmt: skip
+    outgoing.forget_everything()
+    assert statistics.forecast(now=now).empty_at == limited.empty_at
+    lifted = statistics.forecast(now=now, throttles={one.pk: Throttle(None)})
+    assert lifted.empty_at == unlimited
+
+
+def test_what_a_changed_gateway_would_do(one):
+    now = utc_now()
+    QueueGroup.objects.create(
+        destination="far.test", domain_id=one.pk, priority=5, recipients=600, measured_at=now
+    )
+    for host, ended in (("mx.slow.test", 60), ("mx.fast.test", 6000)):
+        FlowRate.objects.create(
+            kind="host", name=host, ended=ended, try_seconds=0.5, measured_seconds=600
+        )
+    slow = add_gateway(values={"name": "slow", "host": "mx.slow.test"}, by=None)
+    outgoing.forget_everything()
+    assert statistics.forecast(now=now).empty_at == now + timedelta(seconds=6000)
+    slow.host = "mx.fast.test"
+    thought_of = [gatewaychoice.policy_of(slow)]
+    shown = statistics.forecast(now=now, gateways=thought_of)
+    assert shown.empty_at == now + timedelta(seconds=60)
+    assert SpooledMessage.objects.count() == 0
