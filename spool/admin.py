@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -11,14 +12,19 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
+from accounts.models import User
 from adminsite.readonly import ReadOnlyAdmin
 from blobs.errors import BadId
 from blobs.ids import decode_id, encode_id
+from clock.moments import utc_now
 from domains.adminpages import ServiceAdmin, SingleRowAdmin
-from spool import gateways, models, relaydomains
+from spool import deleting, gateways, holding, models, relaydomains, services
+from spool.changing import Done
 from spool.configuration import SPOOL
 from spool.gatewaytest import test_gateway
-from spool.models import Gateway
+from spool.holding import NewHoldRule
+from spool.models import Gateway, HoldRule, SpooledMessage
+from spool.selection import Selection
 
 MOST_TESTED = 5  # each may take a minute
 
@@ -44,6 +50,31 @@ class SpooledMessageAdmin(SpoolAdmin):
     list_display = ("id", "sender", "origin", "kind", "size_bytes", "accepted_at", "finished_at")
     list_filter = ("origin", "kind")
     search_fields = ("=id", "=sender", "=message_id")
+    actions = ("force", "reset_retries", "release", "delete_mail")
+
+    @admin.action(description="Force: deliver now")
+    def force(self, request: HttpRequest, rows: QuerySet[SpooledMessage]) -> None:
+        self._act(request, rows, services.force)
+
+    @admin.action(description="Reset retries")
+    def reset_retries(self, request: HttpRequest, rows: QuerySet[SpooledMessage]) -> None:
+        self._act(request, rows, services.reset_retries)
+
+    @admin.action(description="Release what is held")
+    def release(self, request: HttpRequest, rows: QuerySet[SpooledMessage]) -> None:
+        self._act(request, rows, holding.release)
+
+    @admin.action(description="Delete from the spool")
+    def delete_mail(self, request: HttpRequest, rows: QuerySet[SpooledMessage]) -> None:
+        self._act(request, rows, deleting.delete)
+
+    def _act(
+        self, request: HttpRequest, rows: QuerySet[SpooledMessage], verb: Callable[..., Done]
+    ) -> None:
+        assert isinstance(request.user, User)
+        selection = Selection.of(list(rows.values_list("pk", flat=True)), actor=request.user)
+        done = verb(selection=selection, by=request.user, now=utc_now())
+        self.message_user(request, str(done))
 
 
 @admin.register(models.SpooledRecipient)
@@ -93,6 +124,50 @@ class ThrottleCrossingAdmin(ReadOnlyAdmin):
     list_display = ("at", "who", "reason", "used", "allowed", "ended_at", "warned_at")
     list_filter = ("kind", "reason")
     search_fields = ("=who",)
+@admin.register(models.SpoolChange)
+class SpoolChangeAdmin(ReadOnlyAdmin):
+    list_display = ("at", "actor", "verb", "selection", "parameter", "done", "undone_at")
+    list_filter = ("verb",)
+
+
+@admin.register(models.SpoolChangeBatch)
+class SpoolChangeBatchAdmin(ReadOnlyAdmin):
+    list_display = ("id", "change")
+    list_select_related = ("change",)
+
+
+@admin.register(models.SpoolMinute)
+class SpoolMinuteAdmin(ReadOnlyAdmin):
+    list_display = ("minute", "accepted", "ended", "deferred", "messages", "recipients", "held")
+
+
+@admin.register(models.QueueGroup)
+class QueueGroupAdmin(ReadOnlyAdmin):
+    list_display = ("destination", "domain_id", "priority", "recipients", "held", "measured_at")
+    search_fields = ("=destination",)
+
+
+@admin.register(models.FlowRate)
+class FlowRateAdmin(ReadOnlyAdmin):
+    list_display = ("kind", "name", "ended", "deferred", "try_seconds")
+    list_filter = ("kind",)
+
+
+@admin.register(models.HoldRule)
+class HoldRuleAdmin(ServiceAdmin):
+    list_display = ("reason", "sender", "recipient", "destination", "domain", "until")
+    list_select_related = ("domain",)
+    fields = ("sender", "recipient", "destination", "domain", "reason", "until")
+    autocomplete_fields = ("domain",)
+
+    def has_change_permission(self, request: HttpRequest, obj: HoldRule | None = None) -> bool:
+        return False  # another rule is another hold: remove it and add one
+
+    def add(self, request: HttpRequest, data: dict[str, Any]) -> HoldRule:
+        return holding.add_rule(new=NewHoldRule(**data), by=request.user, now=utc_now())[0]
+
+    def remove(self, request: HttpRequest, row: HoldRule) -> None:
+        holding.remove_rule(rule=row, by=request.user, now=utc_now())
 
 
 @admin.register(models.SpoolSettings)

@@ -13,6 +13,7 @@ from accounts import permissions, selectors
 from accounts.models import Role, User
 from accounts.permissions import Verb
 from blobs.ids import encode_id, first_id_at
+from domains.errors import Refused
 from spool.models import Gateway, Origin, SpooledMessage, SpooledRecipient, State
 from spool.ways import Way
 
@@ -21,7 +22,7 @@ IDS_AT_ONCE = 500
 RECIPIENTS_AT_ONCE = 2_000
 
 
-class NothingSelected(Exception):
+class NothingSelected(Refused):
     """Neither messages nor a filter were named; all mail must be asked for as such (S-041)."""
 
     def __str__(self) -> str:
