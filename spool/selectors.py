@@ -72,6 +72,12 @@ def count(actor: User | None, *, now: datetime, filter: SpoolFilter = ANYTHING) 
     return _visible(actor, filter=filter, view=View.ALL, now=now).count()
 
 
+def count_waiting() -> int:
+    """All that is in the spool: exact up to a limit, then as measured last (S-013)."""
+    return _count(None, SpooledMessage.objects.filter(finished_at=None), filter=ANYTHING,
+                  view=View.ALL)[0]  # fmt: skip
+
+
 def changes_for(actor: User | None, *, limit: int = 50) -> list[SpoolChange]:
     """What has been done to the spool, latest first; customers see what they did themselves."""
     rows = SpoolChange.objects.order_by("-id")

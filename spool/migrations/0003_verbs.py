@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(blank=True, max_length=255)),
                 ('ended', models.PositiveIntegerField(help_text='Recipients in the time measured.')),
                 ('deferred', models.PositiveIntegerField(default=0)),
-                ('try_seconds', models.FloatField(help_text='Mean time of a try.')),
+                ('try_seconds', models.FloatField(default=0.0, help_text='Mean time of a try.')),
                 ('measured_seconds', models.PositiveIntegerField()),
             ],
         ),
@@ -72,7 +72,7 @@ class Migration(migrations.Migration):
             name='SpoolChangeBatch',
             fields=[
                 ('id', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('before', models.JSONField(help_text='spool.undoing.Before values.')),
+                ('before', models.JSONField(default=list, help_text='spool.undoing.Before values.')),
             ],
             options={
                 'verbose_name_plural': 'spool change batches',

@@ -54,7 +54,7 @@ class SpoolChangeBatch(models.Model):
 
     id = models.BigIntegerField(primary_key=True)
     change = models.ForeignKey(SpoolChange, on_delete=models.CASCADE, related_name="batches")
-    before = models.JSONField(help_text="spool.undoing.Before values.")
+    before = models.JSONField(default=list, help_text="spool.undoing.Before values.")
 
     class Meta:
         verbose_name_plural = "spool change batches"

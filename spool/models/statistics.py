@@ -51,7 +51,7 @@ class FlowRate(models.Model):
     name = models.CharField(max_length=255, blank=True)
     ended = models.PositiveIntegerField(help_text="Recipients in the time measured.")
     deferred = models.PositiveIntegerField(default=0)
-    try_seconds = models.FloatField(help_text="Mean time of a try.")
+    try_seconds = models.FloatField(default=0.0, help_text="Mean time of a try.")
     measured_seconds = models.PositiveIntegerField()
 
     class Meta:
