@@ -124,6 +124,8 @@ class ThrottleCrossingAdmin(ReadOnlyAdmin):
     list_display = ("at", "who", "reason", "used", "allowed", "ended_at", "warned_at")
     list_filter = ("kind", "reason")
     search_fields = ("=who",)
+
+
 @admin.register(models.SpoolChange)
 class SpoolChangeAdmin(ReadOnlyAdmin):
     list_display = ("at", "actor", "verb", "selection", "parameter", "done", "undone_at")

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('blobs', '0001_initial'),
         ('domains', '0001_initial'),
-        ('spool', '0002_notices'),
+        ('spool', '0003_throttling'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
