@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('blobs', '0001_initial'),
         ('domains', '0001_initial'),
-        ('spool', '0003_throttling'),
+        ('spool', '0005_gateways_and_relay_domains'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
