@@ -15,7 +15,7 @@ from functools import lru_cache
 import structlog
 from django.contrib.auth.hashers import make_password
 
-from accounts import activity, directory, passwords, secrets
+from accounts import activity, directory, passwords, secrets, watching
 from accounts.directory import AccountPolicy
 from accounts.errors import WrongCredentials
 from accounts.models import AppPassword, Role, Status, User
@@ -253,6 +253,7 @@ def _obstacle(
 
 def _refuse(attempt: Attempt, reason: str) -> WrongCredentials:
     """The reason stays here: it goes to the log and to nobody else."""
+    watching.tell_of_failure(attempt.login[:320], attempt.service, attempt.client_address)
     log.info(
         "log-in refused",
         login=attempt.login[:320],

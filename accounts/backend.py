@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.backends import BaseBackend
 from django.http import HttpRequest
 
-from accounts import authentication
+from accounts import authentication, watching
 from accounts.errors import WrongCredentials
 from accounts.models import User
 from clock.moments import utc_now
@@ -27,6 +27,8 @@ class AddressBackend(BaseBackend):
         if not login or password is None:
             return None
         client_address = request.META.get("REMOTE_ADDR", "") if request is not None else ""
+        if watching.is_barred("web", client_address):
+            return None
         try:
             if "@" not in login:
                 return authentication.check_person(

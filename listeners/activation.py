@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -24,6 +25,17 @@ def take(ip: str, port: int) -> socket.socket | None:
     taken = socket.socket(fileno=os.dup(descriptor))
     taken.setblocking(False)
     return taken
+
+
+def silence(ip: str, port: int) -> None:
+    """Let the socket handed over for this pair, if there is one, listen no more.
+
+    Closing one's own descriptor would leave those of systemd and of other processes listening.
+    """
+    if _handed_over is None or (descriptor := _handed_over.get((ip, port))) is None:
+        return
+    with socket.socket(fileno=os.dup(descriptor)) as handed, contextlib.suppress(OSError):
+        handed.shutdown(socket.SHUT_RD)
 
 
 def _find() -> dict[tuple[str, int], int]:

@@ -7,11 +7,13 @@ import contextlib
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol, cast
 
 import structlog
 
 from blobs.ids import new_id
+from clock.moments import utc_now
 from listeners import activation, traffic
 from listeners.gate import Gate, Refusal, plain_address
 from listeners.tls import Certificates
@@ -22,6 +24,7 @@ log = structlog.get_logger(__name__)
 BACKLOG = 1024
 HANDSHAKE_SECONDS = 20.0
 ACCEPT_AGAIN_SECONDS = 1.0
+DROP_SECONDS = 0.5
 
 # As sockets give it: the IP, the port, and for IPv6 two numbers more.
 Address = Any
@@ -43,8 +46,13 @@ class Session(Protocol):
     A session is made with its Visit and calls `visit.end()` in `connection_lost`.
     """
 
+    transport: asyncio.Transport | None
+
     def drain(self) -> None:
         """Finish what is in hand, take nothing new, then say good-bye and close."""
+
+    def retire(self) -> None:
+        """As `drain`, but what the client is about may be finished, too (M-008)."""
 
     def cut(self) -> None:
         """Close now, without a word."""
@@ -61,8 +69,11 @@ class Visit:
     local_ip: str
     is_encrypted: bool
     session: Session | None = None
+    handshake: asyncio.Task[None] | None = None  # TLS from the first byte on, not yet agreed
+    is_probe: bool = False  # by this very process, to see whether it answers
     account_id: int | None = None
     domain_id: int | None = None
+    logged_in_at: datetime | None = None
     id: int = field(default_factory=new_id)  # in the registry of sessions
     domains: tuple[str, ...] = ()  # of ours that the session is about, for the log
     tap: Tap | None = None  # records what is said, while somebody asks for it
@@ -74,6 +85,7 @@ class Visit:
         if self.account_id is not None:
             self.listener.gate.leave_user(self.account_id)
         self.account_id, self.domain_id = account_id, domain_id
+        self.logged_in_at = utc_now()
         traffic.logged_in(self)
         return True
 
@@ -115,6 +127,8 @@ class Listener:
         self._servers: dict[Endpoint, asyncio.Server | _TlsDoor] = {}
         # What could not be bound, and why.
         self.failures: dict[Endpoint, str] = {}
+        self.entered = 0  # visits so far
+        self.own_probes: set[int] = set()  # local ports of this process's probes
         self._all_gone = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -130,8 +144,7 @@ class Listener:
         """
         wanted = without_covered(wanted)
         for endpoint in self._servers.keys() - wanted:
-            self._servers.pop(endpoint).close()
-            log.info("endpoint closed", protocol=self.name, ip=endpoint.ip, port=endpoint.port)
+            self._close_endpoint(endpoint)
         self.failures = {each: why for each, why in self.failures.items() if each in wanted}
         for endpoint in sorted(wanted - self._servers.keys()):
             await self._open(endpoint)
@@ -161,6 +174,11 @@ class Listener:
             )
         log.info("endpoint open", protocol=self.name, ip=endpoint.ip, port=endpoint.port)
 
+    def _close_endpoint(self, endpoint: Endpoint) -> None:
+        self._servers.pop(endpoint).close()
+        activation.silence(endpoint.ip, endpoint.port)
+        log.info("endpoint closed", protocol=self.name, ip=endpoint.ip, port=endpoint.port)
+
     def end_sessions(self, is_meant: Callable[[Visit], bool]) -> int:
         """Drain the sessions of, say, one user or one domain (D-036); returns how many."""
         meant = [visit for visit in self.visits if is_meant(visit)]
@@ -169,21 +187,60 @@ class Listener:
                 visit.session.drain()
         return len(meant)
 
+    def drop_sessions(self, is_meant: Callable[[Visit], bool]) -> int:
+        """The same within a second: who has not said good-bye by then is cut off (M-047)."""
+        meant = [visit for visit in self.visits if is_meant(visit)]
+        for visit in meant:
+            if visit.session is not None:
+                visit.session.drain()
+            elif visit.handshake is not None:
+                visit.handshake.cancel()
+        if meant:
+            asyncio.get_running_loop().call_later(DROP_SECONDS, self._cut, meant)
+        return len(meant)
+
+    def close_endpoints(self) -> None:
+        """Accept nobody any more; open sessions stay."""
+        for endpoint in list(self._servers):
+            self._close_endpoint(endpoint)
+        self.failures.clear()
+
     async def drain(self, seconds: float) -> None:
         """Accept nobody, let sessions finish what is in hand, cut the rest after `seconds`."""
-        self.is_draining = True
-        for server in self._servers.values():
-            server.close()
-        self._servers.clear()
+        self._begin_draining()
         self.end_sessions(lambda visit: True)
+        await self._wait_and_cut(seconds)
+
+    async def retire(self, seconds: float) -> None:
+        """Stop the service (M-008): as `drain`, but clients may finish what they are about."""
+        self._begin_draining()
+        for visit in list(self.visits):
+            if visit.session is not None:
+                visit.session.retire()
+        await self._wait_and_cut(seconds)
+
+    def reopen(self) -> None:
+        """The service may begin again: whoever calls this binds endpoints next."""
+        self.is_draining = False
+        self._all_gone.clear()
+
+    def _begin_draining(self) -> None:
+        self.is_draining = True
+        self.close_endpoints()
+
+    async def _wait_and_cut(self, seconds: float) -> None:
         if self.visits:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._all_gone.wait(), seconds)
-        for visit in list(self.visits):
-            if visit.session is not None:
-                visit.session.cut()
+        self._cut(list(self.visits))
         for task in list(self._tasks):
             task.cancel()
+
+    @staticmethod
+    def _cut(visits: Iterable[Visit]) -> None:
+        for visit in visits:
+            if visit.session is not None:
+                visit.session.cut()
 
     def forget(self, visit: Visit) -> None:
         """The other half of `Visit.end`."""
@@ -270,6 +327,7 @@ class _TlsDoor:
         visit = _admit(self._listener, self._endpoint, peer, connection.getsockname())
         if isinstance(visit, Visit):
             task = self._loop.create_task(self._shake_hands(connection, visit))
+            visit.handshake = task
             self._listener.run_beside(task)
         else:
             connection.close()
@@ -317,6 +375,8 @@ def _admit(
         return refusal
     visit = Visit(listener, endpoint, client_ip, peer[1], plain_address(local[0]), endpoint.is_tls)
     listener.visits.add(visit)
+    listener.entered += 1
+    visit.is_probe = peer[1] in listener.own_probes
     traffic.began(visit)
     return visit
 
@@ -324,6 +384,7 @@ def _admit(
 def _hand_over(visit: Visit, transport: asyncio.Transport) -> None:
     session = visit.listener.make_session(visit)
     visit.session = session  # type: ignore[assignment]  # it is both, see MakeSession
+    visit.handshake = None
     transport.set_protocol(session)
     session.connection_made(transport)
     if visit.listener.is_draining:
@@ -357,6 +418,7 @@ def open_socket(endpoint: Endpoint, *, shares_port: bool = False) -> socket.sock
     """
     inherited = activation.take(endpoint.ip, endpoint.port)
     if inherited is not None:
+        inherited.listen(BACKLOG)  # again, where the service had been stopped
         return inherited
     family = socket.AF_INET6 if ":" in endpoint.ip else socket.AF_INET
     opened = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from listeners.tls import Certificates
+from operations.guard import Guard
 from spool.resolver import Resolver
 from switchboard.subscribe import Switchboard
 
@@ -17,3 +18,4 @@ class Context:
     certificates: Certificates
     shares_ports: bool = False
     resolver: Resolver | None = None  # None: nothing is looked up
+    guard: Guard = field(default_factory=Guard)

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from typing import TypeVar
 
 from operations.elsewhere import NOTHING
+from operations.guard import Barred, Guard
 
 K = TypeVar("K")
 
@@ -18,6 +19,7 @@ class Refusal(enum.Enum):
     """Why a connection is turned away."""
 
     BLOCKED = "the address is blocked"
+    BLACKLISTED = "the address is on the blacklist"
     TOO_MANY = "too many sessions in all"
     TOO_MANY_FROM_ADDRESS = "too many sessions from the address"
 
@@ -31,8 +33,21 @@ class SessionLimits:
     per_user: int | None = 100
 
 
-def never_blocked(address: str) -> bool:
-    return False
+def never_barred(address: str) -> Refusal | None:
+    return None
+
+
+def asks(guard: Guard, service: str) -> Callable[[str], Refusal | None]:
+    """The question for a Gate: whether lists, blocks or rules bar an address; each is counted."""
+
+    def is_barred(address: str) -> Refusal | None:
+        barred = guard.bars(address, service)
+        return None if barred is None else _BARRED[barred]
+
+    return is_barred
+
+
+_BARRED = {Barred.BLOCKED: Refusal.BLOCKED, Barred.BLACKLISTED: Refusal.BLACKLISTED}
 
 
 class Gate:
@@ -45,10 +60,10 @@ class Gate:
     def __init__(
         self,
         limits: Callable[[], SessionLimits],
-        is_blocked: Callable[[str], bool] = never_blocked,
+        is_barred: Callable[[str], Refusal | None] = never_barred,
     ) -> None:
         self._limits = limits
-        self._is_blocked = is_blocked
+        self._is_barred = is_barred
         self._addresses: Counter[str] = Counter()
         self._users: Counter[int] = Counter()
         self.sessions = 0
@@ -57,8 +72,9 @@ class Gate:
     def enter(self, address: str) -> Refusal | None:
         """Let one session in, or say why not. Each one let in must `leave`."""
         limits = self._limits()
-        if self._is_blocked(address):
-            return Refusal.BLOCKED
+        barred = self._is_barred(address)
+        if barred is not None:
+            return barred
         if limits.total is not None and self.sessions + self.elsewhere.sessions >= limits.total:
             return Refusal.TOO_MANY
         count = self._addresses[address]

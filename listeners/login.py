@@ -17,11 +17,12 @@ from clock.moments import utc_now
 from listeners import bridge, traffic
 from listeners.base import Visit
 from listeners.gate import is_loopback
+from operations import abuse
 from protocols import sasl
 from protocols.sasl import Challenge, CramProof, Exchange, KeysWanted, PlainProof, Proof
 from protocols.scram import ScramKeys
 
-# Guessing by one session is slowed; guessing by many is for the blocks of a later check (M-064).
+# Guessing by one session is slowed by this; guessing by many meets the rules of M-064.
 FAILURE_SECONDS = settings.MAILHOST_FAILED_LOGIN_MS / 1000
 
 # Sends a challenge in the protocol's own dress; returns the client's decoded response.
@@ -103,9 +104,11 @@ async def _check(visit: Visit, proof: Proof) -> AccountPolicy:
         known = authentication.check_cached(login, password, **place)
         if known is not None:
             return known
+        await _wait_for_turn(login)
         return await bridge.ask(
             lambda: authentication.check_password(login, password, now=utc_now(), **place)
         )
+    await _wait_for_turn(proof.login)
     if isinstance(proof, CramProof):
         login = proof.login
         state = await bridge.ask(lambda: authentication.cram_md5_state(login, **place))
@@ -115,6 +118,13 @@ async def _check(visit: Visit, proof: Proof) -> AccountPolicy:
     return await bridge.ask(
         lambda: authentication.accept(login, is_proven=is_proven, now=utc_now(), **place)
     )
+
+
+async def _wait_for_turn(login: str) -> None:
+    """M-064: an account that is being guessed at answers slower and slower, to everybody alike."""
+    seconds = abuse.delay_seconds(login)
+    if seconds:
+        await asyncio.sleep(seconds)
 
 
 async def _scram_keys(visit: Visit, login: str) -> ScramKeys:

@@ -14,16 +14,19 @@ from clock.moments import utc_now
 from listeners import bridge, endpoints, sharedlimits, traffic
 from listeners.base import Listener
 from listeners.context import Context
+from listeners.guarding import Guardian
 from listeners.imap.server import make_listener as make_imap_listener
 from listeners.policies import forget_when_told
 from listeners.pop3.server import make_listener as make_pop3_listener
 from listeners.readiness import Listening, tell_ready, tell_stopping
 from listeners.registry import Registry
+from listeners.servicing import Served, ServedListener, ServedSpool, Servicing
 from listeners.sessions import end_forbidden_sessions
 from listeners.smtp.server import make_listener as make_smtp_listener
 from listeners.tls import Certificates
 from mailboxes import quota
 from mailboxes.settler import Settler
+from operations.guard import Guard
 from operations.nameservers import name_servers
 from spool import maintenance, spacewarnings
 from spool.manager import Manager
@@ -80,11 +83,13 @@ class MailProcess:
         self._resolver.use(await bridge.ask(name_servers))
         self._certificates.make_default(settings.MAILHOST_HOSTNAME, now=utc_now())
         self._certificates.reload()
+        guard = Guard()
         context = Context(
             self._board,
             self._certificates,
             shares_ports=settings.MAILHOST_MAIL_PROCESSES > 1,
             resolver=self._resolver,
+            guard=guard,
         )
         self._listeners = [
             make(context) for name, make in MAKE_LISTENER.items() if name in self._parts
@@ -95,12 +100,24 @@ class MailProcess:
             self._tasks.append(asyncio.create_task(_settle_now_and_then()))
             self._tasks.append(asyncio.create_task(_keep_house()))
         self._tasks.append(asyncio.create_task(_warn_of_space()))
+        guardian = Guardian(self._board, guard, self._listeners)
+        await guardian.load()
         registry = Registry(self._board, self._listeners)
-        self._tasks.append(asyncio.create_task(registry.run()))
+        await registry.enter()
+        self._servicing = Servicing(self._board, self._served(), registry.process_id)
+        await self._servicing.begin()
+        for work in (registry, guardian, self._servicing):
+            self._tasks.append(asyncio.create_task(work.run()))
         self._tasks.append(asyncio.create_task(sharedlimits.follow(self._listeners)))
         self._tasks.append(asyncio.create_task(traffic.follow(self._listeners)))
-        await self._bind()
+        tell_ready(self._ports())
         self._tasks.append(asyncio.create_task(self._follow_policies()))
+
+    def _served(self) -> list[Served]:
+        served: list[Served] = [ServedListener(each, self._bind_one) for each in self._listeners]
+        if self._manager is not None:
+            served.append(ServedSpool(self._manager))
+        return served
 
     async def drain(self) -> None:
         """Take nothing new, finish what is in hand, make it durable."""
@@ -133,12 +150,17 @@ class MailProcess:
     async def _bind(self) -> None:
         before = self._ports()
         for listener in self._listeners:
-            wanted = await bridge.ask(endpoints.wanted, listener.name)
+            if not listener.is_draining:
+                await self._bind_one(listener)
+        after = self._ports()
+        if after != before:
+            tell_ready(after)
+
+    async def _bind_one(self, listener: Listener) -> None:
+        wanted = await bridge.ask(endpoints.wanted, listener.name)
+        if not listener.is_draining:  # its service may have been stopped meanwhile
             await listener.bind(wanted.endpoints)
             listener.sole_domain = wanted.sole_domain
-        after = self._ports()
-        if after != before or not self._listeners:
-            tell_ready(after)
 
     def _ports(self) -> list[Listening]:
         """What is open, and what should be."""

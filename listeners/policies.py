@@ -8,6 +8,7 @@ from accounts import directory as account_directory
 from accounts import forwarding
 from domains import directory as domain_directory
 from domains import singlerow
+from operations import services
 from operations import settings as operations_settings
 from spool import relaydomains
 from spool import settings as spool_settings
@@ -36,6 +37,7 @@ def forget_when_told(board: Switchboard, *, changed: Callable[[], object]) -> No
         singlerow.forget_all()
         account_directory.forget_caps()
         operations_settings.forget()
+        services.forget()
         spool_settings.forget()
         forwarding.forget()
         changed()

@@ -14,7 +14,7 @@ from listeners import bridge
 from logbook.kinds import Kind, Level
 from logbook.taps import NOBODY, Tap, Watched
 from logbook.writer import BOOK
-from operations import counting, logs, transcripts
+from operations import logcounts, logs, transcripts
 
 if TYPE_CHECKING:
     from listeners.base import Listener, Visit
@@ -108,7 +108,7 @@ async def follow(listeners: Sequence[Listener]) -> None:
 
 def _apply() -> None:
     logs.apply()
-    counting.tell()
+    logcounts.tell()
 
 
 def _retap(listeners: Sequence[Listener]) -> None:

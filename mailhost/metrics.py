@@ -19,7 +19,7 @@ from blobs import space
 from blobs.ids import time_of
 from clock.moments import utc_now
 from jobs.models import Job
-from operations import counting
+from operations import logcounts
 from operations.connections import SILENCE
 from operations.models import Connection, Process
 from spool.models import LedgerHour, SpooledMessage, SpooledRecipient, State
@@ -156,7 +156,7 @@ def _disk() -> Iterator[Metric]:
 
 
 def _logs() -> Iterator[Metric]:
-    counts = counting.all_counts()
+    counts = logcounts.all_counts()
     for name, what, numbers in (
         ("written", "Lines written into the logs by processes that live.", counts.written),
         ("dropped", "Detailed lines dropped because too many came.", counts.dropped),

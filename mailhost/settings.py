@@ -89,6 +89,10 @@ MAILHOST_BROKER_URL = environment.text("MAILHOST_BROKER_URL", "redis://127.0.0.1
 # The user that a server started by root becomes. Read by manage.py, before anything is made.
 MAILHOST_USER = environment.text("MAILHOST_USER", "")
 
+# Clients that are neither counted nor blocked: programs of this machine, such as a web mail or a
+# proxy that brings in everybody. The machine's other addresses are added to these.
+MAILHOST_NEVER_BLOCKED = environment.words("MAILHOST_NEVER_BLOCKED", ["127.0.0.0/8", "::1"])
+
 # --- log -------------------------------------------------------------------------------------
 LOGGING_CONFIG = "mailhost.logs.configure"
 LOGGING = {

@@ -14,3 +14,11 @@ class OperationsConfig(AppConfig):
 
     def ready(self) -> None:
         BOOK.open(Path(settings.MAILHOST_DATA) / "logs")
+        # Models can be imported only now.
+        from accounts import watching
+        from operations import abuse, blocks
+
+        watching.after_failed_login(
+            lambda login, service, address: abuse.login_failed(address, service, login)
+        )
+        watching.before_login(blocks.is_barred)

@@ -1,4 +1,4 @@
-"""The registry of open sessions over all processes, and the word that ends one (N-008)."""
+"""The registry of open connections over all processes, and the word that ends one (N-008)."""
 
 from __future__ import annotations
 
@@ -21,19 +21,30 @@ from switchboard.topics import Topic
 # A process that has not been heard of for this long is dead, and so are its sessions.
 SILENCE = timedelta(seconds=20)
 
+_COLUMNS = (
+    "id", "process_id", "service", "is_outbound", "client_address", "client_port",
+    "local_address", "local_port", "is_encrypted", "tls", "peer_name", "account_id", "domain_id",
+    "started_at", "logged_in_at", "bytes_in", "bytes_out",
+)  # fmt: skip
 _INSERT = (
-    "INSERT INTO operations_connection (id, process_id, service, client_address, client_port,"
-    " local_address, local_port, is_encrypted, account_id, domain_id, started_at)"
-    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+    f"INSERT INTO operations_connection ({', '.join(_COLUMNS)})"  # names of ours
+    f" VALUES ({', '.join(['%s'] * len(_COLUMNS))})"
 )
-_LOG_IN = "UPDATE operations_connection SET account_id = %s, domain_id = %s WHERE id = %s"
+_CHANGE = (
+    "UPDATE operations_connection SET is_encrypted = %s, tls = %s, account_id = %s,"
+    " domain_id = %s, logged_in_at = %s, bytes_in = %s, bytes_out = %s WHERE id = %s"
+)
 _DELETE = "DELETE FROM operations_connection WHERE id = %s"
 _LIVES = "UPDATE operations_process SET seen_at = %s WHERE id = %s"
+_ENTER = (
+    "INSERT INTO operations_process (id, node, pid, started_at, seen_at)"
+    " VALUES (%s, %s, %s, %s, %s)"
+)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenConnection:
-    """What the registry knows of one session."""
+    """What the registry knows of one connection; the client of an outbound one is the server."""
 
     connection_id: int
     service: str
@@ -41,35 +52,54 @@ class OpenConnection:
     client_port: int
     local_address: str
     local_port: int
-    is_encrypted: bool
-    account_id: int | None
-    domain_id: int | None
     started_at: datetime
+    is_outbound: bool = False
+    is_encrypted: bool = False
+    tls: str = ""
+    peer_name: str = ""
+    account_id: int | None = None
+    domain_id: int | None = None
+    logged_in_at: datetime | None = None
+    bytes_in: int = 0
+    bytes_out: int = 0
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Changes(Job):
-    """What changed in one process since it last said so: a job of the committer."""
+    """What changed in one process since it last said so: a job of the committer.
+
+    The result is False if the process had been taken for dead: it is entered again, and must
+    tell everything anew.
+    """
 
     waits_for_disk = False
 
     process_id: int
+    node: int
+    pid: int
     now: datetime
     opened: Sequence[OpenConnection] = field(default_factory=list)
-    logged_in: Sequence[OpenConnection] = field(default_factory=list)
+    changed: Sequence[OpenConnection] = field(default_factory=list)
     closed: Sequence[int] = field(default_factory=list)
 
     @staticmethod
     def write_rows(jobs: Sequence[Changes], cursor: Any) -> None:
         for job in jobs:
-            if job.closed:
-                cursor.executemany(_DELETE, [(number,) for number in job.closed])
-            if job.opened:
-                cursor.executemany(_INSERT, [_row(job.process_id, one) for one in job.opened])
-            if job.logged_in:
-                rows = [(one.account_id, one.domain_id, one.connection_id) for one in job.logged_in]
-                cursor.executemany(_LOG_IN, rows)
-            cursor.execute(_LIVES, (to_micros(job.now), job.process_id))
+            job.result = job._write(cursor)
+
+    def _write(self, cursor: Any) -> bool:
+        now = to_micros(self.now)
+        cursor.execute(_LIVES, (now, self.process_id))
+        if not cursor.rowcount:
+            cursor.execute(_ENTER, (self.process_id, self.node, self.pid, now, now))
+            return False
+        if self.closed:
+            cursor.executemany(_DELETE, [(number,) for number in self.closed])
+        if self.opened:
+            cursor.executemany(_INSERT, [_row(self.process_id, one) for one in self.opened])
+        if self.changed:
+            cursor.executemany(_CHANGE, [_changed(one) for one in self.changed])
+        return True
 
 
 def enter(*, process_id: int, node: int, pid: int, now: datetime) -> None:
@@ -91,7 +121,7 @@ def forget_dead(*, now: datetime) -> int:
 
 def current(*, account_id: int | None = None) -> list[Connection]:
     """The sessions that are open now, oldest first; of one account, or of all."""
-    rows = Connection.objects.filter(process__seen_at__gte=utc_now() - SILENCE)
+    rows = Connection.objects.filter(process__seen_at__gte=utc_now() - SILENCE, is_outbound=False)
     if account_id is not None:
         rows = rows.filter(account_id=account_id)
     return list(rows.select_related("process").order_by("id"))
@@ -99,12 +129,17 @@ def current(*, account_id: int | None = None) -> list[Connection]:
 
 @transaction.atomic
 def end(connection_id: int, *, by: Actor | None) -> bool:
-    """Ask the process that has the session to end it; False if there is no such session."""
+    """Ask the process that has the connection to end it; False if there is no such one.
+
+    It is gone within a second, on whichever machine it is, and may be made again at once (M-025,
+    M-047).
+    """
     row = Connection.objects.filter(pk=connection_id).first()
     if row is None:
         return False
-    audit.record(by, "ended a session", row)
-    publish_on_commit(Topic.SESSION, payload=connection_id.to_bytes(8, "big"))
+    audit.record(by, "ended a session" if row.account_id else "dropped a connection", row)
+    payload = connection_id.to_bytes(8, "big")
+    publish_on_commit(Topic.SESSION, payload=payload, durable=True)
     return True
 
 
@@ -115,13 +150,22 @@ def end_of_account(account_id: int, *, by: Actor | None) -> int:
     user = User.objects.filter(pk=account_id).first()
     if user is not None:
         audit.record(by, "ended all sessions", user)
-    publish_on_commit(Topic.SESSION, account_id)
+    publish_on_commit(Topic.SESSION, account_id, durable=True)
     return count
 
 
 def _row(process_id: int, one: OpenConnection) -> tuple[Any, ...]:
     return (
-        one.connection_id, process_id, one.service, one.client_address, one.client_port,
-        one.local_address, one.local_port, one.is_encrypted, one.account_id, one.domain_id,
-        to_micros(one.started_at),
+        one.connection_id, process_id, one.service, one.is_outbound, one.client_address,
+        one.client_port, one.local_address, one.local_port, one.is_encrypted, one.tls[:80],
+        one.peer_name[:255], one.account_id, one.domain_id, to_micros(one.started_at),
+        one.logged_in_at and to_micros(one.logged_in_at), one.bytes_in, one.bytes_out,
+    )  # fmt: skip
+
+
+def _changed(one: OpenConnection) -> tuple[Any, ...]:
+    return (
+        one.is_encrypted, one.tls[:80], one.account_id, one.domain_id,
+        one.logged_in_at and to_micros(one.logged_in_at), one.bytes_in, one.bytes_out,
+        one.connection_id,
     )  # fmt: skip

@@ -33,7 +33,7 @@ def count(*, node: int, pid: int, now: datetime) -> dict[str, Elsewhere]:
     if not processes:
         return {}
     rows = (
-        Connection.objects.filter(process_id__in=processes)
+        Connection.objects.filter(process_id__in=processes, is_outbound=False)
         .values_list("service", "client_address", "account_id")
         .annotate(Count("id"))
         .order_by()

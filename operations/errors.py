@@ -25,3 +25,44 @@ class NetworkTooWide(Refused):
 
     def __str__(self) -> str:
         return f"{self.network} is too wide: it would make an open relay"
+
+
+@dataclass(eq=False)
+class OwnNetwork(Refused):
+    """It has addresses of this server, of loopback, or of the whitelist (M-046)."""
+
+    network: str
+    contains: str
+
+    def __str__(self) -> str:
+        return f"{self.network} contains {self.contains}, which is never blocked"
+
+
+@dataclass(eq=False)
+class ServiceNotInstalled(Refused):
+    """The service has no engine in this installation."""
+
+    service: str
+
+    def __str__(self) -> str:
+        return f"{self.service} is not part of this installation yet"
+
+
+@dataclass(eq=False)
+class ServiceFailed(Refused):
+    """It was told to start or stop, and could not: `failures` are (node, reason) pairs."""
+
+    service: str
+    failures: tuple[tuple[int, str], ...]
+
+    def __str__(self) -> str:
+        where = "; ".join(f"node {node}: {reason}" for node, reason in self.failures)
+        return f"{self.service} did not follow ({where})"
+
+
+@dataclass(eq=False)
+class ConnectionUnknown(Refused):
+    """It has ended, or the actor may not see it."""
+
+    def __str__(self) -> str:
+        return "there is no such connection any more"

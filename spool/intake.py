@@ -273,7 +273,7 @@ class Intake:
         self._decide_priorities()
         if policy.hold_rules:
             self._apply_hold_rules()
-        may_deliver = not policy.delivery_delay
+        may_deliver = policy.delivers and not policy.delivery_delay
         for recipient in self.recipients:
             if may_deliver and self._goes_at_once(recipient):
                 recipient.delivery = self._delivery(recipient.target, now)

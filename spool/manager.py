@@ -122,6 +122,7 @@ class Manager:
         self._local_tasks: set[asyncio.Task[None]] = set()
         self._unsubscribe: list[Unsubscribe] = []
         self._is_stopping = False
+        self._is_paused = False
 
     async def start(self) -> None:
         """Give back what a dead process held, then begin to work."""
@@ -171,6 +172,24 @@ class Manager:
             self._lock.release()
         await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
 
+    async def pause(self, seconds: float) -> None:
+        """Take nothing new; returns when what is under way has ended, or is broken off (M-017)."""
+        self._is_paused = True
+        self._wake.set()
+        self._room.set()
+        left = self._outbound.take_back()
+        await self._give_back([one for work in left for one in work.recipients])
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._recorder.drained()
+        if self._recorder.count:
+            self._outbound.break_off()
+
+    def resume(self) -> None:
+        """Go on claiming after a pause."""
+        self._is_paused = False
+        self._wake.set()
+
     @property
     def busy(self) -> int:
         """Sessions to other servers that work at this moment (S-003)."""
@@ -181,6 +200,9 @@ class Manager:
     async def _claim_for_ever(self) -> None:
         while not self._is_stopping:
             self._wake.clear()
+            if self._is_paused:
+                await self._wake.wait()
+                continue
             try:
                 wait_seconds = await self._claim_once()
             except Exception:
@@ -217,6 +239,10 @@ class Manager:
         )
         self._hidden_by = frozenset()
         claim: Claim = await self._committer.commit(job)
+        if self._is_paused:
+            self._recorder.expect(claim.recipients)
+            await self._give_back(claim.recipients)
+            return 0.0
         if claim.recipients:
             self._recorder.expect(claim.recipients)
             await self._start_work(claim.recipients, policy)

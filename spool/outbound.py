@@ -179,6 +179,15 @@ class Outbound:
             await asyncio.gather(*running, return_exceptions=True)
         return left
 
+    def take_back(self) -> list[Work]:
+        """What has not been begun; what is under way goes on."""
+        return [work for each in self._destinations.values() for work in each.pop_all()]
+
+    def break_off(self) -> None:
+        """End what is under way now; it is tried again later."""
+        for task in self._tasks:
+            task.cancel()
+
     def _forget_old_ones(self) -> None:
         """Destinations that were down and that nobody has written to since."""
         if len(self._destinations) < MOST_DESTINATIONS:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from accounts.models import User
+from operations import servicestate
+from operations.models import Service
 from spool.errors import MessageUnknown
 from spool.listing import Column, Cursor, MessageRow, Page, View, make_row
 from spool.models import SpoolChange, SpooledMessage, SpooledRecipient, SpoolMinute, State
@@ -22,6 +25,7 @@ STANDARD_ROWS = 100
 EXACT_UP_TO = 100_000  # S-013
 # The recipients of a message with more are summed up and not read for its line.
 FEW_RECIPIENTS = 50
+HELD_BY_STOP = "Held: service stopped"  # M-017
 
 
 def message_for(actor: User | None, message_id: int) -> SpooledMessage:
@@ -147,7 +151,10 @@ def _rows(
     rows = recipients_for(actor).filter(message__in=few, state__lt=State.DELIVERED)
     for recipient in rows.order_by("id"):
         waiting[recipient.message_id].append(recipient)
-    return [make_row(message, waiting.get(message.pk), now=now) for message in messages]
+    made = [make_row(message, waiting.get(message.pk), now=now) for message in messages]
+    if servicestate.stopped_everywhere(Service.SPOOL):
+        return [replace(row, status=HELD_BY_STOP) for row in made]
+    return made
 
 
 def _cursor(message: SpooledMessage, column: Column, *, backward: bool = False) -> Cursor:

@@ -36,7 +36,8 @@ class Topic(IntEnum):
     """Gateways or other routes changed. key: gateway id. Durable."""
 
     BLOCKS = 9
-    """Addresses were blocked or let in again. key: 0; payload: the address. Durable."""
+    """Parties were blocked, listed or let in again. key: an account's id or 0; payload: the
+    network, `rules` where those changed, empty with key 0: a whole list. Durable."""
 
     SERVICES = 10
     """A service is to start, stop or restart. key: 0; payload: its name. Durable."""

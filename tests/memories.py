@@ -7,6 +7,7 @@ from domains import directory as domain_directory
 from domains import singlerow
 from mailboxes import directory as mailbox_directory
 from mailboxes import quota, selectors, standard
+from operations import abuse, services
 from operations import settings as operations_settings
 from spool import gatewaychoice, relaydomains
 from spool import settings as spool_settings
@@ -20,6 +21,9 @@ def forget_everything() -> None:
         forwarding.forget,
         singlerow.forget_all,
         operations_settings.forget,
+        services.forget,
+        abuse.forget,
+        abuse.forget_failures,
         spool_settings.forget,
         gatewaychoice.forget,
         relaydomains.forget,

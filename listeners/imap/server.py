@@ -12,7 +12,7 @@ from django.conf import settings as conf
 from domains.directory import Cold
 from listeners.base import Listener, Visit
 from listeners.context import Context
-from listeners.gate import Gate, Refusal, SessionLimits
+from listeners.gate import Gate, Refusal, SessionLimits, asks
 from listeners.imap.commands import (
     append,
     basics,
@@ -42,7 +42,8 @@ SWEEP_SECONDS = 10.0
 FAMILIES = (append, basics, copy, fetch, folders, idle, login, quota, search, select, store)
 
 _REFUSALS = {
-    Refusal.BLOCKED: responses.bye("Your address is blocked").encode(),
+    Refusal.BLOCKED: responses.bye("Your address is blocked for now").encode(),
+    Refusal.BLACKLISTED: responses.bye("Your address is blocked").encode(),
     Refusal.TOO_MANY: responses.bye("Too many connections", b"UNAVAILABLE").encode(),
     Refusal.TOO_MANY_FROM_ADDRESS: responses.bye("Too many connections from you").encode(),
 }
@@ -110,7 +111,7 @@ def make_listener(context: Context) -> Listener:
         "imap",
         make_session=make_session,
         refuse=lambda refusal: _REFUSALS[refusal],
-        gate=Gate(limits),
+        gate=Gate(limits, asks(context.guard, "imap")),
         certificates=context.certificates,
         shares_ports=context.shares_ports,
     )

@@ -157,6 +157,8 @@ class Session(asyncio.Protocol):
         if self._task is None and self.intake is None:
             self.say_goodbye("Server is shutting down")
 
+    retire = drain
+
     def cut(self) -> None:
         if self.transport is not None:
             self.transport.abort()

@@ -10,7 +10,7 @@ from django.conf import settings as conf
 from domains.directory import Cold
 from listeners.base import Listener, Visit
 from listeners.context import Context
-from listeners.gate import Gate, Refusal, SessionLimits
+from listeners.gate import Gate, Refusal, SessionLimits, asks
 from listeners.pop3 import commands
 from listeners.pop3.session import Session
 from listeners.tls import Certificates
@@ -21,7 +21,8 @@ from protocols.pop3 import replies
 SWEEP_SECONDS = 10.0
 
 _REFUSALS = {
-    Refusal.BLOCKED: replies.BLOCKED,
+    Refusal.BLOCKED: replies.BLOCKED_FOR_NOW,
+    Refusal.BLACKLISTED: replies.BLOCKED,
     Refusal.TOO_MANY: replies.TOO_MANY_SESSIONS,
     Refusal.TOO_MANY_FROM_ADDRESS: replies.TOO_MANY_SESSIONS,
 }
@@ -78,7 +79,7 @@ def make_listener(context: Context) -> Listener:
         "pop",
         make_session=make_session,
         refuse=lambda refusal: _REFUSALS[refusal].encode(),
-        gate=Gate(limits),
+        gate=Gate(limits, asks(context.guard, "pop")),
         certificates=context.certificates,
         shares_ports=context.shares_ports,
     )

@@ -106,6 +106,11 @@ class Session(asyncio.Protocol):
         if self._task is None or self._response is not None:
             self.close()
 
+    def retire(self) -> None:
+        """A maildrop that is open may be worked on until QUIT; who has none yet must go (M-008)."""
+        if self.maildrop is None:
+            self.drain()
+
     def cut(self) -> None:
         if self.transport is not None:
             self.transport.abort()

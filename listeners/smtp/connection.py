@@ -108,6 +108,8 @@ class SmtpConnection(SMTP):
         self._is_draining = True
         self._wake()
 
+    retire = drain
+
     def cut(self) -> None:
         if self.transport is not None:
             self.transport.abort()
@@ -125,7 +127,10 @@ class SmtpConnection(SMTP):
             log.exception("session failed", client=self.visit.client_ip)
             self._outbox.append(replies.TRY_AGAIN_LATER.encode())
         finally:
-            self._session.reset()
+            if self._is_draining:
+                self._session.reset()
+            else:
+                self._session.end()
             self._close()
 
     async def _converse(self) -> None:

@@ -6,13 +6,14 @@ from django.conf import settings as conf
 
 from listeners.base import Listener, Visit
 from listeners.context import Context
-from listeners.gate import Gate, Refusal, SessionLimits
+from listeners.gate import Gate, Refusal, SessionLimits, asks
 from listeners.smtp.connection import SmtpConnection
 from listeners.smtp.session import Door
 from protocols.smtp import replies
 
 _REFUSALS = {
     Refusal.BLOCKED: replies.BLOCKED,
+    Refusal.BLACKLISTED: replies.BLOCKED,
     Refusal.TOO_MANY: replies.TOO_MANY_SESSIONS,
     Refusal.TOO_MANY_FROM_ADDRESS: replies.TOO_MANY_SESSIONS,
 }
@@ -20,7 +21,7 @@ _REFUSALS = {
 
 def make_listener(context: Context) -> Listener:
     """The listener of one process, for server ports and submission ports alike."""
-    door = Door(conf.MAILHOST_HOSTNAME, context.certificates, context.resolver)
+    door = Door(conf.MAILHOST_HOSTNAME, context.certificates, context.guard, context.resolver)
 
     def make_session(visit: Visit) -> SmtpConnection:
         return SmtpConnection(visit, door)
@@ -35,7 +36,7 @@ def make_listener(context: Context) -> Listener:
         "smtp",
         make_session=make_session,
         refuse=lambda refusal: _REFUSALS[refusal].encode(),
-        gate=Gate(limits),
+        gate=Gate(limits, asks(context.guard, "smtp")),
         certificates=context.certificates,
         shares_ports=context.shares_ports,
     )

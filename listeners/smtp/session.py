@@ -24,6 +24,8 @@ from listeners.smtp import smtptraffic
 from listeners.smtp.refused import RefusalBook
 from listeners.tls import Certificates
 from operations import settings
+from operations.guard import Guard
+from operations.models import Kind
 from operations.settings import ListenerPolicy
 from protocols.address import Address
 from protocols.message.received import Encryption
@@ -39,6 +41,8 @@ log = structlog.get_logger(__name__)
 
 # For senders without a limit of their own; RFC 5321 §4.5.3.1.8 wants 100 at least.
 RECIPIENTS_FROM_OUTSIDE = 1000
+# M-062: more of them is no slip.
+MANY_UNKNOWN_RECIPIENTS = 5
 
 T = TypeVar("T")
 
@@ -47,10 +51,15 @@ class Door:
     """What all SMTP sessions of a process share."""
 
     def __init__(
-        self, hostname: str, certificates: Certificates, resolver: Resolver | None = None
+        self,
+        hostname: str,
+        certificates: Certificates,
+        guard: Guard,
+        resolver: Resolver | None = None,
     ) -> None:
         self.hostname = hostname
         self.certificates = certificates
+        self.guard = guard
         self.greeting = replies.greeting(hostname).encode()
         self.refusals = RefusalBook()
         self.resolver = resolver
@@ -107,6 +116,9 @@ class Session:
     intake: Intake | None = None
     accepted_recipients: int = 0
     permitted_domain_id: int | None = None  # in whose name its SPF record lets the client write
+    accepted_messages: int = 0
+    unknown_recipients: int = 0
+    was_deferred: bool = False  # by us: what it did not hand in is not its fault
     refusal: Reply | None = None  # why the message that comes in is lost already
     watch: LineWatch = field(default_factory=LineWatch)  # of the message that comes by BDAT
     author_check: Any = None  # the same message's, if a setting wants one
@@ -170,7 +182,22 @@ class Session:
             reply=f"{reply.code} {reply.enhanced} {reply.text}",
         )
         self.door.refusals.note(refusal)
+        self.was_deferred |= reply.code < 500
         return reply
+
+    def end(self) -> None:
+        """The client is gone: was that somebody who only looks for addresses (M-062)?"""
+        self.reset()
+        if self.may_relay or self.visit.is_probe:
+            return
+        is_empty = not self.accepted_messages and not self.was_deferred
+        if is_empty or self.unknown_recipients >= MANY_UNKNOWN_RECIPIENTS:
+            self.door.guard.count(Kind.HARVESTING, "smtp", self.visit.client_ip)
+
+    @property
+    def is_watched(self) -> bool:
+        """A stranger who is not on the whitelist either."""
+        return not self.may_relay and not self.door.guard.is_exempt(self.visit.client_ip, "smtp")
 
     def reset(self) -> None:
         """Forget the transaction. RFC 5321 §4.1.1.5."""

@@ -15,9 +15,9 @@ from accounts.services import NewUser
 from accounts.settings import LONGEST_PASSWORD
 from domains.models import TABS, Domain
 from domains.values import settable_fields
+from operations.addresses import own_addresses
 from panel.forms.base import PanelForm, dress, of_model, values_of
 from panel.forms.tabbed import FormTab, TabbedForm
-from spool.ourselves import own_addresses
 
 OPTIONS = ("listen_ip", "list_command_address", "is_disabled")
 LABELS = {"event_restrictions": "Event restrictions"}

@@ -98,4 +98,5 @@ NOT_ALL_REMOVED = error("Some messages could not be removed", "SYS/TEMP")
 
 SERVER_FAULT = error("The server has a problem, try again later", "SYS/TEMP")
 TOO_MANY_SESSIONS = error("Too many sessions, try again later", "SYS/TEMP")
+BLOCKED_FOR_NOW = error("Your address is blocked for now", "SYS/TEMP")  # RFC 3206 §4
 BLOCKED = error("Your address is blocked", "SYS/PERM")

@@ -22,7 +22,9 @@ from protocols.smtp.client import (
 )
 from protocols.smtp.outgoing import Outcome, OutgoingEnvelope, Stage
 from protocols.smtp.replies import Reply
+from spool.agents import openconnections
 from spool.agents.dialogue import Dialogue
+from spool.agents.openconnections import OutboundConnection
 from spool.agents.tls import ResumingContext
 
 HANDSHAKE_SECONDS = 60.0
@@ -67,6 +69,7 @@ class SmtpConnection(asyncio.Protocol):
         self._dialogue = dialogue
         self._wants_tls = False
         self._wants_body = False
+        self._listed: OutboundConnection | None = None
 
     # --- what the caller asks ---
 
@@ -154,6 +157,11 @@ class SmtpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._listed = openconnections.enter(
+            OutboundConnection(
+                self._transport, self._server_name or "", lambda: self.tls, self.abort
+            )
+        )
         self._flush()
 
     def data_received(self, data: bytes) -> None:
@@ -162,6 +170,7 @@ class SmtpConnection(asyncio.Protocol):
         self._act(self.client.receive(data))
 
     def connection_lost(self, exc: Exception | None) -> None:
+        openconnections.leave(self._listed)
         self.resume_writing()
         self._act(self.client.closed())
         self._stop_timer()

@@ -12,6 +12,7 @@ from domains import directory as domain_directory
 from domains import services as domain_services
 from domains.models import Domain
 from domains.singlerow import forget_all
+from operations import services as operations_services
 from operations import settings as operations_settings
 from spool import settings as spool_settings
 from tests.factories import make_alias, make_domain, make_domain_alias, make_user
@@ -31,6 +32,7 @@ def forget_everything():
     domain_directory.clear()
     account_directory.clear()
     operations_settings.forget()
+    operations_services.forget()
     spool_settings.forget()
     forget_all()
     authentication.forget_all()

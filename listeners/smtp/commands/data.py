@@ -6,6 +6,7 @@ from listeners import bridge
 from listeners.refusals import REFUSALS, smtp_reply
 from listeners.smtp.author import AuthorCheck, begin_author_check
 from listeners.smtp.session import Session, command, swallow
+from operations.models import Kind
 from protocols.smtp import replies
 from protocols.smtp.commands import Bdat, Data, State
 from protocols.smtp.data import DataReader, Fault, LineWatch
@@ -89,6 +90,15 @@ async def _finish(session: Session, fault: Fault | None, check: AuthorCheck | No
     reply = session.refusal
     if reply is not None:
         session.refuse(reply, sender=session.mail.sender)
+    else:
+        _count(session, len(intake.recipients))
     name = intake.name
     session.reset()
     return reply if reply is not None else replies.accepted(name)
+
+
+def _count(session: Session, recipients: int) -> None:
+    """For the rules about harvesters and internal spammers (M-062, M-065)."""
+    session.accepted_messages += 1
+    if session.account_id is not None:
+        session.door.guard.count(Kind.SPAMMING, "smtp", str(session.account_id), recipients)

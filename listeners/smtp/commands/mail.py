@@ -35,6 +35,8 @@ async def mail(session: Session, mail: Mail) -> Reply:
         if known is None:
             return replies.SENDER_DOMAIN_DISABLED
         account, domain = known
+        if not session.door.guard.may_send(account.account_id):
+            return session.refuse(replies.SENDING_STOPPED, sender=mail.sender)
         refusal = await _refuse_user(session, account, mail.sender)
     elif mail.sender is not None:
         domain = await bridge.ask_warm(domain_directory.by_name, mail.sender.domain)

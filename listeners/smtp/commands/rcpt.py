@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from clock.moments import utc_now
 from domains.directory import Cold
 from listeners import bridge
 from listeners.refusals import REFUSALS, smtp_reply
-from listeners.smtp.session import Session, command
+from listeners.smtp.session import MANY_UNKNOWN_RECIPIENTS, Session, command
 from protocols.address import Address
 from protocols.smtp import replies
 from protocols.smtp.commands import Rcpt, State
@@ -16,7 +17,11 @@ from protocols.smtp.parameters import Notify, RcptParameters
 from protocols.smtp.replies import Reply
 from spool import routing, throttlebounces
 from spool.callouts import Answer, process_callouts
+from spool.errors import AddressUnknown
 from spool.routing import Question, Resolution
+
+TARPIT_SECONDS = 5.0
+MOST_UNKNOWN_RECIPIENTS = 10
 
 
 @command(Rcpt)
@@ -36,7 +41,9 @@ async def rcpt(session: Session, rcpt: Rcpt) -> Reply:
         if session.mail.sender is None:
             await _require_room_for_reports(resolution)
     except REFUSALS as error:
-        return _refuse(session, recipient, smtp_reply(error, session.policy))
+        reply = _refuse(session, recipient, smtp_reply(error, session.policy))
+        is_unknown = isinstance(error, AddressUnknown)
+        return await _slow_down(session, reply) if is_unknown else reply
     if (refusal := await _verify(session, resolution, recipient)) is not None:
         return _refuse(session, recipient, refusal)
     notify, orcpt = _wishes(rcpt.parameters)
@@ -83,6 +90,18 @@ async def _verify(session: Session, resolution: Resolution, recipient: Address) 
         return None
     is_unknown = answer is Answer.UNKNOWN
     return replies.NO_SUCH_MAILBOX if is_unknown else replies.RECIPIENT_UNVERIFIED
+
+
+async def _slow_down(session: Session, reply: Reply) -> Reply:
+    """Make guessing of addresses slow, then end it (M-062)."""
+    session.unknown_recipients += 1
+    if session.unknown_recipients <= MANY_UNKNOWN_RECIPIENTS or not session.is_watched:
+        return reply
+    if session.unknown_recipients > MOST_UNKNOWN_RECIPIENTS:
+        session.is_over = True
+        return replies.TOO_MANY_UNKNOWN
+    await asyncio.sleep(TARPIT_SECONDS)
+    return reply
 
 
 def _refuse(session: Session, recipient: Address, reply: Reply) -> Reply:

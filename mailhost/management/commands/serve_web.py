@@ -22,7 +22,7 @@ from listeners.base import Endpoint, open_socket
 from mailhost import firststart, privileges
 from mailhost.keeper import Keeper
 from mailhost.web import Application, Door, Server
-from operations import counting
+from operations import logcounts
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         firststart.certificate()
-        counting.follow_in_thread()
+        logcounts.follow_in_thread()
         keeper = Keeper()
         serve(get_wsgi_application(), stop, when_ready=keeper.start)
         keeper.stop()

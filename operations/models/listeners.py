@@ -1,20 +1,10 @@
-"""Who may connect, how often, and which networks may send without logging in."""
+"""Limits of sessions, and which networks may send without logging in."""
 
 from __future__ import annotations
 
 from django.db import models
 
 from clock.fields import MomentField
-from operations.logmodels import LogSettings, Transcript
-
-__all__ = [
-    "Connection",
-    "ListenerSettings",
-    "LogSettings",
-    "Process",
-    "RelayNetwork",
-    "Transcript",
-]
 
 
 class ListenerSettings(models.Model):
@@ -28,6 +18,9 @@ class ListenerSettings(models.Model):
         default=100, help_text="From one address; loopback is not counted."
     )
     sessions_per_user = models.PositiveIntegerField(default=100)
+    stop_seconds = models.PositiveIntegerField(
+        default=60, help_text="How long sessions may go on when their service is stopped (M-008)."
+    )
     bad_commands = models.PositiveSmallIntegerField(default=8)
     smtp_idle_seconds = models.PositiveIntegerField(default=300)
     imap_idle_seconds = models.PositiveIntegerField(default=1800)
@@ -84,41 +77,3 @@ class RelayNetwork(models.Model):
 
     def __str__(self) -> str:
         return self.network
-
-
-class Process(models.Model):
-    """A running process that has sessions; it says every few seconds that it lives."""
-
-    id = models.BigIntegerField(primary_key=True)
-    node = models.PositiveSmallIntegerField(help_text="MAILHOST_NODE of its machine.")
-    pid = models.PositiveIntegerField()
-    started_at = MomentField()
-    seen_at = MomentField()
-
-    class Meta:
-        verbose_name_plural = "processes"
-
-    def __str__(self) -> str:
-        return f"{self.node}/{self.pid}"
-
-
-class Connection(models.Model):
-    """A session that is open now, whichever process has it (N-008). Shorter ones never show."""
-
-    id = models.BigIntegerField(primary_key=True)
-    process = models.ForeignKey(Process, on_delete=models.CASCADE, related_name="connections")
-    service = models.CharField(max_length=10)
-    client_address = models.CharField(max_length=45)
-    client_port = models.PositiveIntegerField()
-    local_address = models.CharField(max_length=45)
-    local_port = models.PositiveIntegerField()
-    is_encrypted = models.BooleanField(default=False)
-    account_id = models.BigIntegerField(null=True, help_text="None: nobody has logged in.")
-    domain_id = models.BigIntegerField(null=True)
-    started_at = MomentField()
-
-    class Meta:
-        indexes = [models.Index(fields=["account_id"], name="connection_account")]
-
-    def __str__(self) -> str:
-        return f"{self.service} from {self.client_address}"

@@ -1,0 +1,36 @@
+"""What the operator watches and switches, one file for each matter."""
+
+from operations.models.abuse import (
+    AbuseCount,
+    AbuseRule,
+    Action,
+    BlacklistEntry,
+    Block,
+    Kind,
+    WhitelistEntry,
+)
+from operations.models.connections import Connection, Process
+from operations.models.listeners import ListenerSettings, RelayNetwork, ResolverSettings
+from operations.models.logs import LogSettings, Transcript
+from operations.models.services import ActualState, Service, ServiceReport, ServiceState
+
+__all__ = [
+    "AbuseCount",
+    "AbuseRule",
+    "Action",
+    "ActualState",
+    "BlacklistEntry",
+    "Block",
+    "Connection",
+    "Kind",
+    "ListenerSettings",
+    "LogSettings",
+    "Process",
+    "RelayNetwork",
+    "ResolverSettings",
+    "Service",
+    "ServiceReport",
+    "ServiceState",
+    "Transcript",
+    "WhitelistEntry",
+]

@@ -1,0 +1,222 @@
+"""How services stand: what is wanted, what their processes say, and since when (M-001…M-004)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from accounts import permissions
+from accounts.models import User
+from accounts.permissions import Verb
+from blobs.committer import Job
+from clock.moments import to_micros, utc_now
+from operations.models import ActualState, Process, Service, ServiceReport, ServiceState
+
+INSTALLED = (Service.SMTP, Service.POP, Service.IMAP, Service.SPOOL)
+# Older reports say nothing any more (M-003).
+HEARTBEAT = timedelta(seconds=15)
+# A stopped spool is told of after that long (M-017).
+SPOOL_PATIENCE = timedelta(minutes=10)
+
+DESCRIPTIONS = {
+    Service.SMTP: "Takes in mail from other servers and from users' mail programs",
+    Service.POP: "Lets mail programs download mail from the mailbox (POP3)",
+    Service.IMAP: "Keeps mail on the server and lets mail programs work on it (IMAP4)",
+    Service.LDAP: "Answers directory queries of mail programs",
+    Service.POP_RETRIEVAL: "Fetches mail from external POP3 servers into local mailboxes",
+    Service.IMAP_RETRIEVAL: "Fetches mail from external IMAP servers into local mailboxes",
+    Service.SPOOL: "Delivers queued mail to local mailboxes and to other servers",
+}
+NOT_INSTALLED = "Not part of this installation yet"
+NO_PROCESS = "No process of this service is running"
+SILENT = "Its process has not been heard of for 15 s"
+
+_SEVERITY = {state: number for number, state in enumerate(ActualState)}
+_UPSERT = (
+    "INSERT INTO operations_servicereport"
+    " (process_id, service, state, reason, sessions, is_wanted, seen_at)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (process_id, service) DO UPDATE"
+    " SET state = EXCLUDED.state, reason = EXCLUDED.reason, sessions = EXCLUDED.sessions,"
+    " is_wanted = EXCLUDED.is_wanted, seen_at = EXCLUDED.seen_at"
+)
+_LIVES = "SELECT 1 FROM operations_process WHERE id = %s"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a process says of one of its services."""
+
+    service: str
+    state: str
+    is_wanted: bool
+    reason: str = ""
+    sessions: int = 0
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class TellReports(Job):
+    """All reports of one process, as a job of the committer."""
+
+    waits_for_disk = False
+
+    process_id: int
+    now: datetime
+    reports: Sequence[Report]
+
+    @staticmethod
+    def write_rows(jobs: Sequence[TellReports], cursor: Any) -> None:
+        for job in jobs:
+            cursor.execute(_LIVES, (job.process_id,))
+            if cursor.fetchone() is not None:  # taken for dead, it enters again in a moment
+                cursor.executemany(_UPSERT, [job._row(report) for report in job.reports])
+
+    def _row(self, report: Report) -> tuple[Any, ...]:
+        return (
+            self.process_id, report.service, report.state, report.reason[:300], report.sessions,
+            report.is_wanted, to_micros(self.now),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStanding:
+    """One service in one process; `reason` says why it fails."""
+
+    pid: int
+    state: str
+    reason: str
+    sessions: int
+    is_wanted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStanding:
+    """One row of the Services page: a service on one machine."""
+
+    service: str
+    node: int
+    is_installed: bool
+    is_wanted: bool
+    state: str
+    reason: str = ""
+    warning: str = ""
+    sessions: int = 0
+    processes: tuple[ProcessStanding, ...] = field(default=())
+
+    @property
+    def label(self) -> str:
+        return Service(self.service).label
+
+    @property
+    def description(self) -> str:
+        return DESCRIPTIONS[Service(self.service)]
+
+    def has_followed(self, is_wanted: bool) -> bool:
+        """Whether every process of it knows of the wish."""
+        return all(one.is_wanted == is_wanted for one in self.processes)
+
+
+def standings_for(actor: User) -> list[ServiceStanding]:
+    """Every service on every machine that is known. Raises NotPermitted."""
+    permissions.require(actor, Verb.MANAGE_SERVER)
+    return standings()
+
+
+def standings(*, now: datetime | None = None) -> list[ServiceStanding]:
+    """The same for services and commands; three queries."""
+    now = now or utc_now()
+    wishes = _wishes()
+    reports: defaultdict[tuple[str, int], list[ServiceReport]] = defaultdict(list)
+    recent = now - 4 * HEARTBEAT
+    for report in ServiceReport.objects.filter(seen_at__gte=recent).select_related("process"):
+        reports[report.service, report.process.node].append(report)
+    living = Process.objects.filter(seen_at__gte=recent).values_list("node", flat=True)
+    nodes = sorted({*living, *(node for _, node in wishes if node is not None)}) or [0]
+    return [
+        _standing(service, node, wishes, reports[service, node], now)
+        for node in nodes
+        for service in Service
+    ]
+
+
+def wanted_on(node: int) -> frozenset[str]:
+    """The services that are to run on a machine."""
+    wishes = _wishes()
+    return frozenset(service.value for service in Service if _wish(wishes, service, node)[0])
+
+
+def is_wanted_on(service: str, node: int | None) -> bool:
+    """`node` None: on every machine that has no wish of its own, and on those that have."""
+    wishes = _wishes()
+    if node is not None:
+        return _wish(wishes, service, node)[0]
+    own = [wish for (name, _), (wish, _) in wishes.items() if name == service]
+    return all(own)
+
+
+def stopped_everywhere(service: str) -> bool:
+    """No machine is to run it: what waits for it waits until somebody starts it."""
+    wishes = _wishes()
+    everywhere = wishes.get((service, None), (True, None))[0]
+    own = [wish for (name, _), (wish, _) in wishes.items() if name == service]
+    return not everywhere and not any(own)
+
+
+def stopped_since(service: str, node: int) -> datetime | None:
+    """Since when a service is not to run on a machine; None: it is."""
+    is_wanted, since = _wish(_wishes(), service, node)
+    return None if is_wanted else since
+
+
+Wishes = dict[tuple[str, int | None], tuple[bool, datetime | None]]
+
+
+def _wishes() -> Wishes:
+    return {
+        (row.service, row.node): (row.is_wanted, row.changed_at)
+        for row in ServiceState.objects.all()
+    }
+
+
+def _wish(wishes: Wishes, service: str, node: int) -> tuple[bool, datetime | None]:
+    own = wishes.get((service, node))
+    return own if own is not None else wishes.get((service, None), (True, None))
+
+
+def _standing(
+    service: Service, node: int, wishes: Wishes, reports: list[ServiceReport], now: datetime
+) -> ServiceStanding:
+    if service not in INSTALLED:
+        return ServiceStanding(
+            service.value, node, False, False, ActualState.STOPPED, NOT_INSTALLED
+        )
+    is_wanted, since = _wish(wishes, service, node)
+    processes = tuple(_of_process(report, now) for report in reports)
+    worst = min(processes, key=lambda one: _SEVERITY[ActualState(one.state)], default=None)
+    if worst is not None:
+        state, reason = worst.state, worst.reason
+    elif is_wanted:
+        state, reason = ActualState.FAILING, NO_PROCESS
+    else:
+        state, reason = ActualState.STOPPED, ""
+    warning = ""
+    if service == Service.SPOOL and not is_wanted and since and now - since >= SPOOL_PATIENCE:
+        minutes = int((now - since).total_seconds() // 60)
+        warning = f"Stopped for {minutes} minutes: no mail is delivered"
+    return ServiceStanding(
+        service.value, node, True, is_wanted, state, reason, warning,
+        sum(one.sessions for one in processes), processes,
+    )  # fmt: skip
+
+
+def _of_process(report: ServiceReport, now: datetime) -> ProcessStanding:
+    is_silent = report.seen_at < now - HEARTBEAT
+    return ProcessStanding(
+        report.process.pid,
+        ActualState.FAILING.value if is_silent else report.state,
+        SILENT if is_silent else report.reason,
+        report.sessions,
+        report.is_wanted,
+    )
