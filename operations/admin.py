@@ -1,4 +1,4 @@
-"""Limits of sessions, relay networks and who is connected, in the Django admin."""
+"""Settings, services, connections, rules and lists of networks, in the Django admin."""
 
 from __future__ import annotations
 
@@ -9,16 +9,22 @@ from django.http import HttpRequest
 
 from adminsite.readonly import ReadOnlyAdmin
 from domains.adminpages import ServiceAdmin, SingleRowAdmin
-from operations import relay
+from operations import blocks, listing, relay, rules
 from operations.logs import LOGS
 from operations.models import (
+    AbuseRule,
+    BlacklistEntry,
+    Block,
     Connection,
     ListenerSettings,
     LogSettings,
     Process,
     RelayNetwork,
     ResolverSettings,
+    ServiceReport,
+    ServiceState,
     Transcript,
+    WhitelistEntry,
 )
 from operations.services import LISTENERS, RESOLVER
 
@@ -59,8 +65,11 @@ class ProcessAdmin(ReadOnlyAdmin):
 
 @admin.register(Connection)
 class ConnectionAdmin(ReadOnlyAdmin):
-    list_display = ("service", "client_address", "local_address", "is_encrypted", "account_id")
-    list_filter = ("service", "is_encrypted")
+    list_display = (
+        "service", "is_outbound", "client_address", "local_address", "is_encrypted",
+        "account_id", "bytes_in", "bytes_out",
+    )  # fmt: skip
+    list_filter = ("service", "is_outbound", "is_encrypted")
     search_fields = ("client_address",)
 
 
@@ -73,3 +82,78 @@ class LogSettingsAdmin(SingleRowAdmin):
 class TranscriptAdmin(ReadOnlyAdmin):
     list_display = ("subject", "actor", "started_at", "ends_at", "stopped_at")
     search_fields = ("subject",)
+
+
+@admin.register(ServiceState)
+class ServiceStateAdmin(ReadOnlyAdmin):
+    list_display = ("service", "node", "is_wanted", "changed_at")
+
+
+@admin.register(ServiceReport)
+class ServiceReportAdmin(ReadOnlyAdmin):
+    list_display = ("service", "process", "state", "reason", "sessions", "seen_at")
+    list_filter = ("service", "state")
+
+
+@admin.register(AbuseRule)
+class AbuseRuleAdmin(ServiceAdmin):
+    list_display = (
+        "kind", "service", "threshold", "window_seconds", "block_seconds", "action", "is_enabled",
+    )  # fmt: skip
+    list_filter = ("kind", "is_enabled")
+    fields = rules.FIELDS
+
+    def add(self, request: HttpRequest, data: dict[str, Any]) -> AbuseRule:
+        return rules.add(values=data, by=request.user)
+
+    def change(self, request: HttpRequest, row: AbuseRule, data: dict[str, Any]) -> None:
+        rules.change(rule=row, values=data, by=request.user)
+
+    def remove(self, request: HttpRequest, row: AbuseRule) -> None:
+        rules.delete(rule=row, by=request.user)
+
+
+@admin.register(Block)
+class BlockAdmin(ServiceAdmin):
+    """Deleting one lets the party in at once (M-056)."""
+
+    list_display = ("__str__", "service", "kind", "since", "until", "hits")
+    list_filter = ("service", "kind")
+    search_fields = ("network",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def remove(self, request: HttpRequest, row: Block) -> None:
+        blocks.lift(block=row, by=request.user)
+
+
+class ListedNetworkAdmin(ServiceAdmin):
+    list_display = ("network", "services", "note", "created_at")
+    search_fields = ("network", "note")
+    fields: tuple[str, ...] = ("network", "services", "note")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("network",) if obj else ()
+
+    def add(self, request: HttpRequest, data: dict[str, Any]) -> Any:
+        return listing.add(self.model, by=request.user, **data)
+
+    def change(self, request: HttpRequest, row: Any, data: dict[str, Any]) -> None:
+        listing.change(row=row, values=data, by=request.user)
+
+    def remove(self, request: HttpRequest, row: Any) -> None:
+        listing.remove(row=row, by=request.user)
+
+
+@admin.register(BlacklistEntry)
+class BlacklistEntryAdmin(ListedNetworkAdmin):
+    pass
+
+
+@admin.register(WhitelistEntry)
+class WhitelistEntryAdmin(ListedNetworkAdmin):
+    fields = ("network", "services", "note", "skips_greylisting")

@@ -102,6 +102,25 @@ class RelayDomainEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListedEntry:
+    """On the blacklist or the whitelist."""
+
+    place: Place
+    network: str
+    services: tuple[str, ...] | None = None
+    values: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleEntry:
+    """A detection rule; kind and service name it."""
+
+    place: Place
+    name: str
+    values: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BanEntry:
     """An entry of the forwarding blacklist."""
 
@@ -134,6 +153,9 @@ class FileEntry:
     relay_networks: Sequence[NetworkEntry] | None = None
     relay_domains: Sequence[RelayDomainEntry] | None = None
     forwarding_blacklist: Sequence[BanEntry] | None = None
+    whitelist: Sequence[ListedEntry] | None = None
+    blacklist: Sequence[ListedEntry] | None = None
+    abuse_rules: Sequence[RuleEntry] | None = None
     system_administrators: Sequence[PersonEntry] = ()
     plans: Sequence[PlanEntry] = ()
     resellers: Sequence[PersonEntry] = ()

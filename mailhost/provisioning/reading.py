@@ -28,15 +28,19 @@ from mailhost.provisioning.entries import (
     DomainEntry,
     FileEntry,
     GatewayEntry,
+    ListedEntry,
     NetworkEntry,
     PersonEntry,
     PlanEntry,
     RelayDomainEntry,
+    RuleEntry,
     SettingsEntry,
     UserEntry,
 )
 from mailhost.provisioning.nodes import Nodes, Unreadable, compose, place_of
 from mailhost.provisioning.settings import SETTINGS
+from operations import rules
+from operations.models import AbuseRule, WhitelistEntry
 from spool import gateways, relaydomains
 from spool.models import Gateway, RelayDomain
 
@@ -74,6 +78,9 @@ class _Reader:
             "relay_networks": lambda n: self.entries(n, self.network, "network"),
             "relay_domains": lambda n: self.entries(n, self.relay_domain, "name"),
             "forwarding_blacklist": lambda n: self.entries(n, self.ban, "name"),
+            "whitelist": lambda n: self.entries(n, self.trusted, "network"),
+            "blacklist": lambda n: self.entries(n, self.listed, "network"),
+            "abuse_rules": lambda n: self.entries(n, self.rule, "name"),
             "system_administrators": lambda n: self.entries(n, self.person, "username"),
             "plans": lambda n: self.entries(n, self.plan, "name"),
             "resellers": lambda n: self.entries(n, self.reseller, "username"),
@@ -327,6 +334,34 @@ class _Reader:
             return None
         note = self.optional_text(found.get("note"))
         return NetworkEntry(place=place_of(node), network=network, note=note)
+
+    def listed(self, node: yaml.Node, *more: str) -> ListedEntry | None:
+        """A network alone, or a mapping with services and a note besides."""
+        if isinstance(node, yaml.ScalarNode):
+            network = self.nodes.text(node)
+            return None if network is None else ListedEntry(place=place_of(node), network=network)
+        keys = ("network", "services", "note", *more)
+        found = self.nodes.mapping(node, keys, needed=["network"])
+        network, services = self.optional_text(found.get("network")), found.get("services")
+        if network is None:
+            return None
+        return ListedEntry(
+            place=place_of(node),
+            network=network,
+            services=tuple(self.nodes.texts(services)) if services else None,
+            values=self.nodes.fields(found, WhitelistEntry, ("note", *more)),
+        )
+
+    def trusted(self, node: yaml.Node) -> ListedEntry | None:
+        return self.listed(node, "skips_greylisting")
+
+    def rule(self, node: yaml.Node) -> RuleEntry | None:
+        found = self.nodes.mapping(node, rules.FIELDS, needed=["kind"])
+        values = self.nodes.fields(found, AbuseRule, rules.FIELDS)
+        if "kind" not in values:
+            return None
+        name = f"{values['kind']} {values.get('service', '')}".strip()
+        return RuleEntry(place=place_of(node), name=name, values=values)
 
     def plan(self, node: yaml.Node) -> PlanEntry | None:
         found = self.nodes.mapping(node, ("name", *PLAN_FIELDS), needed=["name"])

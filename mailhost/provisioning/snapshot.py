@@ -29,7 +29,8 @@ from domains.values import settable_fields
 from mailhost.provisioning.credentials import write_scram
 from mailhost.provisioning.reading import GATEWAY_FIELDS, OPTIONS, PLAN_FIELDS
 from mailhost.provisioning.settings import SETTINGS
-from operations.models import RelayNetwork
+from operations import rules
+from operations.models import AbuseRule, BlacklistEntry, RelayNetwork, WhitelistEntry
 from spool import gateways, relaydomains
 from spool.models import Gateway, RelayDomain
 
@@ -96,6 +97,7 @@ def _server(extent: Extent) -> Iterator[str]:
     yield from _list("relay_domains", relayed)
     bans = [{"name": row.name, "note": row.note} for row in ForwardingBan.objects.all()]
     yield from _list("forwarding_blacklist", bans)
+    yield from _guard(extent)
     people = User.objects.filter(domain=None).order_by("local_part")
     administrators = people.filter(role=Role.SYSTEM_ADMINISTRATOR)
     yield from _list("system_administrators", (_person(row, extent) for row in administrators))
@@ -104,6 +106,16 @@ def _server(extent: Extent) -> Iterator[str]:
     yield from _list("plans", items)
     resellers = people.filter(role=Role.RESELLER)
     yield from _list("resellers", (_reseller(row, extent) for row in resellers))
+
+
+def _guard(extent: Extent) -> Iterator[str]:
+    """Who may connect: the whitelist first, as it says what may not be blacklisted."""
+    fields = ("network", "services", "note", "skips_greylisting")
+    yield from _list("whitelist", (extent.values(r, fields) for r in WhitelistEntry.objects.all()))
+    listed = BlacklistEntry.objects.all().iterator()
+    yield from _list("blacklist", (extent.values(r, fields[:3]) for r in listed))
+    kept = ({"kind": r.kind, **extent.values(r, rules.FIELDS)} for r in AbuseRule.objects.all())
+    yield from _list("abuse_rules", kept)
 
 
 def _person(user: User, extent: Extent) -> Item:

@@ -17,6 +17,7 @@ from mailhost.provisioning.entries import (
     PlanEntry,
     SettingsEntry,
 )
+from mailhost.provisioning.guardplan import plan_guard
 from mailhost.provisioning.plan import Impossible
 from mailhost.provisioning.routeplan import plan_forwarding_blacklist, plan_relay_domains
 from mailhost.provisioning.settings import SETTINGS
@@ -43,6 +44,7 @@ def plan_system(file: FileEntry, choices: Choices, by: Actor | None) -> Steps:
         yield from _settings(settings, by)
     yield from _networks(file, choices, by)
     yield from plan_relay_domains(file.relay_domains, choices, by)
+    yield from plan_guard(file, choices, by)
     for plan in file.plans:
         yield from _plan(plan, by)
     for person in file.system_administrators:
