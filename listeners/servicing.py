@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -21,7 +21,7 @@ from listeners.base import Listener
 from listeners.probe import probe
 from operations import services, servicestate
 from operations.models import ActualState, Service
-from operations.servicestate import SPOOL_PATIENCE, Report, TellReports
+from operations.servicestate import SPOOL_PATIENCE, Report, TellReports, Wish
 from spool.manager import Manager
 from switchboard.subscribe import Switchboard
 from switchboard.topics import Topic
@@ -42,7 +42,7 @@ class ServedListener:
 
     def __init__(self, listener: Listener, bind: Callable[[Listener], Awaitable[None]]) -> None:
         self.service = listener.name
-        self.is_wanted = True
+        self.wish = Wish()
         self._listener = listener
         self._bind = bind
         self._entered = 0
@@ -59,7 +59,7 @@ class ServedListener:
 
     async def look(self) -> None:
         """Ask itself, unless somebody has come in meanwhile: then it answers."""
-        if not self.is_wanted or not self._listener.endpoints:
+        if not self.wish.is_wanted or not self._listener.endpoints:
             self._probe_reason = ""
             return
         has_visits = self._listener.entered > self._entered
@@ -69,11 +69,11 @@ class ServedListener:
     def report(self) -> Report:
         state, reason = self._state()
         sessions = sum(not visit.is_probe for visit in self._listener.visits)
-        return Report(self.service, state, self.is_wanted, reason, sessions)
+        return Report(self.service, state, self.wish, reason, sessions)
 
     def _state(self) -> tuple[ActualState, str]:
         listener = self._listener
-        if not self.is_wanted:
+        if not self.wish.is_wanted:
             is_draining = bool(listener.visits)
             return (ActualState.DRAINING if is_draining else ActualState.STOPPED), ""
         if listener.failures:
@@ -95,7 +95,7 @@ class ServedSpool:
     service = Service.SPOOL.value
 
     def __init__(self, manager: Manager) -> None:
-        self.is_wanted = True
+        self.wish = Wish()
         self._manager = manager
         self._is_pausing = False
 
@@ -113,11 +113,11 @@ class ServedSpool:
         """It reports from the same loop: that it does is the proof."""
 
     def report(self) -> Report:
-        if self.is_wanted:
+        if self.wish.is_wanted:
             state = ActualState.RUNNING
         else:
             state = ActualState.DRAINING if self._is_pausing else ActualState.STOPPED
-        return Report(self.service, state, self.is_wanted, "", self._manager.busy)
+        return Report(self.service, state, self.wish, "", self._manager.busy)
 
 
 Served = ServedListener | ServedSpool
@@ -135,16 +135,12 @@ class Servicing:
         self._warned_at: datetime | None = None
         board.subscribe(Topic.SERVICES, None, lambda _: self._note())
 
-    def is_wanted(self, service: str) -> bool:
-        """As this process has last carried out."""
-        return all(one.is_wanted for one in self._served if one.service == service)
-
     async def begin(self) -> None:
         """Start what is wanted; what is not stays as it was made, without work."""
-        wanted = await self._wanted()
+        wishes = await self._wishes()
         for one in self._served:
-            one.is_wanted = one.service in wanted
-            if one.is_wanted:
+            one.wish = wishes[one.service]
+            if one.wish.is_wanted:
                 await one.start()
             else:
                 self._stop(one, 0.0)
@@ -157,8 +153,8 @@ class Servicing:
         services.forget()
         self._changed.set()
 
-    async def _wanted(self) -> frozenset[str]:
-        return await bridge.ask(servicestate.wanted_on, settings.MAILHOST_NODE)
+    async def _wishes(self) -> dict[str, Wish]:
+        return await bridge.ask(servicestate.wishes_on, settings.MAILHOST_NODE)
 
     async def _follow(self) -> None:
         while True:
@@ -166,24 +162,27 @@ class Servicing:
                 await asyncio.wait_for(self._changed.wait(), LOOK_SECONDS)
             self._changed.clear()
             try:
-                await self._reconcile(await self._wanted())
+                await self._reconcile(await self._wishes())
                 await self._warn_of_stopped_spool()
             except Exception:
                 log.exception("services could not be started or stopped; tried again soon")
 
-    async def _reconcile(self, wanted: frozenset[str]) -> None:
+    async def _reconcile(self, wishes: Mapping[str, Wish]) -> None:
         for one in self._served:
-            is_wanted = one.service in wanted
-            if is_wanted == one.is_wanted:
+            before, wish = one.wish, wishes[one.service]
+            if wish == before:
                 continue
-            log.info("service starts" if is_wanted else "service stops", service=one.service)
-            if is_wanted:
+            if wish.is_wanted:
+                log.info("service starts", service=one.service)
                 await self._cancel_stop(one)
                 await one.start()
-                one.is_wanted = True
+                one.wish = wish
             else:
-                one.is_wanted = False
-                self._stop(one, float((await bridge.ask(services.LISTENERS.read)).stop_seconds))
+                one.wish = wish
+                if before.is_wanted:
+                    log.info("service stops", service=one.service)
+                    limit = (await bridge.ask(services.LISTENERS.read)).stop_seconds
+                    self._stop(one, float(limit))
 
     def _stop(self, one: Served, seconds: float) -> None:
         task = asyncio.create_task(self._stop_and_say(one, seconds))

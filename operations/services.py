@@ -24,7 +24,7 @@ from operations.models import (
     Service,
     ServiceState,
 )
-from operations.servicestate import INSTALLED, ServiceStanding
+from operations.servicestate import INSTALLED, ServiceStanding, Wish
 from switchboard.publish import publish_on_commit
 from switchboard.topics import Topic
 
@@ -81,18 +81,19 @@ def _is_name_server(text: str) -> bool:
 RESOLVER = SingleRow(ResolverSettings, "resolver", _check_resolver)
 LISTENERS = SingleRow(ListenerSettings, "listeners", _check)
 
-_wanted: Memory[int, frozenset[str]] = Memory(limit=16)
+_wishes: Memory[int, dict[str, Wish]] = Memory(limit=16)
 
 
 def is_wanted(service: str, *, cached_only: bool = False) -> bool:
     """Whether the service is to run on this machine. Raises Cold."""
     node = settings.MAILHOST_NODE
-    return service in _wanted.ask(node, servicestate.wanted_on, cached_only=cached_only)
+    wishes = _wishes.ask(node, servicestate.wishes_on, cached_only=cached_only)
+    return wishes[service].is_wanted
 
 
 def forget() -> None:
     """Called for each note on Topic.SERVICES and Topic.SETTINGS."""
-    _wanted.clear()
+    _wishes.clear()
 
 
 def start(
@@ -174,7 +175,8 @@ def _switch(
             node=node,
             defaults={"is_wanted": is_wanted, "changed_at": utc_now()},
         )
-        if not is_new and row.is_wanted != is_wanted:
+        # To start what is to run already means: try again now.
+        if not is_new and (is_wanted or row.is_wanted):
             row.is_wanted, row.changed_at = is_wanted, utc_now()
             row.save(update_fields=["is_wanted", "changed_at"])
         if before != is_wanted:
@@ -198,7 +200,7 @@ def _await(
             for one in servicestate.standings()
             if one.service in names and node in (None, one.node)
         ]
-        late = [one for one in found if one.state not in done or not one.has_followed(is_wanted)]
+        late = [one for one in found if one.state not in done or not one.has_followed]
         if not late:
             return found
         if time.monotonic() >= ends_at:

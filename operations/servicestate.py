@@ -37,21 +37,30 @@ SILENT = "Its process has not been heard of for 15 s"
 _SEVERITY = {state: number for number, state in enumerate(ActualState)}
 _UPSERT = (
     "INSERT INTO operations_servicereport"
-    " (process_id, service, state, reason, sessions, is_wanted, seen_at)"
-    " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (process_id, service) DO UPDATE"
+    " (process_id, service, state, reason, sessions, is_wanted, followed_at, seen_at)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (process_id, service) DO UPDATE"
     " SET state = EXCLUDED.state, reason = EXCLUDED.reason, sessions = EXCLUDED.sessions,"
-    " is_wanted = EXCLUDED.is_wanted, seen_at = EXCLUDED.seen_at"
+    " is_wanted = EXCLUDED.is_wanted, followed_at = EXCLUDED.followed_at,"
+    " seen_at = EXCLUDED.seen_at"
 )
 _LIVES = "SELECT 1 FROM operations_process WHERE id = %s"
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """Whether a service is to run; `since` None: nobody ever said so."""
+
+    is_wanted: bool = True
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """What a process says of one of its services."""
+    """What a process says of one of its services, after having carried out `wish`."""
 
     service: str
     state: str
-    is_wanted: bool
+    wish: Wish
     reason: str = ""
     sessions: int = 0
 
@@ -76,7 +85,8 @@ class TellReports(Job):
     def _row(self, report: Report) -> tuple[Any, ...]:
         return (
             self.process_id, report.service, report.state, report.reason[:300], report.sessions,
-            report.is_wanted, to_micros(self.now),
+            report.wish.is_wanted, report.wish.since and to_micros(report.wish.since),
+            to_micros(self.now),
         )  # fmt: skip
 
 
@@ -88,7 +98,7 @@ class ProcessStanding:
     state: str
     reason: str
     sessions: int
-    is_wanted: bool
+    followed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +109,7 @@ class ServiceStanding:
     node: int
     is_installed: bool
     is_wanted: bool
+    wished_at: datetime | None
     state: str
     reason: str = ""
     warning: str = ""
@@ -113,9 +124,10 @@ class ServiceStanding:
     def description(self) -> str:
         return DESCRIPTIONS[Service(self.service)]
 
-    def has_followed(self, is_wanted: bool) -> bool:
-        """Whether every process of it knows of the wish."""
-        return all(one.is_wanted == is_wanted for one in self.processes)
+    @property
+    def has_followed(self) -> bool:
+        """Whether every process of it has carried out the present wish."""
+        return all(one.followed_at == self.wished_at for one in self.processes)
 
 
 def standings_for(actor: User) -> list[ServiceStanding]:
@@ -141,48 +153,45 @@ def standings(*, now: datetime | None = None) -> list[ServiceStanding]:
     ]
 
 
-def wanted_on(node: int) -> frozenset[str]:
-    """The services that are to run on a machine."""
+def wishes_on(node: int) -> dict[str, Wish]:
+    """Of every service on one machine."""
     wishes = _wishes()
-    return frozenset(service.value for service in Service if _wish(wishes, service, node)[0])
+    return {service.value: _wish(wishes, service, node) for service in Service}
 
 
 def is_wanted_on(service: str, node: int | None) -> bool:
-    """`node` None: on every machine that has no wish of its own, and on those that have."""
+    """`node` None: on every machine, those with a wish of their own and the others."""
     wishes = _wishes()
     if node is not None:
-        return _wish(wishes, service, node)[0]
-    own = [wish for (name, _), (wish, _) in wishes.items() if name == service]
-    return all(own)
+        return _wish(wishes, service, node).is_wanted
+    return all(wish.is_wanted for (name, _), wish in wishes.items() if name == service)
 
 
 def stopped_everywhere(service: str) -> bool:
     """No machine is to run it: what waits for it waits until somebody starts it."""
     wishes = _wishes()
-    everywhere = wishes.get((service, None), (True, None))[0]
-    own = [wish for (name, _), (wish, _) in wishes.items() if name == service]
-    return not everywhere and not any(own)
+    said = [wish.is_wanted for (name, _), wish in wishes.items() if name == service]
+    return (service, None) in wishes and not any(said)
 
 
 def stopped_since(service: str, node: int) -> datetime | None:
     """Since when a service is not to run on a machine; None: it is."""
-    is_wanted, since = _wish(_wishes(), service, node)
-    return None if is_wanted else since
+    wish = _wish(_wishes(), service, node)
+    return None if wish.is_wanted else wish.since
 
 
-Wishes = dict[tuple[str, int | None], tuple[bool, datetime | None]]
+Wishes = dict[tuple[str, int | None], Wish]
 
 
 def _wishes() -> Wishes:
     return {
-        (row.service, row.node): (row.is_wanted, row.changed_at)
+        (row.service, row.node): Wish(row.is_wanted, row.changed_at)
         for row in ServiceState.objects.all()
     }
 
 
-def _wish(wishes: Wishes, service: str, node: int) -> tuple[bool, datetime | None]:
-    own = wishes.get((service, node))
-    return own if own is not None else wishes.get((service, None), (True, None))
+def _wish(wishes: Wishes, service: str, node: int) -> Wish:
+    return wishes.get((service, node)) or wishes.get((service, None)) or Wish()
 
 
 def _standing(
@@ -190,25 +199,38 @@ def _standing(
 ) -> ServiceStanding:
     if service not in INSTALLED:
         return ServiceStanding(
-            service.value, node, False, False, ActualState.STOPPED, NOT_INSTALLED
+            service.value, node, False, False, None, ActualState.STOPPED.value, NOT_INSTALLED
         )
-    is_wanted, since = _wish(wishes, service, node)
+    wish = _wish(wishes, service, node)
     processes = tuple(_of_process(report, now) for report in reports)
     worst = min(processes, key=lambda one: _SEVERITY[ActualState(one.state)], default=None)
     if worst is not None:
         state, reason = worst.state, worst.reason
-    elif is_wanted:
-        state, reason = ActualState.FAILING, NO_PROCESS
+    elif wish.is_wanted:
+        state, reason = ActualState.FAILING.value, NO_PROCESS
     else:
-        state, reason = ActualState.STOPPED, ""
-    warning = ""
-    if service == Service.SPOOL and not is_wanted and since and now - since >= SPOOL_PATIENCE:
-        minutes = int((now - since).total_seconds() // 60)
-        warning = f"Stopped for {minutes} minutes: no mail is delivered"
+        state, reason = ActualState.STOPPED.value, ""
     return ServiceStanding(
-        service.value, node, True, is_wanted, state, reason, warning,
-        sum(one.sessions for one in processes), processes,
-    )  # fmt: skip
+        service=service.value,
+        node=node,
+        is_installed=True,
+        is_wanted=wish.is_wanted,
+        wished_at=wish.since,
+        state=state,
+        reason=reason,
+        warning=_warning(service, wish, now),
+        sessions=sum(one.sessions for one in processes),
+        processes=processes,
+    )
+
+
+def _warning(service: Service, wish: Wish, now: datetime) -> str:
+    if service != Service.SPOOL or wish.is_wanted or wish.since is None:
+        return ""
+    if now - wish.since < SPOOL_PATIENCE:
+        return ""
+    minutes = int((now - wish.since).total_seconds() // 60)
+    return f"Stopped for {minutes} minutes: no mail is delivered"
 
 
 def _of_process(report: ServiceReport, now: datetime) -> ProcessStanding:
@@ -218,5 +240,5 @@ def _of_process(report: ServiceReport, now: datetime) -> ProcessStanding:
         ActualState.FAILING.value if is_silent else report.state,
         SILENT if is_silent else report.reason,
         report.sessions,
-        report.is_wanted,
+        report.followed_at,
     )

@@ -80,6 +80,7 @@ class Migration(migrations.Migration):
                 ('reason', models.CharField(blank=True, max_length=300)),
                 ('sessions', models.PositiveIntegerField(default=0)),
                 ('is_wanted', models.BooleanField(help_text='What the process has been told.')),
+                ('followed_at', clock.fields.MomentField(help_text='The last wish that it has carried out.', null=True)),
                 ('seen_at', clock.fields.MomentField()),
             ],
         ),

@@ -63,6 +63,7 @@ class ServiceReport(models.Model):
     reason = models.CharField(max_length=300, blank=True)
     sessions = models.PositiveIntegerField(default=0)
     is_wanted = models.BooleanField(help_text="What the process has been told.")
+    followed_at = MomentField(null=True, help_text="The last wish that it has carried out.")
     seen_at = MomentField()
 
     class Meta:
