@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from adminsite.readonly import ReadOnlyAdmin
@@ -12,6 +13,7 @@ from domains.adminpages import ServiceAdmin, SingleRowAdmin
 from operations import blocks, listing, relay, rules
 from operations.logs import LOGS
 from operations.models import (
+    AbuseCount,
     AbuseRule,
     BlacklistEntry,
     Block,
@@ -114,21 +116,23 @@ class AbuseRuleAdmin(ServiceAdmin):
 
 
 @admin.register(Block)
-class BlockAdmin(ServiceAdmin):
-    """Deleting one lets the party in at once (M-056)."""
-
+class BlockAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "service", "kind", "since", "until", "hits")
     list_filter = ("service", "kind")
     search_fields = ("network",)
+    actions = ("lift",)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    @admin.action(description="Lift the chosen blocks")
+    def lift(self, request: HttpRequest, chosen: QuerySet[Block]) -> None:
+        """M-056: the parties may come in at once."""
+        for block in chosen:
+            blocks.lift(block=block, by=request.user)
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
-    def remove(self, request: HttpRequest, row: Block) -> None:
-        blocks.lift(block=row, by=request.user)
+@admin.register(AbuseCount)
+class AbuseCountAdmin(ReadOnlyAdmin):
+    list_display = ("subject", "rule", "events")
+    search_fields = ("subject",)
 
 
 class ListedNetworkAdmin(ServiceAdmin):

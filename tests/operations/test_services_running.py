@@ -2,6 +2,7 @@
 
 import contextlib
 import imaplib
+import os
 import poplib
 import smtplib
 import socket
@@ -10,6 +11,7 @@ import time
 
 import pytest
 
+from tests import databases
 from tests.factories import PASSWORD
 from tests.operations.outside import listed, wait_for
 from tests.running import RunningServer
@@ -25,10 +27,8 @@ ADDRESS = "admin@services.example"
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
     """Two mail processes on one set of ports."""
-    from tests import databases  # the suite may run on PostgreSQL
 
     folder = tmp_path_factory.mktemp("services")
-    import os
 
     with databases.fresh(os.environ.get("MAILHOST_DATABASE_URL")) as url:
         running = RunningServer(folder / "data", database_url=url, mail_processes=2)
