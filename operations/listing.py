@@ -26,7 +26,7 @@ from operations.models import BlacklistEntry, WhitelistEntry
 from switchboard.publish import publish_on_commit
 from switchboard.topics import Topic
 
-Entry = TypeVar("Entry", BlacklistEntry, WhitelistEntry)
+Entry = TypeVar("Entry", bound=BlacklistEntry | WhitelistEntry)
 
 SERVICES = ("smtp", "pop", "imap", "ldap", "web")
 COLUMNS = ("network", "services", "note")
