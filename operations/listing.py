@@ -188,7 +188,8 @@ def _read_line(model: type[Entry], line: list[str]) -> Entry:
 def _insert(model: type[Entry], rows: Sequence[Entry], by: Actor | None) -> int:
     with transaction.atomic():
         before = model._default_manager.count()
-        model._default_manager.bulk_create(rows, batch_size=BATCH, ignore_conflicts=True)
+        rows_of: Any = model._default_manager  # of either list
+        rows_of.bulk_create(rows, batch_size=BATCH, ignore_conflicts=True)
         added = model._default_manager.count() - before
         if added:
             changes = {"entries": (before, before + added)}
