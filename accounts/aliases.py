@@ -143,8 +143,11 @@ def change_alias(
 def delete_alias(*, alias: UserAlias, by: Actor | None) -> None:
     """Mail to it is unknown from now on; other aliases no longer lead to it."""
     domain = domain_selectors.locked(alias.domain_id)
-    local_part = alias.local_part
-    _delete(domain, alias, by)
+    found = UserAlias.objects.select_related("domain").filter(pk=alias.pk).first()
+    if found is None:
+        return
+    local_part = found.local_part
+    _delete(domain, found, by)
     drop_targets(domain, [local_part], accounts=[], by=by)
 
 
@@ -237,7 +240,8 @@ def _new_row(domain: Domain, new: NewAlias) -> UserAlias:
 
 
 def _delete(domain: Domain, alias: UserAlias, by: Actor | None) -> None:
-    audit.record(by, "deleted alias", alias, {"targets": (target_names(alias), None)})
+    kept: dict[str, Any] = {name: (getattr(alias, name), None) for name in ALIAS_FIELDS}
+    audit.record(by, "deleted alias", alias, {"targets": (target_names(alias), None), **kept})
     key = alias.pk
     localparts.free(localparts.Kind.ALIAS, [key])
     alias.delete()

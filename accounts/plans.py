@@ -53,7 +53,7 @@ def delete(*, plan: Plan, by: Actor | None) -> None:
     """Raises ValuesRefused while a reseller is on it."""
     if ResellerPlan.objects.filter(plan=plan).exists():
         raise ValuesRefused((Problem("name", "resellers are on this plan"),))
-    audit.record(by, "deleted plan", plan)
+    audit.record(by, "deleted plan", plan, {name: (getattr(plan, name), None) for name in FIELDS})
     plan.delete()
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import getpass
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from django.db import transaction
 from django.db.models import Model
@@ -21,6 +22,7 @@ from logbook.writer import BOOK
 Changes = Mapping[str, tuple[Any, Any]]
 
 MASK = "***"
+LONGEST_REASON = 300
 SECRETS = frozenset(
     {"password", "scram_salt", "scram_stored_key", "scram_server_key", "cram_md5_state"}
 )
@@ -40,6 +42,9 @@ class Circumstances:
     name: str = ""
     impersonated: str = ""
     client_address: str = ""
+    operation: str = ""
+    reason: str = ""
+    undoes: int | None = None
 
 
 _UNKNOWN = Circumstances()
@@ -47,12 +52,48 @@ _circumstances: ContextVar[Circumstances] = ContextVar("circumstances", default=
 
 
 @contextmanager
-def acting(*, name: str = "", impersonated: str = "", client_address: str = "") -> Iterator[None]:
+def acting(
+    *,
+    name: str = "",
+    impersonated: str = "",
+    client_address: str = "",
+    operation: str = "",
+    reason: str = "",
+) -> Iterator[None]:
     """Entries made inside tell how the change came: doors wrap their call of a service in it.
 
-    `name` stands for an actor without an account, such as a command.
+    `name` stands for an actor without an account, such as a command. All entries made inside are
+    one operation, which is undone as one; `operation` names one that goes on, such as a job's.
     """
-    token = _circumstances.set(Circumstances(name, impersonated, client_address))
+    where = Circumstances(
+        name, impersonated, client_address, operation or new_operation(), reason[:LONGEST_REASON]
+    )
+    with _under(where):
+        yield
+
+
+def undoing(entry: AuditEntry, *, operation: str) -> AbstractContextManager[None]:
+    """Entries made inside take back that one, and belong to `operation`."""
+    return _under(replace(_circumstances.get(), operation=operation, undoes=entry.pk))
+
+
+def because(reason: str) -> AbstractContextManager[None]:
+    """Entries made inside say why."""
+    return _under(replace(_circumstances.get(), reason=reason[:LONGEST_REASON]))
+
+
+def current_operation() -> str:
+    """Empty outside of `acting`."""
+    return _circumstances.get().operation
+
+
+def new_operation() -> str:
+    return uuid.uuid4().hex
+
+
+@contextmanager
+def _under(where: Circumstances) -> Iterator[None]:
+    token = _circumstances.set(where)
     try:
         yield
     finally:
@@ -77,6 +118,7 @@ def record_all(by: Actor | None, verb: str, subjects: Iterable[tuple[Model, Chan
     """The same for many subjects at once, in one statement."""
     now, where = utc_now(), _circumstances.get()
     actor = str(by) if by is not None else where.name or "server"
+    operation = where.operation or new_operation()
     entries = [
         AuditEntry(
             at=now,
@@ -84,7 +126,11 @@ def record_all(by: Actor | None, verb: str, subjects: Iterable[tuple[Model, Chan
             actor=actor[:320],
             impersonated=where.impersonated[:320],
             client_address=where.client_address,
+            operation=operation,
+            reason=where.reason,
+            undoes=where.undoes,
             verb=verb,
+            domain_id=_domain_of(subject),
             object_type=subject._meta.label_lower,
             object_id=subject.pk if isinstance(subject.pk, int) else None,
             object_name=str(subject)[:320],
@@ -114,18 +160,26 @@ def _domains(entry: AuditEntry) -> tuple[str, ...]:
     return (domain,) if "@" in entry.object_name else ()
 
 
+def _domain_of(subject: Model) -> int | None:
+    """Whose administrators may see it; None: the system's only."""
+    if subject._meta.label_lower == "domains.domain":
+        return cast("int | None", subject.pk)
+    domain_id = getattr(subject, "domain_id", None)
+    return domain_id if isinstance(domain_id, int) else None
+
+
 def _pair(name: str, old: Any, new: Any) -> list[Any]:
     if name in SECRETS:
         return [MASK if old else "", MASK if new else ""]
-    return [_plain(old), _plain(new)]
+    return [plain(old), plain(new)]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """What JSON can hold; anything else as text, bytes never."""
     if isinstance(value, bytes | memoryview):
         return MASK
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if value is None or isinstance(value, bool | int | float):
         return value
     return str(value)

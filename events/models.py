@@ -19,7 +19,15 @@ class AuditEntry(models.Model):
     object_type = models.CharField(max_length=50)
     object_id = models.BigIntegerField(null=True)
     object_name = models.CharField(max_length=320)
+    domain_id = models.BigIntegerField(
+        null=True, help_text="Whose administrators may see it; None: the system's only."
+    )
     changes = models.JSONField(default=dict, help_text="Field to [old, new]; secrets masked.")
+    operation = models.CharField(
+        max_length=32, blank=True, help_text="Entries made by one request have the same."
+    )
+    reason = models.CharField(max_length=300, blank=True)
+    undoes = models.BigIntegerField(null=True, help_text="The entry that this one takes back.")
 
     class Meta:
         verbose_name_plural = "audit entries"
@@ -27,6 +35,14 @@ class AuditEntry(models.Model):
         indexes = [
             models.Index(fields=["object_type", "object_id"], name="audit_object"),
             models.Index(fields=["at"], name="audit_at"),
+            models.Index(fields=["domain_id", "id"], name="audit_domain"),
+            models.Index(fields=["actor_id", "id"], name="audit_actor"),
+            models.Index(fields=["operation"], name="audit_operation"),
+            models.Index(
+                fields=["undoes"],
+                condition=models.Q(undoes__isnull=False),
+                name="audit_undoes",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -120,7 +120,7 @@ def _run(job: Job) -> None:
     life = _Life(job, progress)
     log.info("job begun", job=job.pk, kind=job.kind, run=job.runs + 1)
     try:
-        with life, audit.acting(name=job.actor):
+        with life, audit.acting(name=job.actor, operation=f"job-{job.pk}"):
             kind = KINDS.get(job.kind)
             if kind is None:
                 raise LookupError(f"this server knows no job of the kind {job.kind!r}")

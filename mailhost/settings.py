@@ -146,6 +146,7 @@ ROOMS = [
     "certificates",
     "mailboxes",
     "spool",
+    "administration",
     "listeners",
     "mailhost",
 ]

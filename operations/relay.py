@@ -61,6 +61,6 @@ def change(*, row: RelayNetwork, note: str, by: Actor | None) -> RelayNetwork:
 @transaction.atomic
 def remove(*, row: RelayNetwork, by: Actor | None) -> None:
     """Its machines must log in from now on."""
-    audit.record(by, "removed relay network", row)
+    audit.record(by, "removed relay network", row, {"note": (row.note, None)})
     row.delete()
     publish_on_commit(Topic.SETTINGS, 0, NOTE, durable=True)

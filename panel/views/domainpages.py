@@ -18,6 +18,7 @@ from panel import domainactions, notices
 from panel.access import FORM, PROVIDERS, actor_of, opens_for
 from panel.forms import domains as forms
 from panel.forms.tabbed import TabbedForm
+from panel.undoing import undo_of_this
 
 
 @opens_for(PROVIDERS, methods=FORM)
@@ -45,7 +46,7 @@ def edit(request: HttpRequest, name: str) -> HttpResponse:
     version = _version(request, domain) if is_post else domain.version
     tabbed = forms.for_editing(domain, request.POST if is_post else None, by=actor, version=version)
     if is_post and tabbed.is_valid() and tabbed.save(lambda: _save(tabbed, domain, actor)):
-        notices.done(request, f"Saved {domain}.")
+        notices.done(request, f"Saved {domain}.", undo=undo_of_this())
         return redirect("panel:domain", domain.name)
     actions = domainactions.allowed_to(actor)
     context = {

@@ -1,0 +1,87 @@
+"""Undoing what was changed about a domain: options, tabs, further names, its reseller."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from accounts import provisioning
+from accounts.models import Role, User
+from accounts.permissions import Verb
+from administration.errors import GoneSince, MovedOn
+from administration.rules.table import RULES, old_values, require, undoes
+from domains import selectors, services
+from domains.models import TABS, Domain, DomainAlias
+from events.models import AuditEntry
+
+DOMAIN = "domains.domain"
+
+
+def domain_of(entry: AuditEntry) -> Domain:
+    """Locked. Raises GoneSince."""
+    try:
+        return selectors.locked(entry.object_id or 0)
+    except Domain.DoesNotExist:
+        raise GoneSince(f"the domain {entry.object_name}") from None
+
+
+@undoes(DOMAIN, "changed options")
+def options(entry: AuditEntry, by: User | None) -> bool:
+    domain = domain_of(entry)
+    is_switch = set(entry.changes) == {"is_disabled"}
+    require(by, Verb.DISABLE_DOMAIN if is_switch else Verb.CHANGE_OPTIONS, domain)
+    values = old_values(entry, domain)
+    if values:
+        provisioning.change_options(domain=domain, options=values, by=by)
+    return bool(values)
+
+
+def _tab(name: str, entry: AuditEntry, by: User | None) -> bool:
+    domain = domain_of(entry)
+    require(by, Verb(f"change_{name}"), domain)
+    values = old_values(entry, selectors.tab_of(domain, name))
+    if values:
+        provisioning.change_tab(domain=domain, tab=name, values=values, by=by)
+    return bool(values)
+
+
+for _name in TABS:
+    RULES[DOMAIN, f"changed {_name.replace('_', ' ')}"] = partial(_tab, _name)
+
+
+@undoes(DOMAIN, "added domain alias")
+def added_alias(entry: AuditEntry, by: User | None) -> bool:
+    domain = domain_of(entry)
+    require(by, Verb.CHANGE_DOMAIN_ALIASES, domain)
+    alias = DomainAlias.objects.filter(domain=domain, name=entry.changes["alias"][1]).first()
+    if alias is not None:
+        services.remove_alias(alias=alias, by=by)
+    return alias is not None
+
+
+@undoes(DOMAIN, "removed domain alias")
+def removed_alias(entry: AuditEntry, by: User | None) -> bool:
+    domain = domain_of(entry)
+    require(by, Verb.CHANGE_DOMAIN_ALIASES, domain)
+    name = entry.changes["alias"][0]
+    if DomainAlias.objects.filter(domain=domain, name=name).exists():
+        return False
+    services.add_alias(domain=domain, name=name, by=by)
+    return True
+
+
+@undoes(DOMAIN, "handed over domain")
+def handed_over(entry: AuditEntry, by: User | None) -> bool:
+    domain = domain_of(entry)
+    require(by, Verb.MANAGE_SERVER)
+    old, new = entry.changes["reseller"]
+    ownership = getattr(domain, "ownership", None)
+    current = str(ownership.reseller) if ownership else None
+    if current == old:
+        return False
+    if current != new:
+        raise MovedOn("the reseller", str(new or "nobody"), str(current or "nobody"))
+    reseller = User.objects.filter(domain=None, role=Role.RESELLER, local_part=old).first()
+    if old is not None and reseller is None:
+        raise GoneSince(f"the reseller {old}")
+    provisioning.hand_over(domain=domain, reseller=reseller, by=by)
+    return True

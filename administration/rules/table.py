@@ -1,0 +1,98 @@
+"""The table of rules, and what most of them are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.db.models import Model
+
+from accounts import permissions
+from accounts.errors import NotPermitted
+from accounts.models import User
+from accounts.permissions import Verb
+from administration.errors import CannotUndo, MovedOn
+from domains.models import Domain
+from events import audit
+from events.models import AuditEntry
+
+# Takes the change back by the service that made it, after asking whether `by` may (None: the
+# server's own operator). False: all is as it was before already. Raises Refused.
+Rule = Callable[[AuditEntry, User | None], bool]
+
+RULES: dict[tuple[str, str], Rule] = {}
+
+# Why a change that looks as if it could be undone has no way back.
+NO_WAY_BACK = {
+    ("domains.domain", "created domain"): (
+        "a new domain may have mail already: delete it instead, which asks for its name"
+    ),
+    ("accounts.user", "set password"): (
+        "passwords are not kept, so the old one cannot be set again: set a new one"
+    ),
+    ("accounts.user", "removed app password"): (
+        "app passwords are not kept, so it cannot be made valid again: add a new one"
+    ),
+    ("spool.gateway", "deleted gateway"): "the gateway's password is not kept: add it anew",
+}
+
+
+def undoes(model: str, *verbs: str) -> Callable[[Rule], Rule]:
+    """`@undoes("accounts.user", "changed user")`."""
+
+    def register(rule: Rule) -> Rule:
+        RULES.update({(model, verb): rule for verb in verbs})
+        return rule
+
+    return register
+
+
+def rule_for(entry: AuditEntry) -> Rule:
+    """Raises CannotUndo, with the reason."""
+    key = (entry.object_type, entry.verb)
+    if key in RULES:
+        return RULES[key]
+    raise CannotUndo(NO_WAY_BACK.get(key, "this has no way back"))
+
+
+def require(by: User | None, verb: Verb, domain: Domain | None = None) -> None:
+    """Raises NotPermitted, FeatureOff."""
+    if by is None:
+        return
+    if verb == Verb.MANAGE_SERVER and verb not in permissions.VERBS[by.role]:
+        raise NotPermitted(verb)
+    permissions.require(by, verb, domain)
+
+
+def old_values(entry: AuditEntry, row: Model) -> dict[str, Any]:
+    """What must be set on `row` to be as before; empty if it is. Raises MovedOn, CannotUndo."""
+    return earlier(entry, {name: audit.plain(getattr(row, name)) for name in entry.changes})
+
+
+def earlier(entry: AuditEntry, current: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for values that are found otherwise; those that the entry lacks do not matter."""
+    values = {}
+    for name, (old, new) in entry.changes.items():
+        if audit.MASK in (old, new) or name in audit.SECRETS:
+            raise CannotUndo(f"the old {_words(name)} is not kept")
+        found = current[name]
+        if found == old:
+            continue
+        if found != new:
+            raise MovedOn(_words(name), _show(new), _show(found))
+        values[name] = old
+    return values
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _show(value: Any) -> str:
+    if value is None or value == "":
+        return "nothing"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "nothing"
+    return str(value)

@@ -1,0 +1,93 @@
+"""The audit trail as an actor may see it, and searching in it (X-005)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from django.db.models import Q, QuerySet, TextField
+from django.db.models.functions import Cast
+
+from accounts import selectors
+from accounts.models import Role, User
+from administration.errors import EntryUnknown
+from events.models import AuditEntry
+
+MOST_TERMS = 12
+FIELDS = {
+    "actor": "actor__icontains",
+    "object": "object_name__icontains",
+    "verb": "verb__icontains",
+    "reason": "reason__icontains",
+    "from": "client_address__startswith",
+    "operation": "operation",
+}
+_TERM = re.compile(r'(?:(\w+):)?(?:"([^"]*)"|(\S+))')
+
+
+def audit_for(actor: User | None) -> QuerySet[AuditEntry]:
+    """None and system administrators: all; others: what is about their domains, or their own."""
+    rows = AuditEntry.objects.alias(changes_text=Cast("changes", TextField()))
+    if actor is None or actor.role == Role.SYSTEM_ADMINISTRATOR:
+        return rows
+    own = Q(actor_id=actor.pk)
+    if actor.role == Role.USER:
+        return rows.filter(own)
+    return rows.filter(own | Q(domain_id__in=selectors.domains_for(actor).values("pk")))
+
+
+def operation_for(actor: User | None, *, entry: int = 0, operation: str = "") -> list[AuditEntry]:
+    """All entries of one operation, by its name or by one of them. Raises EntryUnknown.
+
+    An operation that reaches beyond what the actor sees is cut to what he does.
+    """
+    rows = audit_for(actor)
+    if not operation:
+        found = rows.filter(pk=entry).first()
+        if found is None:
+            raise EntryUnknown(str(entry))
+        if not found.operation:
+            return [found]
+        operation = found.operation
+    entries = list(rows.filter(operation=operation).order_by("pk"))
+    if not entries:
+        raise EntryUnknown(operation)
+    return entries
+
+
+def undone_among(entries: Iterable[AuditEntry]) -> set[int]:
+    """The keys of those that another entry has taken back."""
+    keys = [entry.pk for entry in entries]
+    rows = AuditEntry.objects.filter(undoes__in=keys)
+    return {key for key in rows.values_list("undoes", flat=True) if key is not None}
+
+
+def matching(query: str) -> Q:
+    """Words, each somewhere in the entry; `actor:`, `object:`, `verb:`, `reason:`, `from:` and
+    `operation:` look at one place, `since:` and `until:` take a day; quotes keep words together.
+    """
+    found = Q()
+    for name, quoted, bare in _TERM.findall(query)[:MOST_TERMS]:
+        found &= _term(name.lower(), quoted or bare)
+    return found
+
+
+def _term(name: str, text: str) -> Q:
+    if name in FIELDS:
+        return Q(**{FIELDS[name]: text})
+    if name in ("since", "until") and (day := _day(text)) is not None:
+        return Q(at__gte=day) if name == "since" else Q(at__lt=day + timedelta(days=1))
+    text = f"{name}:{text}" if name else text
+    places = ("actor", "verb", "object_name", "reason", "changes_text")
+    anywhere = Q()
+    for place in places:
+        anywhere |= Q(**{f"{place}__icontains": text})
+    return anywhere
+
+
+def _day(text: str) -> datetime | None:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        return None
