@@ -12,8 +12,9 @@ from accounts.models import User
 from domains import services as domain_services
 from domains.models import DomainLimits
 from events.models import AuditEntry
+from tests.browser import Visitor
 from tests.panel.test_domain_pages import filled
-from tests.people import World
+from tests.people import World, make_world
 
 pytestmark = pytest.mark.django_db
 
@@ -102,3 +103,14 @@ def test_the_trail_takes_no_query_for_each_row(
 
     growth = queries_grow(log_in(world.root), "/panel/audit/", more)
     assert growth.many <= growth.few  # type: ignore[attr-defined]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_pages_are_accessible_on_a_desk_and_a_phone(visitor: Visitor) -> None:
+    world = make_world()
+    services.change_user(user=world.user, values={"full_name": "Alice"}, by=world.root)
+    domain_services.change_tab(domain=world.own, tab="limits", values={"users": 7}, by=world.root)
+    entry = AuditEntry.objects.order_by("-id")[0]
+    visitor.log_in(world.root)
+    visitor.inspect("/panel/audit/", "audit")
+    visitor.inspect(f"/panel/audit/{entry.pk}/", "audit-operation")
