@@ -9,11 +9,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from django.db import models, transaction
+from django.db.models import QuerySet
 
 from domains.directory import Memory
+from domains.errors import ChangedMeanwhile, Problem, ValuesRefused
 from domains.values import replace, settable_fields
 from events import audit
 from events.audit import Actor
+from events.models import AuditEntry
 from switchboard.publish import publish_on_commit
 from switchboard.topics import Topic
 
@@ -64,6 +67,46 @@ class SingleRow(Generic[M]):
 
 
 ALL: dict[str, SingleRow[Any]] = {}
+
+
+def history() -> QuerySet[AuditEntry]:
+    """Every change of any of these settings, newest first."""
+    labels = [row.model._meta.label_lower for row in ALL.values()]
+    return AuditEntry.objects.filter(object_type__in=labels).order_by("-id")
+
+
+def version() -> int:
+    """Grows with every change of any of them."""
+    return history().values_list("pk", flat=True).first() or 0
+
+
+@transaction.atomic
+def change_all(
+    changes: Mapping[str, Mapping[str, Any]],
+    *,
+    by: Actor | None,
+    expected_version: int | None = None,
+) -> None:
+    """Change several rows together or none of them; `changes` are values by a row's name.
+
+    Raises ValuesRefused, whose fields are `name.field`, and ChangedMeanwhile if the settings have
+    another version than expected.
+    """
+    for name in sorted(changes):
+        model = ALL[name].model
+        model._default_manager.get_or_create(pk=KEY)
+        model._default_manager.select_for_update().get(pk=KEY)
+    found = version()
+    if expected_version is not None and expected_version != found:
+        raise ChangedMeanwhile(expected_version, found)
+    problems: list[Problem] = []
+    for name in sorted(changes):
+        try:
+            ALL[name].change(changes[name], by=by)
+        except ValuesRefused as error:
+            problems += [Problem(f"{name}.{one.field}", one.reason) for one in error.problems]
+    if problems:
+        raise ValuesRefused(tuple(problems))
 
 
 def forget_all() -> None:

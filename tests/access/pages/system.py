@@ -1,0 +1,10 @@
+"""Who may open the pages of the whole server."""
+
+from tests.access.rows import Page
+
+#                                   anonymous user other_admin admin other_reseller reseller root
+PAGES = [
+    Page("panel:settings",          "login    403  403         403   403            403      200"),
+    Page("panel:settings",          "login    403  403         403   403            403      200",
+         post={}),
+]  # fmt: skip
