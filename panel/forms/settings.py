@@ -105,6 +105,8 @@ LABELS = {
     "free_space_floor_mb": "Least free space",
     "free_space_floor_percent": "Least free share",
     "oldest_share_percent": "Share of the oldest mail",
+    "detailed": "Detailed logs",
+    "switched_off": "Logs switched off",
     "keep_days": "Keep logs",
     "syslog": "System log",
     "resolver.primary": "First name server",
@@ -129,10 +131,19 @@ class NumbersField(forms.CharField):
         return [int(part) for part in parts]
 
 
+class Checkboxes(forms.CheckboxSelectMultiple):
+    """Its class is that of each box, not that of the box around them."""
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        context["widget"]["attrs"]["class"] = "checkboxes"
+        return context
+
+
 class LogsField(forms.MultipleChoiceField):
     """Some of the logs, in a settled order."""
 
-    widget = forms.CheckboxSelectMultiple
+    widget = Checkboxes
 
     def __init__(self, kinds: list[Kind]) -> None:
         super().__init__(choices=[(kind.value, TITLES[kind]) for kind in kinds], required=False)
