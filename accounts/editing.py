@@ -1,4 +1,4 @@
-"""Everything that one Save of a domain's page changes, in one transaction (D-030)."""
+"""Everything that one Save of a page changes, in one transaction (D-030)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.db import transaction
 
 from accounts import administrators, caps, provisioning, services
 from accounts.models import User
+from accounts.passwords import Verifiers
 from accounts.services import NewUser
 from domains import selectors
 from domains.errors import ChangedMeanwhile, Problem, ValuesRefused
@@ -57,3 +58,28 @@ def change_domain(
         if found is None:
             raise ValuesRefused((Problem("administrator", "the domain has no such user"),))
         administrators.appoint(user=found, by=by)
+
+
+@transaction.atomic
+def edit_user(
+    *,
+    user: User,
+    by: Actor | None,
+    values: Values | None = None,
+    verifiers: Verifiers | None = None,
+    is_administrator: bool | None = None,
+    expected_version: int | None = None,
+) -> User:
+    """One Save of a user's page, all or nothing; None: it stays as it is.
+
+    Raises what `services.change_user` and `administrators.revoke` do.
+    """
+    user = services.change_user(
+        user=user, values=values or {}, by=by, expected_version=expected_version
+    )
+    if is_administrator is not None:
+        set_role = administrators.grant if is_administrator else administrators.revoke
+        user = set_role(user=user, by=by)
+    if verifiers is not None:
+        user = services.set_verifiers(user=user, verifiers=verifiers, by=by)
+    return user

@@ -156,6 +156,12 @@ def verbs_to_change(values: Values) -> frozenset[Verb]:
     return frozenset(verbs)
 
 
+def check(values: Values) -> None:
+    """Raises ValuesRefused as `add_user` and `change_user` would, and changes nothing."""
+    user = User()
+    _check_profile(user, replace(user, values, fields=USER_FIELDS))
+
+
 def set_password(*, user: User, password: str, by: Actor | None, allow_weak: bool = False) -> User:
     """Replace every verifier; log-ins with the old password end. Raises PasswordRefused."""
     verifiers = new_verifiers(password, user.local_part, allow_weak=allow_weak)

@@ -9,9 +9,15 @@ from accounts import errors as of_accounts
 from domains import errors as of_domains
 from domains.errors import Refused
 from domains.localparts import LocalPartMalformed
+from jobs.errors import JobUnknown
 
 # What one may not see answers as if it were not there: 404.
-OUT_OF_SIGHT = (of_domains.DomainUnknown, of_accounts.UserUnknown, of_accounts.AliasUnknown)
+OUT_OF_SIGHT = (
+    of_domains.DomainUnknown,
+    of_accounts.UserUnknown,
+    of_accounts.AliasUnknown,
+    JobUnknown,
+)
 # What one sees but may not do: 403.
 FORBIDDEN = (of_accounts.NotPermitted, of_accounts.FeatureOff)
 

@@ -103,3 +103,9 @@ def of_model(model: type[models.Model], names: tuple[str, ...]) -> dict[str, for
 
 def values_of(row: models.Model, names: tuple[str, ...]) -> Mapping[str, Any]:
     return {name: getattr(row, name) for name in names}
+
+
+def version_in(data: Mapping[str, Any]) -> int:
+    """The version of a row that a page was opened with; nonsense never fits."""
+    text = str(data.get("version", ""))
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0

@@ -17,6 +17,7 @@ from domains.models import TABS, Domain
 from panel import domainactions, notices
 from panel.access import FORM, PROVIDERS, actor_of, opens_for
 from panel.forms import domains as forms
+from panel.forms.base import version_in
 from panel.forms.tabbed import TabbedForm
 from panel.undoing import undo_of_this
 
@@ -43,7 +44,7 @@ def edit(request: HttpRequest, name: str) -> HttpResponse:
     found = selectors.domain_for(actor, name, verb=Verb.CHANGE_OPTIONS)
     domain = selectors.domains_for(actor).select_related(*_rows()).get(pk=found.pk)
     is_post = request.method == "POST"
-    version = _version(request, domain) if is_post else domain.version
+    version = version_in(request.POST) if is_post else domain.version
     tabbed = forms.for_editing(domain, request.POST if is_post else None, by=actor, version=version)
     if is_post and tabbed.is_valid() and tabbed.save(lambda: _save(tabbed, domain, actor)):
         notices.done(request, f"Saved {domain}.", undo=undo_of_this())
@@ -89,12 +90,6 @@ def _save(tabbed: TabbedForm, domain: Domain, actor: User) -> None:
         new_administrator=options.new_administrator(),
         expected_version=tabbed.version,
     )
-
-
-def _version(request: HttpRequest, domain: Domain) -> int:
-    """What the page was opened with; nonsense never fits."""
-    text = request.POST.get("version", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def _rows() -> list[str]:

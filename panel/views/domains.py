@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -11,9 +9,8 @@ from django.urls import path, reverse
 
 from accounts import permissions, provisioning, selectors
 from accounts.permissions import Verb
-from domains.errors import Refused
 from domains.models import Domain
-from panel import domainactions, figures, notices, refusals
+from panel import bulk, domainactions, figures, notices
 from panel.access import ACTION, FORM, PROVIDERS, actor_of, opens_for
 from panel.domainlist import DomainListing, domains_in_sight
 from panel.lists import BulkAction
@@ -70,7 +67,7 @@ def delete(request: HttpRequest) -> HttpResponse:
         permissions.require(actor, Verb.CLOSE_DOMAIN, domain)
         provisioning.close_domain(domain=domain, by=actor)
 
-    _tell(request, "Deleted", *_each(chosen, close))
+    bulk.tell(request, "Deleted", bulk.each(chosen, close), "domains")
     return redirect("panel:domains")
 
 
@@ -98,41 +95,13 @@ def _set_disabled(request: HttpRequest, is_disabled: bool) -> HttpResponse:
         permissions.require(actor, Verb.DISABLE_DOMAIN, domain)
         provisioning.change_options(domain=domain, options={"is_disabled": is_disabled}, by=actor)
 
-    done, refused = _each(chosen, change)
+    outcome = bulk.each(chosen, change)
     opposite = reverse("panel:domains-enable" if is_disabled else "panel:domains-disable")
-    names = [domain.name for domain in done]
+    names = [domain.name for domain in outcome.done]
     undo = Undo(opposite, {"selected": names}) if 0 < len(names) <= LARGEST_UNDO else None
-    _tell(request, "Disabled" if is_disabled else "Enabled", done, refused, undo)
+    verb = "Disabled" if is_disabled else "Enabled"
+    bulk.tell(request, verb, outcome, "domains", undo=undo)
     return redirect(_back(request))
-
-
-def _each(chosen: list[Domain], change: Callable[[Domain], None]) -> tuple[list[Domain], list[str]]:
-    """Every row is authorised and changed singly; a refusal does not stop the rest (X-006)."""
-    done, refused = [], []
-    for domain in chosen:
-        try:
-            change(domain)
-        except Refused as error:
-            refused.append(f"{domain}: {refusals.words(error)}")
-        else:
-            done.append(domain)
-    return done, refused
-
-
-def _tell(
-    request: HttpRequest,
-    verb: str,
-    done: list[Domain],
-    refused: list[str],
-    undo: Undo | None = None,
-) -> None:
-    if done:
-        what = str(done[0]) if len(done) == 1 else f"{len(done):,} domains"
-        notices.done(request, f"{verb} {what}.", undo=undo)
-    if refused:
-        shown = "\n".join(refused[:10])
-        more = len(refused) - 10
-        notices.failed(request, shown + (f"\n… and {more:,} more." if more > 0 else ""))
 
 
 def _back(request: HttpRequest) -> str:

@@ -1,0 +1,40 @@
+"""What all pages about one domain show: its name, and the way to its other pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.http import HttpRequest
+
+from domains.models import Domain
+from panel import domainactions
+from panel.access import PROVIDERS, actor_of
+from panel.domainactions import Action, ActionLink
+from panel.lists import Link
+
+# Its own people find the same pages in the menu; what acts at once has no place among pages.
+NOT_SHOWN = frozenset({"panel:domain-impersonate", "panel:domain-reload", "panel:domain-rename"})
+
+
+def about(request: HttpRequest, domain: Domain) -> dict[str, Any]:
+    """The context that `panel/domains/nav.html` and `panel/domains/crumbs.html` need."""
+    actor = actor_of(request)
+    is_provider = actor.role in PROVIDERS
+    found: dict[str, Any] = {"domain": domain, "is_provider": is_provider}
+    if is_provider:
+        shown = [one for one in domainactions.allowed_to(actor) if one.url_name not in NOT_SHOWN]
+        found["domain_links"] = list(_links(shown, domain.name, request.path))
+    return found
+
+
+def _links(actions: list[Action], name: str, path: str) -> Iterator[Link]:
+    links = list(domainactions.links(actions, name))
+    active = _active(links, path)
+    for link in links:
+        yield Link(link.label, link.url, link.url == active)
+
+
+def _active(links: list[ActionLink], path: str) -> str:
+    """The longest address that the path begins with."""
+    return max((link.url for link in links if path.startswith(link.url)), key=len, default="")

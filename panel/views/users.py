@@ -1,0 +1,132 @@
+"""The users of a domain, and what is done to several of them at once (U-010, U-016)."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import path, reverse
+
+from accounts import selectors, services
+from accounts.models import Status, User
+from accounts.permissions import Verb
+from domains.models import Domain
+from panel import bulk, confirming, notices, ofdomain, usercsv
+from panel.access import ACTION, ADMINISTRATORS, actor_of, opens_for
+from panel.confirming import Question
+from panel.lists import BulkAction
+from panel.notices import Undo
+from panel.userlist import UserListing, users_of
+
+# More names than this are not kept for Undo: they travel with the notice.
+LARGEST_UNDO = 50
+# Deleting a mailbox takes time for each of its messages, and a page waits for it.
+MOST_DELETED_AT_ONCE = 100
+WARNING = (
+    "This cannot be undone. The mailboxes below are removed with all their mail, and so are "
+    "aliases that lead nowhere else. New mail for these addresses is refused."
+)
+
+
+@opens_for(ADMINISTRATORS)
+def users(request: HttpRequest, name: str) -> HttpResponseBase:
+    actor = actor_of(request)
+    domain = selectors.domain_for(actor, name, verb=Verb.CHANGE_USERS)
+    urls = _urls(domain)
+    listing = UserListing(request, users_of(actor, domain), actions=_bulk_actions(urls))
+    listing.add_url = urls["new"]
+    if request.GET.get("format") == "csv":
+        return usercsv.export(f"users of {domain.name}.csv", listing.matching)
+    for row in listing.rows:
+        row.url = reverse("panel:user", args=(domain.name, row.local_part))  # type: ignore[attr-defined]
+    return listing.response(urls=urls, **ofdomain.about(request, domain))
+
+
+@opens_for(ADMINISTRATORS, methods=ACTION)
+def enable(request: HttpRequest, name: str) -> HttpResponse:
+    return _set_status(request, name, Status.ENABLED)
+
+
+@opens_for(ADMINISTRATORS, methods=ACTION)
+def disable(request: HttpRequest, name: str) -> HttpResponse:
+    return _set_status(request, name, Status.DISABLED)
+
+
+@opens_for(ADMINISTRATORS, methods=ACTION)
+def delete(request: HttpRequest, name: str) -> HttpResponse:
+    """Asks first: the address of one user, or how many, must be typed."""
+    actor = actor_of(request)
+    domain = selectors.domain_for(actor, name, verb=Verb.CHANGE_USERS)
+    urls = _urls(domain)
+    chosen = _selected(request, domain)[: MOST_DELETED_AT_ONCE + 1]
+    if not chosen or len(chosen) > MOST_DELETED_AT_ONCE:
+        notices.warned(request, f"Select one to {MOST_DELETED_AT_ONCE} users to delete.")
+        return redirect(urls["list"])
+    one = len(chosen) == 1
+    question = Question(
+        heading="Delete user" if one else f"Delete {len(chosen)} users",
+        warning=WARNING,
+        rows=[(user.local_part, str(user)) for user in chosen],
+        url=urls["delete"],
+        back_url=urls["list"],
+        back_label=f"Users of {domain}",
+        wanted=str(chosen[0]) if one else f"delete {len(chosen)} users",
+    )
+    if not confirming.is_confirmed(request, question):
+        return confirming.ask(request, question)
+    outcome = bulk.each(chosen, lambda user: services.delete_user(user=user, by=actor))
+    bulk.tell(request, "Deleted", outcome, "users")
+    return redirect(urls["list"])
+
+
+def _set_status(request: HttpRequest, name: str, status: Status) -> HttpResponse:
+    actor = actor_of(request)
+    domain = selectors.domain_for(actor, name, verb=Verb.CHANGE_USERS)
+    urls = _urls(domain)
+    chosen = [user for user in _selected(request, domain) if user.status != status]
+    if not chosen:
+        notices.warned(request, "No selected user needed this.")
+        return redirect(_back(request, urls["list"]))
+    outcome = bulk.each(
+        chosen, lambda user: services.change_user(user=user, values={"status": status}, by=actor)
+    )
+    is_enabled = status == Status.ENABLED
+    opposite = urls["disable" if is_enabled else "enable"]
+    # The way back of those who were disabled in another manner would not be the same way.
+    kept = {Status.ENABLED, Status.DISABLED}
+    names = [user.local_part for user in outcome.done if user.status in kept]
+    undo = Undo(opposite, {"selected": names}) if 0 < len(names) <= LARGEST_UNDO else None
+    bulk.tell(request, "Enabled" if is_enabled else "Disabled", outcome, "users", undo=undo)
+    return redirect(_back(request, urls["list"]))
+
+
+def _selected(request: HttpRequest, domain: Domain) -> list[User]:
+    return list(UserListing(request, users_of(actor_of(request), domain)).selected())
+
+
+def _bulk_actions(urls: dict[str, str]) -> tuple[BulkAction, ...]:
+    return (
+        BulkAction("Enable", "play", urls["enable"]),
+        BulkAction("Disable", "pause", urls["disable"]),
+        BulkAction("Delete…", "trash-2", urls["delete"], is_danger=True),
+    )
+
+
+def _urls(domain: Domain) -> dict[str, str]:
+    names = ("new", "enable", "disable", "delete", "import")
+    urls = {name: reverse(f"panel:users-{name}", args=(domain.name,)) for name in names}
+    return {**urls, "list": reverse("panel:users", args=(domain.name,))}
+
+
+def _back(request: HttpRequest, url: str) -> str:
+    """The list as it was filtered."""
+    state = request.GET.urlencode()
+    return f"{url}?{state}" if state else url
+
+
+urlpatterns = [
+    path("domain/<str:name>/users/", users, name="users"),
+    path("domain/<str:name>/users/enable/", enable, name="users-enable"),
+    path("domain/<str:name>/users/disable/", disable, name="users-disable"),
+    path("domain/<str:name>/users/delete/", delete, name="users-delete"),
+]
