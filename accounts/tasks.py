@@ -18,7 +18,7 @@ from jobs.progress import Progress
 def import_users(progress: Progress, *, domain: int, sealed: str, existing: str) -> dict[str, Any]:
     """In the name of who asked, who must still be allowed to."""
     row = Domain.objects.get(pk=domain)
-    by = User.objects.select_related("domain").get(pk=progress.actor_id)
+    by = User.objects.select_related("domain").get(pk=progress.actor_id or 0)
     permissions.require(by, Verb.CHANGE_USERS, row)
     lines = userimport.unseal(sealed)
     outcome = Outcome(**progress.kept) if progress.kept else Outcome()

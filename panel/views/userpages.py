@@ -96,7 +96,7 @@ def _save(request: HttpRequest, tabbed: TabbedForm, user: User, actor: User) -> 
 
 
 def _take_role(values: dict[str, Any], domain: Domain, actor: User) -> bool | None:
-    wanted = values.pop("is_administrator", None)
+    wanted: bool | None = values.pop("is_administrator", None)
     if wanted is not None:
         permissions.require(actor, Verb.CHANGE_ADMINISTRATORS, domain)
     return wanted

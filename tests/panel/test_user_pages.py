@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -44,7 +44,7 @@ def text_of(response: Any) -> str:
 def test_the_list_shows_name_space_status_and_last_login(world: World, log_in: LogIn) -> None:
     User.objects.filter(pk=world.user.pk).update(full_name="Alice A.", mailbox_size_mb=10)
     AccountUsage.objects.update_or_create(account=world.user, defaults={"bytes": 8 * 2**20})
-    at = datetime(2026, 3, 4, 5, 6, tzinfo=timezone.utc)
+    at = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
     LastActivity.objects.create(user=world.user, at=at, service="imap", client_address="192.0.2.7")
     for who in (world.admin, world.reseller, world.root):
         page = log_in(who).get(LIST)
