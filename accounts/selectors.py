@@ -13,7 +13,7 @@ from accounts.permissions import Verb
 from domains import selectors as domain_selectors
 from domains.errors import DomainUnknown
 from domains.limits import effective
-from domains.models import Domain
+from domains.models import Domain, DomainAlias
 from protocols.address import fold
 
 
@@ -91,6 +91,17 @@ def alias_for(actor: User, address: str, *, verb: Verb = Verb.VIEW) -> UserAlias
         raise AliasUnknown(address)
     permissions.require(actor, verb, domain)
     return alias
+
+
+def catch_all_for(actor: User, domain: Domain) -> UserAlias | None:
+    """Who gets mail for unknown local parts; None: nobody does, or the domain is out of sight."""
+    rows = UserAlias.objects.select_related("domain").filter(local_part=CATCH_ALL, domain=domain)
+    return rows.filter(domain__in=domains_for(actor)).first()
+
+
+def domain_aliases_for(actor: User) -> QuerySet[DomainAlias]:
+    """Further names of the domains in sight."""
+    return DomainAlias.objects.select_related("domain").filter(domain__in=domains_for(actor))
 
 
 def in_use(domain: Domain) -> list[InUse]:

@@ -44,6 +44,9 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
         f"The feature “{e.feature.replace('_', ' ')}” is switched off for this domain, "
         "or withheld by its plan."
     ),
+    of_accounts.TargetUnknown: lambda e: f"{e.target} leads nowhere: there is no such address.",
+    of_accounts.TargetMalformed: lambda e: f"“{e.target}” cannot be used: {e.reason}.",
+    of_accounts.AliasLoops: lambda e: f"This would go in a circle: {' → '.join(e.path)}.",
     of_accounts.NotPermitted: lambda e: "Your role does not include this.",
 }
 
@@ -56,6 +59,9 @@ FIELDS: dict[type[Exception], Callable[[Any], str]] = {
     of_accounts.PasswordRefused: lambda e: "password",
     of_accounts.LocalPartTaken: lambda e: "username",
     LocalPartMalformed: lambda e: "username",
+    of_accounts.TargetUnknown: lambda e: "targets",
+    of_accounts.TargetMalformed: lambda e: "targets",
+    of_accounts.AliasLoops: lambda e: "targets",
 }
 
 

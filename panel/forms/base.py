@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from django import forms
 from django.db import models
 from django.forms import BoundField
 
+from panel import refusals
 from panel.forms import words
 
 SWITCH = "_enabled"
@@ -37,12 +38,19 @@ class PanelForm(forms.Form):
 
     use_required_attribute = False  # a hidden tab's field would block Save without a word
     help_page = ""
+    # What a service calls a field, where the form has another name for it.
+    other_names: Mapping[str, str] = {}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
         for name, field in self.fields.items():
             dress(name, field)
+
+    def add(self, name: str, field: forms.Field) -> None:
+        """One field more, dressed as the others."""
+        self.fields[name] = field
+        dress(name, field)
 
     def cells(self) -> Iterator[Cell]:
         """Fields that are filled in, in order."""
@@ -68,7 +76,20 @@ class PanelForm(forms.Form):
 
     def refuse(self, name: str | None, sentence: str) -> None:
         """Put a refusal of a service to the field that it blames, or on top of the form."""
+        name = self.other_names.get(name or "", name)
         self.add_error(name if name in self.fields else None, sentence)
+
+    def save(self, service: Callable[[], object]) -> bool:
+        """Call the service; what it refuses goes to the fields, and the answer is False."""
+        try:
+            service()
+        except refusals.Refused as error:
+            if isinstance(error, refusals.OUT_OF_SIGHT + refusals.FORBIDDEN[:1]):
+                raise
+            for name, sentence in refusals.problems(error):
+                self.refuse(name, sentence)
+            return False
+        return True
 
     def changed_values(self) -> dict[str, Any]:
         """Cleaned values of the fields that differ from what the page was opened with."""

@@ -16,7 +16,7 @@ from accounts.settings import LONGEST_PASSWORD
 from domains.models import TABS, Domain
 from domains.values import settable_fields
 from operations.addresses import own_addresses
-from panel.forms.base import PanelForm, dress, of_model, values_of
+from panel.forms.base import PanelForm, of_model, values_of
 from panel.forms.tabbed import FormTab, TabbedForm
 
 OPTIONS = ("listen_ip", "list_command_address", "is_disabled")
@@ -105,7 +105,8 @@ class NewOptionsForm(PanelForm):
                 help_text="Absolute, and of no other use; empty: below the data folder.",
             ),
         }
-        _add(self, fields)
+        for name, field in fields.items():
+            self.add(name, field)
 
     def new_user(self) -> NewUser:
         """The administrator to be. Slow. Raises PasswordRefused."""
@@ -143,7 +144,8 @@ class EditOptionsForm(PanelForm):
             ),
             **_administrator_fields(is_required=False),
         }
-        _add(self, fields)
+        for name, field in fields.items():
+            self.add(name, field)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -174,12 +176,6 @@ def _new_user(data: dict[str, Any]) -> NewUser:
         verifiers=services.new_verifiers(data["password"], data["username"]),
         values={"full_name": data["full_name"]},
     )
-
-
-def _add(form: PanelForm, fields: dict[str, forms.Field]) -> None:
-    for name, field in fields.items():
-        form.fields[name] = field
-        dress(name, field)
 
 
 @lru_cache(maxsize=len(TABS))

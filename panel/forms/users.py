@@ -15,7 +15,7 @@ from accounts.passwords import Verifiers
 from accounts.permissions import Verb
 from accounts.settings import LONGEST_PASSWORD
 from domains.models import Domain
-from panel.forms.base import PanelForm, dress, of_model, values_of
+from panel.forms.base import PanelForm, of_model, values_of
 from panel.forms.tabbed import FormTab, TabbedForm
 
 MAILBOX = (
@@ -69,17 +69,13 @@ class ProfileForm(UserForm):
     def __init__(self, user: User | None, domain: Domain, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if user is None:
-            self._add("username", _username(domain))
-            self._add("password", _password("Without one nobody can log in until it is set."))
-        self._add("full_name", forms.CharField(max_length=200, required=False))
-        self._add("reply_to", forms.CharField(max_length=320, required=False, help_text=REPLY_TO))
-        self._add("time_zone", forms.ChoiceField(choices=_with(time_zones(), user, "time_zone")))
+            self.add("username", _username(domain))
+            self.add("password", _password("Without one nobody can log in until it is set."))
+        self.add("full_name", forms.CharField(max_length=200, required=False))
+        self.add("reply_to", forms.CharField(max_length=320, required=False, help_text=REPLY_TO))
+        self.add("time_zone", forms.ChoiceField(choices=_with(time_zones(), user, "time_zone")))
         languages = tuple(settings.LANGUAGES)
-        self._add("language", forms.ChoiceField(choices=_with(languages, user, "language")))
-
-    def _add(self, name: str, field: forms.Field) -> None:
-        self.fields[name] = field
-        dress(name, field)
+        self.add("language", forms.ChoiceField(choices=_with(languages, user, "language")))
 
 
 REPLY_TO = "Where answers go if not to the address itself."
