@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 
@@ -186,11 +187,12 @@ def tab_form(tab: str) -> type[PanelForm]:
     return type(f"{model.__name__}Form", (PanelForm,), {**fields, "help_page": f"domains.{tab}"})
 
 
-def for_new(data: Any) -> TabbedForm:
+def for_new(data: Any, *, only: Collection[str] = tuple(TABS)) -> TabbedForm:
+    """`only`: the tabs besides the options; what the others hold is the default."""
     tabs = [FormTab("options", "Options", NewOptionsForm(data, prefix="options"))]
     for tab, model in TABS.items():
-        initial = values_of(model(), settable_fields(model))
-        tabs.append(_tab(tab, data, initial))
+        if tab in only:
+            tabs.append(_tab(tab, data, values_of(model(), settable_fields(model))))
     return TabbedForm(tabs)
 
 

@@ -23,4 +23,10 @@ PAGES = [
          query="name=own.example"),
     Page("panel:domains-delete",    "login    403  403         403   302            200      200",
          post={"selected": ["own.example"]}),
+    Page("panel:domain-wizard",     "login    403  403         403   200            200      200",
+         (1,)),
+    Page("panel:domain-wizard",     "login    403  403         403   200            200      200",
+         (1,), post={}),
+    Page("panel:domain-opened",     "login    403  403         403   404            200      200",
+         ("own.example",)),
 ]  # fmt: skip

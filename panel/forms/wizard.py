@@ -1,0 +1,92 @@
+"""A new domain page by page: what was entered so far waits in the session (D-022…D-025)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import MutableMapping
+from typing import Any
+
+from accounts import secrets
+from accounts.secrets import Undecipherable
+from panel.forms import domains as forms
+from panel.forms.base import PanelForm
+from panel.forms.tabbed import TabbedForm
+
+KEY = "new-domain"
+PURPOSE = "password of a domain to be"
+STEPS = ("options", "technical", "features", "limits", "sharing")
+TITLES = ("Domain and administrator", "Technical", "Features", "Limits", "Sharing")
+
+
+class Draft:
+    """There is no domain before Save: leaving leaves nothing behind but this, in one session."""
+
+    def __init__(self, session: MutableMapping[str, Any]) -> None:
+        self._session = session
+        self._kept: dict[str, Any] = session.get(KEY, {})
+
+    @property
+    def reached(self) -> int:
+        """The number of the furthest page that may be opened, from 1."""
+        return int(self._kept.get("reached", 1))
+
+    @property
+    def has_password(self) -> bool:
+        return bool(self._password())
+
+    def keep(self, step: str, data: Any) -> None:
+        """What was entered on one page, right or wrong. The password is kept encrypted."""
+        form = forms.for_new(data, only=STEPS).form(step)
+        values = {name: form[name].data for name in form.fields}
+        password = values.pop("password", "")
+        if password:
+            sealed = secrets.encrypt(PURPOSE, password.encode())
+            self._kept["password"] = base64.b64encode(sealed).decode()
+        self._kept[step] = values
+        self._write()
+
+    def reach(self, number: int) -> None:
+        self._kept["reached"] = max(self.reached, number)
+        self._write()
+
+    def forget(self) -> None:
+        self._session.pop(KEY, None)
+
+    def shown(self, step: str) -> PanelForm:
+        """The form of one page with what was entered there, and no word about errors."""
+        form = forms.for_new(None, only=STEPS).form(step)
+        form.initial = {**form.initial, **self._kept.get(step, {})}
+        return self._without_duty(form)
+
+    def tabbed(self) -> TabbedForm:
+        """All pages as one form to be checked and saved."""
+        data: dict[str, Any] = {}
+        blank = forms.for_new(None, only=STEPS)
+        for step in STEPS:
+            form = blank.form(step)
+            values = self._kept.get(step) or {name: form[name].value() for name in form.fields}
+            for name, value in values.items():
+                if value is not None and value is not False:
+                    data[f"{step}-{name}"] = value
+        data["options-password"] = self._password()
+        return forms.for_new(data, only=STEPS)
+
+    def with_errors(self, tabbed: TabbedForm, step: str) -> PanelForm:
+        return self._without_duty(tabbed.form(step))
+
+    def _without_duty(self, form: PanelForm) -> PanelForm:
+        """A password that is kept need not be entered again, and is never sent back."""
+        if "password" in form.fields and self.has_password:
+            form.fields["password"].required = False
+            form.fields["password"].help_text = "Kept from before; empty: it stays."
+        return form
+
+    def _password(self) -> str:
+        sealed = self._kept.get("password", "")
+        try:
+            return secrets.decrypt(PURPOSE, base64.b64decode(sealed)).decode() if sealed else ""
+        except Undecipherable:
+            return ""
+
+    def _write(self) -> None:
+        self._session[KEY] = self._kept
