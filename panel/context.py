@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from accounts.models import Role, User
-from panel import menu, status
+from panel import helptopics, menu, status
 
 THEME_COOKIE = "theme"
 THEMES = ("light", "dark")
@@ -21,6 +21,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     actor = getattr(request, "user", None)
     if isinstance(actor, User) and (match is None or match.app_name == "panel"):
         found["actor"] = actor
+        found["help_topic"] = helptopics.topic_of_page((match and match.url_name) or "")
         found["menu"] = menu.shown_to(actor, request.path)
         if actor.role == Role.SYSTEM_ADMINISTRATOR:
             found["health"] = status.health()

@@ -115,6 +115,7 @@ MENU = (
             Entry("Resellers & API", "key-round", "panel:resellers"),
             Entry("Server settings", "settings", "panel:settings"),
             Entry("My account", "lock", "panel:account"),
+            Entry("Help", "circle-question-mark", "panel:help-index"),
         ),
     ),
 )  # fmt: skip

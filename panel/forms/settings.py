@@ -166,6 +166,7 @@ def form_of(name: str) -> type[PanelForm]:
     fields: dict[str, forms.Field] = {}
     for field, made in of_model(model, settable_fields(model)).items():
         chosen = _special(name, field) or made
+        chosen.initial = made.initial
         chosen.label = LABELS.get(f"{name}.{field}") or LABELS.get(field) or made.label
         chosen.help_text = HELP.get(name, {}).get(field, made.help_text)
         fields[field] = chosen

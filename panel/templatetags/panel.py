@@ -7,9 +7,9 @@ from typing import Any
 from django import template
 from django.contrib.messages import get_messages
 from django.template import Context
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
-from panel import menu, notices
+from panel import helptopics, menu, notices
 from panel.forms.words import label
 
 register = template.Library()
@@ -53,13 +53,8 @@ def page_url(context: Context, name: str, *arguments: object) -> str:
 
 @register.simple_tag
 def help_url(topic: str) -> str:
-    """Where the help on a page or a field stands (X-020); empty as long as there is none."""
-    if not topic:
-        return ""
-    try:
-        return reverse("panel:help", args=(topic,))
-    except NoReverseMatch:
-        return ""
+    """Where the help on a page or a field stands (X-020); empty if there is none."""
+    return helptopics.url(topic)
 
 
 @register.simple_tag(takes_context=True)

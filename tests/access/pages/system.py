@@ -7,4 +7,9 @@ PAGES = [
     Page("panel:settings",          "login    403  403         403   403            403      200"),
     Page("panel:settings",          "login    403  403         403   403            403      200",
          post={}),
+    Page("panel:help-index",        "login    200  200         200   200            200      200"),
+    Page("panel:help",              "login    200  200         200   200            200      200",
+         ("dns",)),
+    Page("panel:help",              "login    404  404         404   404            404      404",
+         ("nothing",)),
 ]  # fmt: skip

@@ -1,0 +1,187 @@
+"""The help that is shipped with the panel: its topics, and which page leads to which (X-020).
+
+A topic's text is `templates/panel/help/topics/KEY.html`; the fields of a form are described by
+the form itself. `settings.spool.patience_days` is the field of that name in `settings.spool`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from django import forms
+from django.urls import reverse
+
+from domains.models import TABS
+from panel.forms import domains as domain_forms
+from panel.forms import settings as setting_forms
+from panel.forms import words
+from panel.forms.base import SWITCH, PanelForm
+
+START = "getting-started"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """`pages`: the names of pages whose help link leads here."""
+
+    key: str
+    title: str
+    group: str
+    pages: tuple[str, ...] = ()
+    form: Callable[[], type[PanelForm]] | None = None
+    intro: str = ""
+
+    @property
+    def template(self) -> str:
+        return f"panel/help/topics/{self.key}.html"
+
+    @property
+    def url(self) -> str:
+        return reverse("panel:help", args=(self.key,))
+
+
+@dataclass(frozen=True, slots=True)
+class FieldHelp:
+    """What is said of one field. `standard`: what holds if nobody sets it."""
+
+    name: str
+    label: str
+    unit: str
+    standard: str
+    text: str
+
+
+def _domain_tab(tab: str) -> Topic:
+    label = domain_forms.LABELS.get(tab, tab.capitalize())
+    return Topic(
+        f"domains.{tab}",
+        f"Domain: {label}",
+        "Domains",
+        form=lambda: domain_forms.tab_form(tab),
+        intro=domain_forms.INTROS[tab],
+    )
+
+
+def _settings_tab(name: str, label: str) -> Topic:
+    return Topic(
+        f"settings.{name}",
+        f"Server settings: {label}",
+        "Server",
+        form=lambda: setting_forms.form_of(name),
+        intro=setting_forms.INTROS[name],
+    )
+
+
+_ALL = (
+    Topic(START, "Getting started", "First steps", ("home",)),
+    Topic("dns", "DNS records of a domain", "First steps", ("dns",)),
+    Topic("mail-programs", "Setting up a mail program", "First steps", ("account",)),
+    Topic("lists", "Lists, filters and exports", "First steps", ("search",)),
+    Topic(
+        "domains", "Domains", "Domains",
+        ("domains", "domain", "domains-delete", "domain-reload", "domain-rename", "domain-limits"),
+    ),
+    Topic(
+        "domains.options", "Domain: Options", "Domains", ("domain-new",),
+        form=lambda: domain_forms.NewOptionsForm,
+    ),
+    *(_domain_tab(tab) for tab in TABS),
+    Topic(
+        "users", "Users", "Domains",
+        ("users", "user", "users-new", "users-import", "users-delete", "online-users",
+         "inactive-users", "impersonate", "domain-impersonate"),
+    ),
+    Topic(
+        "aliases", "Aliases and catch-alls", "Domains",
+        ("aliases", "alias", "aliases-new", "domain-aliases"),
+    ),
+    Topic("spool", "The spool", "Mail", ("spool", "spool-waiting", "trace", "ledger")),
+    Topic("messaging", "Writing to many users", "Mail", ("mass-email", "mass-reminder")),
+    Topic("archive", "The message archive", "Mail", ("archive", "domain-archive")),
+    Topic(
+        "reports", "Reports", "Reports",
+        ("traffic", "disk-usage", "domain-disk", "domain-reports", "my-report"),
+    ),
+    Topic("audit", "The audit trail", "Reports", ("audit", "domain-audit")),
+    Topic("jobs", "Background jobs", "Reports", ("jobs", "job")),
+    Topic("services", "Services, connections and logs", "Server",
+          ("services", "connections", "blocks", "logs")),
+    Topic("certificates", "Certificates", "Server", ("certificates",)),
+    Topic("settings", "Server settings", "Server", ("settings",)),
+    *(_settings_tab(name, label) for name, label in setting_forms.TABS.items()),
+    Topic("commands", "The command line", "Server", ("resellers",)),
+)  # fmt: skip
+
+TOPICS = {topic.key: topic for topic in _ALL}
+_BY_PAGE = {page: topic for topic in _ALL for page in topic.pages}
+
+
+def topic_of_page(url_name: str) -> str:
+    """The key of the topic about a page; the contents of the help where there is none."""
+    topic = _BY_PAGE.get(url_name)
+    return topic.key if topic is not None else ""
+
+
+def url(key: str) -> str:
+    """The address of a topic or, as `topic.field`, of a field in it; empty if there is none.
+
+    A field that its topic does not describe leads to the topic.
+    """
+    if key in TOPICS:
+        return TOPICS[key].url
+    page, _, field = key.rpartition(".")
+    topic = TOPICS.get(page)
+    if topic is None:
+        return ""
+    return f"{topic.url}#{field}" if field in _names(topic) else topic.url
+
+
+def groups() -> dict[str, list[Topic]]:
+    """All topics, for the contents."""
+    found: dict[str, list[Topic]] = {}
+    for topic in TOPICS.values():
+        found.setdefault(topic.group, []).append(topic)
+    return found
+
+
+def matching(query: str, text_of: Callable[[Topic], str]) -> list[Topic]:
+    """Topics that have every word of the query in their title or text."""
+    wanted = query.lower().split()
+    return [
+        topic
+        for topic in TOPICS.values()
+        if all(word in f"{topic.title} {text_of(topic)}".lower() for word in wanted)
+    ]
+
+
+def fields(topic: Topic) -> Iterator[FieldHelp]:
+    """Each field of the topic's form, in the form's own words."""
+    known = topic.form()().fields if topic.form is not None else {}
+    for name, field in known.items():
+        if name.endswith(SWITCH) and name.removesuffix(SWITCH) in known:
+            yield FieldHelp(
+                name, f"{known[name.removesuffix(SWITCH)].label}: on", "", _standard(field),
+                str(field.help_text),
+            )  # fmt: skip
+            continue
+        yield FieldHelp(
+            name, str(field.label), words.unit(name), _standard(field), str(field.help_text)
+        )
+
+
+@lru_cache(maxsize=64)
+def _names(topic: Topic) -> frozenset[str]:
+    return frozenset(topic.form()().fields if topic.form is not None else ())
+
+
+def _standard(field: forms.Field) -> str:
+    value = field.initial() if callable(field.initial) else field.initial
+    if isinstance(field, forms.BooleanField):
+        return "on" if value else "off"
+    if isinstance(field, forms.ChoiceField) and isinstance(value, str):
+        return str(dict(field.choices).get(value, value))  # type: ignore[call-overload]
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "" if value is None else str(value)
