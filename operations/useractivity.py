@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 
 from django.db import transaction
-from django.db.models import Count, Min, QuerySet, Sum, Window
+from django.db.models import Count, Min, OuterRef, QuerySet, Subquery, Sum, Window
 
 from accounts import permissions, selectors, services
 from accounts.errors import NotPermitted
@@ -90,11 +90,7 @@ def online_for(
     actor: User, *, address: str = "", domain: str = "", client_address: str = "", type_: str = ""
 ) -> list[OnlineUser]:
     """Who is logged in now; domain administrators see their own domain (M-020, M-027)."""
-    rows = _living().filter(account_id__isnull=False, service__in=ONLINE)
-    if actor.role != Role.SYSTEM_ADMINISTRATOR:
-        rows = rows.filter(domain_id__in=selectors.domains_for(actor).values("pk"))
-    if actor.role == Role.USER:
-        rows = rows.none()
+    rows = sessions_for(actor)
     if client_address:
         rows = rows.filter(client_address__startswith=client_address)
     if type_:
@@ -107,6 +103,20 @@ def online_for(
         for one in online
         if address.lower() in one.address.lower() and domain.lower() in one.domain.lower()
     ]
+
+
+def sessions_for(actor: User) -> QuerySet[Connection]:
+    """The rows behind `online_for`, each with `local_part` and `domain_name` of its user."""
+    rows = _living().filter(account_id__isnull=False, service__in=ONLINE)
+    if actor.role != Role.SYSTEM_ADMINISTRATOR:
+        rows = rows.filter(domain_id__in=selectors.domains_for(actor).values("pk"))
+    if actor.role == Role.USER:
+        return rows.none()
+    user = User.objects.filter(pk=OuterRef("account_id"))
+    return rows.annotate(
+        local_part=Subquery(user.values("local_part")[:1]),
+        domain_name=Subquery(user.values("domain__name")[:1]),
+    ).filter(local_part__isnull=False)
 
 
 def connection_for(actor: User, connection_id: int) -> Connection:
@@ -126,7 +136,6 @@ def drop(connection: Connection, *, by: Actor | None) -> bool:
     return connections.end(connection.pk, by=by)
 
 
-@transaction.atomic
 def blacklist(
     connection: Connection,
     *,
@@ -136,12 +145,33 @@ def blacklist(
     services: Sequence[str] = (),
     note: str = "",
 ) -> BlacklistEntry:
-    """Put the other side on the blacklist, or the network around it; open connections are cut.
+    """Put the other side on the blacklist, or the network around it (M-046).
+
+    Raises what `blacklist_network` does.
+    """
+    return blacklist_network(
+        network or connection.client_address,
+        by=by,
+        actor_address=actor_address,
+        services=services,
+        note=note,
+    )
+
+
+def blacklist_network(
+    network: str,
+    *,
+    by: Actor | None,
+    actor_address: str = "",
+    services: Sequence[str] = (),
+    note: str = "",
+) -> BlacklistEntry:
+    """Put an address or a network on the blacklist; its open connections are cut.
 
     `actor_address`: from where the administrator works, who must not lock himself out. Raises
-    NetworkMalformed, OwnNetwork, ValuesRefused (M-046).
+    NetworkMalformed, OwnNetwork, ValuesRefused.
     """
-    wanted = normal_network(network or connection.client_address)
+    wanted = normal_network(network)
     if actor_address and _contains(wanted, actor_address):
         raise OwnNetwork(wanted, actor_address)
     return listing.add(BlacklistEntry, network=wanted, by=by, services=services, note=note)

@@ -10,6 +10,8 @@ from domains import errors as of_domains
 from domains.errors import Refused
 from domains.localparts import LocalPartMalformed
 from jobs.errors import JobUnknown
+from operations import errors as of_operations
+from operations.transcripts import TranscriptUnknown
 
 # What one may not see answers as if it were not there: 404.
 OUT_OF_SIGHT = (
@@ -17,6 +19,8 @@ OUT_OF_SIGHT = (
     of_accounts.UserUnknown,
     of_accounts.AliasUnknown,
     JobUnknown,
+    of_operations.ConnectionUnknown,
+    TranscriptUnknown,
 )
 # What one sees but may not do: 403.
 FORBIDDEN = (of_accounts.NotPermitted, of_accounts.FeatureOff)
@@ -48,6 +52,18 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     of_accounts.TargetMalformed: lambda e: f"“{e.target}” cannot be used: {e.reason}.",
     of_accounts.AliasLoops: lambda e: f"This would go in a circle: {' → '.join(e.path)}.",
     of_accounts.NotPermitted: lambda e: "Your role does not include this.",
+    of_operations.NetworkMalformed: lambda e: (
+        f"“{e.text}” is neither an IP address nor a network such as 192.0.2.0/24."
+    ),
+    of_operations.OwnNetwork: lambda e: (
+        f"{e.network} contains {e.contains}, which must not be locked out: it is this server, "
+        "yourself, or on the whitelist."
+    ),
+    of_operations.ServiceFailed: lambda e: (
+        f"{e.service} did not follow: "
+        + "; ".join(f"machine {node}: {reason}" for node, reason in e.failures)
+        + "."
+    ),
 }
 
 # Which field of a form is to blame, whatever the form is; others blame the form as a whole.
@@ -62,6 +78,8 @@ FIELDS: dict[type[Exception], Callable[[Any], str]] = {
     of_accounts.TargetUnknown: lambda e: "targets",
     of_accounts.TargetMalformed: lambda e: "targets",
     of_accounts.AliasLoops: lambda e: "targets",
+    of_operations.NetworkMalformed: lambda e: "network",
+    of_operations.OwnNetwork: lambda e: "network",
 }
 
 

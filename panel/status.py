@@ -1,12 +1,11 @@
-"""Whether the server's processes live, for the corner of every page."""
+"""Whether the services run, for the corner of every page."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from clock.moments import utc_now
-from operations.connections import SILENCE
-from operations.models import Process
+from operations import servicestate
+from panel import servicerows
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +17,16 @@ class Health:
 
 
 def health() -> Health:
-    """Processes say every few seconds that they live."""
-    if Process.objects.filter(seen_at__gt=utc_now() - SILENCE).exists():
-        return Health("green", "All services running")
-    return Health("red", "Mail services not running")
+    """What is wrong comes before what was stopped on purpose."""
+    rows = [row for row in servicerows.rows(servicestate.standings()) if row.is_installed]
+    failing = [row.label for row in rows if row.is_in_trouble]
+    stopped = [row.label for row in rows if row.is_switched_off]
+    if len(failing) == len(rows):
+        return Health("red", "Mail services not running")
+    if failing:
+        return Health("red", f"Failing: {', '.join(failing)}")
+    if stopped:
+        return Health("yellow", f"Stopped: {', '.join(stopped)}")
+    if any(row.colour != "green" for row in rows):
+        return Health("yellow", "Services are changing")
+    return Health("green", "All services running")

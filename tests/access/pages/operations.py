@@ -1,0 +1,47 @@
+"""Who may open the operator's pages."""
+
+from tests.access.rows import Page
+
+SYSTEM = "login 403 403 403 403 403 {}"
+ADMINISTRATORS = "login 403 {0} {0} {0} {0} {0}"
+
+#                                   anonymous user other_admin admin other_reseller reseller root
+PAGES = [
+    Page("panel:services", SYSTEM.format(200)),
+    Page("panel:services-start", SYSTEM.format(405)),
+    Page("panel:services-start", SYSTEM.format(302), post={}),
+    Page("panel:services-stop", SYSTEM.format(302), post={}),
+    Page("panel:services-start-all", SYSTEM.format(302), post={}),
+    Page("panel:services-stop-all", SYSTEM.format(302), post={}),
+    Page("panel:online-users", ADMINISTRATORS.format(200)),
+    Page("panel:online-users-end", ADMINISTRATORS.format(302), post={}),
+    Page("panel:online-users-disable", ADMINISTRATORS.format(302), post={}),
+    Page("panel:connections", SYSTEM.format(200)),
+    Page("panel:connections-drop", SYSTEM.format(302), post={}),
+    Page("panel:connection-parties", SYSTEM.format(200)),
+    Page("panel:blocks", SYSTEM.format(200)),
+    Page("panel:block-new", SYSTEM.format(200)),
+    Page("panel:block-new", SYSTEM.format(200), post={}),
+    Page("panel:blocks-lift", SYSTEM.format(302), post={}),
+    Page("panel:abuse-rules", SYSTEM.format(200)),
+    Page("panel:abuse-rule-new", SYSTEM.format(200)),
+    Page("panel:abuse-rule-new", SYSTEM.format(200), post={}),
+    Page("panel:abuse-rule", SYSTEM.format(404), (10**9,)),
+    Page("panel:abuse-rules-enable", SYSTEM.format(302), post={}),
+    Page("panel:abuse-rules-disable", SYSTEM.format(302), post={}),
+    Page("panel:abuse-rules-delete", SYSTEM.format(302), post={}),
+    Page("panel:abuse-rules-preset", SYSTEM.format(302), post={}),
+    *(
+        page
+        for name in ("blacklist", "whitelist")
+        for page in (
+            Page(f"panel:{name}", SYSTEM.format(200)),
+            Page(f"panel:{name}-new", SYSTEM.format(200)),
+            Page(f"panel:{name}-new", SYSTEM.format(200), post={}),
+            Page(f"panel:{name}-import", SYSTEM.format(200)),
+            Page(f"panel:{name}-import", SYSTEM.format(200), post={}),
+            Page(f"panel:{name}-delete", SYSTEM.format(302), post={}),
+            Page(f"panel:{name}-entry", SYSTEM.format(404), (10**9,)),
+        )
+    ),
+]
