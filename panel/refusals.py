@@ -12,6 +12,7 @@ from domains.localparts import LocalPartMalformed
 from jobs.errors import JobUnknown
 from operations import errors as of_operations
 from operations.transcripts import TranscriptUnknown
+from spool import errors as of_spool
 
 # What one may not see answers as if it were not there: 404.
 OUT_OF_SIGHT = (
@@ -21,6 +22,7 @@ OUT_OF_SIGHT = (
     JobUnknown,
     of_operations.ConnectionUnknown,
     TranscriptUnknown,
+    of_spool.MessageUnknown,
 )
 # What one sees but may not do: 403.
 FORBIDDEN = (of_accounts.NotPermitted, of_accounts.FeatureOff)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from blobs.errors import BadId
-from blobs.ids import decode_id
+from blobs.ids import MAX_ID, decode_id
 from clock.moments import to_micros
 from protocols.address import Address, MalformedAddress
 from spool import throttle
@@ -44,29 +44,47 @@ class Found:
     refused: list[RefusedMail]
 
 
-def find(words: str) -> Found:
-    """By spool id, Message-ID with or without brackets, or an address of either side."""
+def find(
+    words: str,
+    *,
+    messages: QuerySet[SpooledMessage] | None = None,
+    recipients: QuerySet[SpooledRecipient] | None = None,
+) -> Found:
+    """By spool id, Message-ID with or without brackets, or an address of either side.
+
+    Among `messages` and `recipients`, if they are given.
+    """
     words = words.strip()
-    by_id = _by_spool_id(words)
+    messages = SpooledMessage.objects.all() if messages is None else messages
+    recipients = SpooledRecipient.objects.all() if recipients is None else recipients
+    by_id = _by_spool_id(words, messages)
     if by_id is not None:
         return Found([by_id], [])
     bare = words.strip("<>")
-    by_message_id = list(
-        SpooledMessage.objects.filter(message_id=bare).order_by("-id")[:MOST_FOUND]
-    )
+    if not bare:
+        return Found([], [])
+    by_message_id = list(messages.filter(message_id=bare).order_by("-id")[:MOST_FOUND])
     if by_message_id or "@" not in bare:
         return Found(by_message_id, [])
-    return _by_address(bare)
+    return _by_address(bare, messages, recipients)
 
 
-def trace(message: SpooledMessage) -> Trace:
-    recipients = list(
-        message.recipients.select_related("account", "account__domain").order_by("id")
-    )
+def trace(
+    message: SpooledMessage, *, recipients: QuerySet[SpooledRecipient] | None = None
+) -> Trace:
+    """`recipients` None: all of them."""
+    rows = message.recipients.order_by("id") if recipients is None else recipients
+    recipients_told = list(rows.select_related("account", "account__domain"))
+    return _trace(message, recipients_told)
+
+
+def _trace(message: SpooledMessage, recipients: list[SpooledRecipient]) -> Trace:
     attempts: dict[int, list[DeliveryAttempt]] = {row.pk: [] for row in recipients}
-    for attempt in DeliveryAttempt.objects.filter(recipient__message=message).order_by("id"):
+    for attempt in DeliveryAttempt.objects.filter(recipient__in=recipients).order_by("id"):
         attempts[attempt.recipient_id].append(attempt)
-    entries = list(TraceEntry.objects.filter(message=message).order_by("id"))
+    entries = list(
+        TraceEntry.objects.filter(message=message).select_related("recipient").order_by("id")
+    )
     return Trace(message, recipients, attempts, entries, _crossings(message, recipients))
 
 
@@ -85,15 +103,19 @@ def _crossings(
     return list(ThrottleCrossing.objects.filter(payers, hour__in=hours, ended_at=None))
 
 
-def _by_spool_id(words: str) -> SpooledMessage | None:
+def _by_spool_id(words: str, messages: QuerySet[SpooledMessage]) -> SpooledMessage | None:
     try:
-        spool_id = int(words) if words.isdecimal() else decode_id(words)
+        spool_id = int(words) if words.isdecimal() and len(words) < 20 else decode_id(words)
     except BadId:
         return None
-    return SpooledMessage.objects.filter(pk=spool_id).first()
+    return messages.filter(pk=spool_id).first() if spool_id <= MAX_ID else None
 
 
-def _by_address(words: str) -> Found:
+def _by_address(
+    words: str,
+    messages: QuerySet[SpooledMessage],
+    recipients: QuerySet[SpooledRecipient],
+) -> Found:
     spellings = {words}
     try:
         address = Address.parse(words)
@@ -101,14 +123,14 @@ def _by_address(words: str) -> Found:
     except MalformedAddress:
         pass
     ids = set(
-        SpooledRecipient.objects.filter(address__in=spellings)
+        recipients.filter(address__in=spellings)
         .order_by("-id")
         .values_list("message_id", flat=True)[:MOST_FOUND]
     )
-    sent = SpooledMessage.objects.filter(sender__in=spellings).order_by("-id")
+    sent = messages.filter(sender__in=spellings).order_by("-id")
     ids.update(sent.values_list("id", flat=True)[:MOST_FOUND])
-    messages = SpooledMessage.objects.filter(pk__in=ids).order_by("-id")[:MOST_FOUND]
+    found = SpooledMessage.objects.filter(pk__in=ids).order_by("-id")[:MOST_FOUND]
     refused = RefusedMail.objects.filter(
         Q(recipient__in=spellings) | Q(sender__in=spellings)
     ).order_by("-id")[:MOST_FOUND]
-    return Found(list(messages), list(refused))
+    return Found(list(found), list(refused))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -87,8 +88,15 @@ def recipients(
     tries: dict[int, list[DeliveryAttempt]] = {row.pk: [] for row in found}
     for attempt in DeliveryAttempt.objects.filter(recipient__in=found).order_by("id"):
         tries[attempt.recipient_id].append(attempt)
+    return views_of(found, tries)
+
+
+def views_of(
+    recipients: Sequence[SpooledRecipient], tries: Mapping[int, Sequence[DeliveryAttempt]]
+) -> list[RecipientView]:
+    """For rows that have been read already, with their tries by recipient."""
     gateways = dict(Gateway.objects.values_list("id", "name"))
-    return [_recipient_view(row, tries[row.pk][-MOST_TRIES:], gateways) for row in found]
+    return [_recipient_view(row, tries[row.pk][-MOST_TRIES:], gateways) for row in recipients]
 
 
 def _read(message: SpooledMessage, limit: int | None) -> bytes:
@@ -108,7 +116,7 @@ def _record(message: SpooledMessage, verb: str, by: Actor | None, now: datetime)
 
 
 def _recipient_view(
-    recipient: SpooledRecipient, tries: list[DeliveryAttempt], gateways: dict[int, str]
+    recipient: SpooledRecipient, tries: Sequence[DeliveryAttempt], gateways: dict[int, str]
 ) -> RecipientView:
     is_ended = recipient.ended_at is not None
     is_waiting = not is_ended and recipient.claimed_by is None

@@ -1,0 +1,100 @@
+"""Times and spans as people read them, and the tabs that pages of one family share."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import template
+from django.template import Context
+from django.urls import reverse
+
+from accounts.models import User
+from panel import menu
+
+register = template.Library()
+
+# Pages that stand beside each other, by family: label and name.
+FAMILIES = {
+    "spool": (
+        ("All messages", "panel:spool"),
+        ("Waiting to deliver", "panel:spool-waiting"),
+        ("Throttled", "panel:throttled"),
+        ("Hold rules", "panel:hold-rules"),
+        ("Statistics", "panel:spool-statistics"),
+        ("Changes", "panel:spool-changes"),
+        ("Settings", "panel:spool-settings"),
+    ),
+    "routes": (
+        ("Gateways", "panel:gateways"),
+        ("Relay domains", "panel:relay-domains"),
+        ("Relay networks", "panel:relay-networks"),
+        ("Forwarding blacklist", "panel:forwarding-blacklist"),
+    ),
+    "trace": (
+        ("Accepted mail", "panel:trace"),
+        ("Refused mail", "panel:refused-mail"),
+        ("Ledger", "panel:ledger"),
+    ),
+}
+
+
+@register.inclusion_tag("panel/spool/family.html", takes_context=True)
+def family(context: Context, name: str) -> dict[str, Any]:
+    """The tabs of a family that open for whoever looks."""
+    actor, path = context.get("actor"), context["request"].path
+    role = getattr(actor, "role", None)
+    tabs = [
+        (label, url, url == path)
+        for label, url_name in FAMILIES[name]
+        if role in menu.roles_of(url_name)
+        for url in [reverse(url_name)]
+    ]
+    return {"tabs": tabs if len(tabs) > 1 else []}
+
+
+@register.filter
+def span(value: timedelta | None) -> str:
+    """Two units at most: "45 s", "26 min", "1 h 12 min", "3 d 4 h"."""
+    if value is None:
+        return ""
+    seconds = max(int(value.total_seconds()), 0)
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = seconds // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+@register.filter
+def at(moment: datetime | None, actor: object) -> str:
+    """In the time zone of whoever looks: "2026-01-05 10:00 UTC"; empty for no moment."""
+    if moment is None:
+        return ""
+    local = moment.astimezone(zone_of(actor))
+    return f"{local:%Y-%m-%d %H:%M} {local.tzname()}"
+
+
+@register.filter
+def clock(moment: datetime | None, actor: object) -> str:
+    """As `at`, without the day if that is today's, and to the second."""
+    if moment is None:
+        return ""
+    local = moment.astimezone(zone_of(actor))
+    today = datetime.now(local.tzinfo).date()
+    return f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M}"
+
+
+def zone_of(actor: object) -> tzinfo:
+    """UTC for people without a zone, or with one that is unknown here."""
+    name = actor.time_zone if isinstance(actor, User) else ""
+    try:
+        return ZoneInfo(name) if name else UTC
+    except (KeyError, ValueError, OSError):
+        return UTC
