@@ -211,6 +211,13 @@ class LastActivityAdmin(ReadOnlyAdmin):
     search_fields = ("user__local_part", "user__domain__name", "client_address")
 
 
+@admin.register(models.Impersonation)
+class ImpersonationAdmin(ReadOnlyAdmin):
+    list_display = ("by", "subject", "is_read_only", "entered_at", "seen_at", "ended_at")
+    list_select_related = ("by__domain", "subject__domain")
+    search_fields = ("by__local_part", "subject__local_part", "subject__domain__name", "reason")
+
+
 @admin.register(models.LoginSettings)
 class LoginSettingsAdmin(SingleRowAdmin):
     single = LOGIN

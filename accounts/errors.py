@@ -144,3 +144,17 @@ class StillOwner(Refused):
 
     def __str__(self) -> str:
         return f"{self.name} still has domains"
+
+
+class ReasonMissing(Refused):
+    """Nobody logs in as another without saying why; the provider set it so (U-060)."""
+
+    def __str__(self) -> str:
+        return "a reason is needed"
+
+
+class ImpersonationOver(Refused):
+    """It ended, its time ran out, or it never was; outside nobody learns which (U-060)."""
+
+    def __str__(self) -> str:
+        return "the impersonation is over"

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from accounts.errors import FeatureOff, NotPermitted
 from accounts.models import DomainOwnership, Role, User
+from accounts.settings import LOGIN
 from domains.models import Domain, DomainFeatures
 
 
@@ -36,6 +37,7 @@ class Verb(StrEnum):
     CHANGE_ALIASES = "change_aliases"
     CHANGE_CATCH_ALL = "change_catch_all"
     CHANGE_DOMAIN_ALIASES = "change_domain_aliases"
+    IMPERSONATE = "impersonate"
     MANAGE_SERVER = "manage_server"
 
 
@@ -48,6 +50,7 @@ OF_DOMAIN_ADMINISTRATORS = frozenset(
         Verb.CHANGE_ALIASES,
         Verb.CHANGE_CATCH_ALL,
         Verb.CHANGE_DOMAIN_ALIASES,
+        Verb.IMPERSONATE,
     }
 )
 
@@ -78,7 +81,7 @@ def may(actor: User, verb: Verb, domain: Domain | None = None) -> bool:
 
 def require(actor: User, verb: Verb, domain: Domain | None = None) -> None:
     """Raises NotPermitted, or FeatureOff where only the domain's switch is in the way."""
-    if not actor.is_active or verb not in VERBS[actor.role]:
+    if not actor.is_active or verb not in VERBS[actor.role] or _is_withheld(actor, verb):
         raise NotPermitted(verb)
     if domain is None:
         if actor.domain_id is not None:
@@ -95,6 +98,15 @@ def require_feature(domain: Domain, feature: str) -> None:
     """Raises FeatureOff (D-060)."""
     if not getattr(DomainFeatures.objects.get(domain=domain), feature):
         raise FeatureOff(feature)
+
+
+def _is_withheld(actor: User, verb: Verb) -> bool:
+    """Domain administrators log in as their users only if the provider lets them (U-061)."""
+    return (
+        verb == Verb.IMPERSONATE
+        and actor.role == Role.DOMAIN_ADMINISTRATOR
+        and not LOGIN.read().administrators_may_impersonate
+    )
 
 
 def is_within_reach(actor: User, domain: Domain) -> bool:

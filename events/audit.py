@@ -40,7 +40,7 @@ class Circumstances:
     """What a door knows of the caller and no service asks for."""
 
     name: str = ""
-    impersonated: str = ""
+    impersonator: Actor | None = None
     client_address: str = ""
     operation: str = ""
     reason: str = ""
@@ -55,7 +55,7 @@ _circumstances: ContextVar[Circumstances] = ContextVar("circumstances", default=
 def acting(
     *,
     name: str = "",
-    impersonated: str = "",
+    impersonator: Actor | None = None,
     client_address: str = "",
     operation: str = "",
     reason: str = "",
@@ -64,9 +64,11 @@ def acting(
 
     `name` stands for an actor without an account, such as a command. All entries made inside are
     one operation, which is undone as one; `operation` names one that goes on, such as a job's.
+    `impersonator` is the one who really acts where `by` is another account: entries then bear
+    both names (U-060).
     """
     where = Circumstances(
-        name, impersonated, client_address, operation or new_operation(), reason[:LONGEST_REASON]
+        name, impersonator, client_address, operation or new_operation(), reason[:LONGEST_REASON]
     )
     with _under(where):
         yield
@@ -117,6 +119,9 @@ def record(by: Actor | None, verb: str, subject: Model, changes: Changes | None 
 def record_all(by: Actor | None, verb: str, subjects: Iterable[tuple[Model, Changes]]) -> None:
     """The same for many subjects at once, in one statement."""
     now, where = utc_now(), _circumstances.get()
+    impersonated = ""
+    if by is not None and where.impersonator is not None and where.impersonator.pk != by.pk:
+        by, impersonated = where.impersonator, str(by)
     actor = str(by) if by is not None else where.name or "server"
     operation = where.operation or new_operation()
     entries = [
@@ -124,7 +129,7 @@ def record_all(by: Actor | None, verb: str, subjects: Iterable[tuple[Model, Chan
             at=now,
             actor_id=by.pk if by is not None else None,
             actor=actor[:320],
-            impersonated=where.impersonated[:320],
+            impersonated=impersonated[:320],
             client_address=where.client_address,
             operation=operation,
             reason=where.reason,

@@ -31,9 +31,11 @@ View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 def opens_for(
-    roles: Iterable[Role], *, methods: tuple[str, ...] = READING
+    roles: Iterable[Role], *, methods: tuple[str, ...] = READING, in_person: bool = False
 ) -> Callable[[View], View]:
     """Only these roles may open the page: strangers are asked to log in, others get 403.
+
+    `in_person`: nobody who is logged in as another, such as for passwords (U-061).
 
     Inside, `DomainUnknown` and its like become 404, `NotPermitted` and `FeatureOff` 403, so a view
     fetches by `accounts.selectors.*_for(actor)` and catches neither.
@@ -54,6 +56,7 @@ def opens_for(
 
         # The menu shows a page to whom it opens.
         opened.roles = allowed  # type: ignore[attr-defined]
+        opened.in_person = in_person  # type: ignore[attr-defined]
         return cast(View, opened)
 
     return decorate
@@ -69,9 +72,13 @@ def client_address(request: HttpRequest) -> str:
     return str(request.META.get("REMOTE_ADDR", ""))
 
 
-def circumstances(request: HttpRequest) -> dict[str, str]:
+def circumstances(request: HttpRequest) -> dict[str, Any]:
     """What `events.audit.acting` is told of a request."""
-    return {"client_address": client_address(request)}
+    row = vars(request).get("impersonation")
+    return {
+        "client_address": client_address(request),
+        "impersonator": row.by if row is not None else None,
+    }
 
 
 def _open(view: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

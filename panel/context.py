@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from accounts.models import Role, User
-from panel import helptopics, menu, status
+from panel import helptopics, menu, status, windows
 
 THEME_COOKIE = "theme"
 THEMES = ("light", "dark")
@@ -23,6 +23,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         found["actor"] = actor
         found["help_topic"] = helptopics.topic_of_page((match and match.url_name) or "")
         found["menu"] = menu.shown_to(actor, request.path)
+        found["impersonation"] = windows.of(request)
         if actor.role == Role.SYSTEM_ADMINISTRATOR:
             found["health"] = status.health()
     return found

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 
 from accounts.models import User
 from panel import menu
@@ -59,13 +59,16 @@ def allowed_to(actor: User) -> list[Action]:
 
 def links(actions: list[Action], name: str) -> Iterator[ActionLink]:
     for action in actions:
-        before, after = _around(action.url_name)
+        before, after = _around(action.url_name, get_script_prefix())
         url = f"{before}{name}{after}"
         yield ActionLink(action.label, action.icon, url, action.starts_group)
 
 
-@lru_cache(maxsize=len(ACTIONS))
-def _around(url_name: str) -> tuple[str, str]:
-    """What stands before and behind the domain's name, an A-label, in the address of its page."""
+@lru_cache(maxsize=8 * len(ACTIONS))
+def _around(url_name: str, prefix: str) -> tuple[str, str]:
+    """What stands before and behind the domain's name, an A-label, in the address of its page.
+
+    `prefix` is that of all addresses now: windows of impersonations have their own.
+    """
     before, _, after = reverse(url_name, args=(_EXAMPLE,)).partition(_EXAMPLE)
     return before, after

@@ -181,7 +181,8 @@ def _standard(field: forms.Field) -> str:
     if isinstance(field, forms.BooleanField):
         return "on" if value else "off"
     if isinstance(field, forms.ChoiceField) and isinstance(value, str):
-        return str(dict(field.choices).get(value, value))  # type: ignore[call-overload]
+        chosen = {str(key): str(label) for key, label in list(field.choices)}  # type: ignore[arg-type]
+        return chosen.get(value, value)
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     return "" if value is None else str(value)

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from django.urls import NoReverseMatch, resolve, reverse
+from django.urls import NoReverseMatch, get_script_prefix, resolve, reverse
 
+from accounts import permissions
 from accounts.models import Role, User
+from accounts.permissions import Verb
 from domains.models import DomainFeatures
 
 
@@ -19,7 +21,8 @@ from domains.models import DomainFeatures
 class Entry:
     """One page. `of_domain`: its address has the name of the actor's own domain.
 
-    `feature`: a switch of the domain (D-060) that hides it from the domain's own people.
+    `feature`: a switch of the domain (D-060) that hides it from the domain's own people;
+    `verb`: what the actor must be permitted, where his role alone does not tell.
     """
 
     label: str
@@ -27,6 +30,7 @@ class Entry:
     url_name: str
     of_domain: bool = False
     feature: str = ""
+    verb: Verb | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ MENU = (
             Entry("Send reminder", "bell", "panel:mass-reminder"),
             Entry("Archive search", "archive", "panel:archive"),
             Entry("View logs", "scroll-text", "panel:logs"),
-            Entry("Impersonate user", "user-cog", "panel:impersonate"),
+            Entry("Impersonate user", "user-cog", "panel:impersonate", verb=Verb.IMPERSONATE),
         ),
     ),
     Group(
@@ -136,6 +140,8 @@ def _entries(group: Group, actor: User) -> Iterator[Shown]:
     for entry in group.entries:
         if (entry.of_domain and actor.domain is None) or entry.feature in withheld:
             continue
+        if entry.verb and not permissions.may(actor, entry.verb, actor.domain):
+            continue
         arguments = (actor.domain.name,) if entry.of_domain and actor.domain else ()
         if actor.role in roles_of(entry.url_name, len(arguments)):
             yield Shown(entry.label, entry.icon, reverse(entry.url_name, args=arguments))
@@ -149,7 +155,9 @@ def roles_of(url_name: str, arguments: int = 0) -> frozenset[Role]:
             url = reverse(url_name, args=(example,) * arguments)
         except NoReverseMatch:
             continue
-        roles: frozenset[Role] = vars(resolve(url).func).get("roles", frozenset())
+        # In a window of an impersonation addresses have its prefix, which no pattern has.
+        path = f"/{url.removeprefix(get_script_prefix())}"
+        roles: frozenset[Role] = vars(resolve(path).func).get("roles", frozenset())
         return roles
     return frozenset()
 

@@ -53,6 +53,8 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     of_accounts.TargetUnknown: lambda e: f"{e.target} leads nowhere: there is no such address.",
     of_accounts.TargetMalformed: lambda e: f"“{e.target}” cannot be used: {e.reason}.",
     of_accounts.AliasLoops: lambda e: f"This would go in a circle: {' → '.join(e.path)}.",
+    of_accounts.UserUnknown: lambda e: f"There is no user {e.address}, or not for you.",
+    of_accounts.ReasonMissing: lambda e: "Say why: this server wants a reason for it.",
     of_accounts.NotPermitted: lambda e: "Your role does not include this.",
     of_operations.NetworkMalformed: lambda e: (
         f"“{e.text}” is neither an IP address nor a network such as 192.0.2.0/24."
@@ -75,6 +77,7 @@ FIELDS: dict[type[Exception], Callable[[Any], str]] = {
     of_domains.FolderRefused: lambda e: "folder_path",
     of_domains.PortClaimed: lambda e: str(e.field),
     of_accounts.PasswordRefused: lambda e: "password",
+    of_accounts.ReasonMissing: lambda e: "reason",
     of_accounts.LocalPartTaken: lambda e: "username",
     LocalPartMalformed: lambda e: "username",
     of_accounts.TargetUnknown: lambda e: "targets",

@@ -2,6 +2,7 @@
 
 from accounts.models.alias import CATCH_ALL, AliasTarget, LocalPart, UserAlias
 from accounts.models.forwarding import ForwardingBan
+from accounts.models.impersonation import Impersonation
 from accounts.models.plan import DomainOwnership, Plan, ResellerPlan
 from accounts.models.settings import ClearTextLogin, LoginSettings
 from accounts.models.user import AppPassword, LastActivity, Role, Status, User
@@ -13,6 +14,7 @@ __all__ = [
     "ClearTextLogin",
     "DomainOwnership",
     "ForwardingBan",
+    "Impersonation",
     "LastActivity",
     "LocalPart",
     "LoginSettings",

@@ -26,6 +26,16 @@ class LoginSettings(models.Model):
     )
     minimum_password_length = models.PositiveSmallIntegerField(default=10)
     refuse_common_passwords = models.BooleanField(default=True)
+    administrators_may_impersonate = models.BooleanField(
+        default=False,
+        help_text="Domain administrators may log in as the ordinary users of their domain.",
+    )
+    impersonators_may_read_mail = models.BooleanField(
+        default=True, help_text="Off: who is logged in as another does not see the other's mail."
+    )
+    impersonation_needs_reason = models.BooleanField(
+        default=False, help_text="Nobody logs in as another without saying why."
+    )
 
     class Meta:
         verbose_name = verbose_name_plural = "login settings"

@@ -96,6 +96,9 @@ class User(AbstractBaseUser):
 
     objects = Users()
 
+    # Set on the instance behind a window of an impersonation: disabled users are examined, too.
+    is_impersonated = False
+
     USERNAME_FIELD = "local_part"
     REQUIRED_FIELDS = []
 
@@ -123,7 +126,8 @@ class User(AbstractBaseUser):
 
     @property
     def is_active(self) -> bool:  # type: ignore[override]
-        return self.status == Status.ENABLED and not (self.domain and self.domain.is_disabled)
+        is_enabled = self.status == Status.ENABLED and not (self.domain and self.domain.is_disabled)
+        return is_enabled or self.is_impersonated
 
     @property
     def is_superuser(self) -> bool:

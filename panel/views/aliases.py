@@ -134,7 +134,7 @@ def catch_all(request: HttpRequest, name: str) -> HttpResponse:
             else "Mail for unknown addresses is refused now.",
         )
         return redirect("panel:aliases", name)
-    features = domain.domainfeatures  # type: ignore[attr-defined]
+    features = domain.domainfeatures
     context = {"form": form, "is_off": not features.catch_alls}
     return render(
         request, "panel/aliases/catch_all.html", {**context, **ofdomain.about(request, domain)}

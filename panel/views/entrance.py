@@ -15,8 +15,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.models import ClearTextLogin
+from accounts import impersonation
+from accounts.models import ClearTextLogin, User
 from accounts.settings import LOGIN
+from clock.moments import utc_now
+from panel import windows
 from panel.access import client_address
 from panel.context import THEME_COOKIE, THEMES
 from panel.forms.entrance import LoginForm
@@ -51,10 +54,13 @@ def login(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def logout(request: HttpRequest) -> HttpResponse:
+    if isinstance(request.user, User):
+        impersonation.end_all(actor=request.user, now=utc_now(), because="logged out")
     auth.logout(request)
     return redirect("panel:login")
 
 
+@windows.allowed_in_windows
 @require_POST
 def theme(request: HttpRequest) -> HttpResponse:
     response = redirect(next_page(request))
