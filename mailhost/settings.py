@@ -148,6 +148,7 @@ ROOMS = [
     "spool",
     "administration",
     "listeners",
+    "api",
     "mailhost",
 ]
 # The mail process needs models, not pages: it starts faster and stays smaller without these.
@@ -159,6 +160,7 @@ WEB_APPS = [
     "django.contrib.staticfiles",
     "django_htmx",
     "lucide",
+    "drf_spectacular_sidecar",
     "panel",
 ]
 IS_TRIMMED = environment.flag("MAILHOST_TRIMMED", False)
@@ -283,5 +285,15 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": ["'none'"],
         "frame-ancestors": ["'none'"],
     }
+}
+# --- API -------------------------------------------------------------------------------------
+SPECTACULAR_SETTINGS = {
+    "TITLE": "MailHost",
+    "DESCRIPTION": "What the control panel does, for programs of resellers and operators.",
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": False,
+    "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
 }
 UNFOLD = {"SITE_TITLE": "MailHost", "SITE_HEADER": "MailHost"}

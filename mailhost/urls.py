@@ -9,6 +9,7 @@ from mailhost import metrics
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="panel:home")),
     path("panel/", include("panel.urls")),
+    path("api/", include("api.urls")),
     path("admin/", admin.site.urls),
     path("metrics", metrics.metrics),
     path("healthz", metrics.alive),

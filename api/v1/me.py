@@ -1,0 +1,60 @@
+"""Who asks, and with what room left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import selectors
+from accounts.models import User
+from api.endpoints import Endpoint, actor_of, token_of
+from api.fields import Out
+
+
+class CeilingOut(Out):
+    limit = serializers.CharField()
+    used = serializers.IntegerField()
+    allowed = serializers.IntegerField(allow_null=True, help_text="Null: no limit.")
+
+
+class MeOut(Out):
+    name = serializers.CharField()
+    role = serializers.CharField()
+    scopes = serializers.ListField(child=serializers.CharField())
+    plan = serializers.CharField(allow_null=True)
+    ceilings = CeilingOut(many=True, help_text="Of a reseller's plan, over all his domains.")
+
+
+class Me(Endpoint):
+    @extend_schema(responses=MeOut, summary="Who asks")
+    def get(self, request: Request) -> Response:
+        """The account behind the token, its scopes, and what is left of a reseller's plan."""
+        actor, token = actor_of(request), token_of(request)
+        plan = getattr(getattr(actor, "reseller_plan", None), "plan", None)
+        return Response(
+            {
+                "name": str(actor),
+                "role": actor.role,
+                "scopes": token.scopes if token is not None else ["*"],
+                "plan": plan.name if plan is not None else None,
+                "ceilings": _ceilings(actor) if plan is not None else [],
+            }
+        )
+
+
+def _ceilings(actor: User) -> list[dict[str, Any]]:
+    plan = actor.reseller_plan.plan
+    domains = selectors.domains_for(actor).count()
+    users = selectors.users_for(actor).count()
+    return [
+        {"limit": "domains", "used": domains, "allowed": plan.domains or None},
+        {"limit": "users", "used": users, "allowed": plan.users or None},
+    ]
+
+
+urlpatterns = [path("me/", Me.as_view(), name="me")]
