@@ -147,6 +147,7 @@ ROOMS = [
     "mailboxes",
     "spool",
     "administration",
+    "zones",
     "listeners",
     "api",
     "mailhost",

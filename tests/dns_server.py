@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 
 import dns.flags
@@ -16,13 +17,15 @@ import dns.rrset
 class DnsServer(asyncio.DatagramProtocol):
     """`records` maps (name, type) to a list of values; other names do not exist.
 
-    A name in `failing` gets SERVFAIL, one in `silent` no answer at all. `asked` counts.
+    A name in `failing` gets SERVFAIL, one in `silent` no answer at all. What is said of a name in
+    `authentic` is proven by DNSSEC, as its resolver says. `asked` counts.
     """
 
     def __init__(self, records: dict[tuple[str, str], list[str]]) -> None:
         self.records = records
         self.failing: set[str] = set()
         self.silent: set[str] = set()
+        self.authentic: set[str] = set()
         self.asked: Counter[tuple[str, str]] = Counter()
         self.ttl = 300
         self.address = ""
@@ -51,6 +54,8 @@ class DnsServer(asyncio.DatagramProtocol):
             return
         response = dns.message.make_response(query)
         response.flags |= dns.flags.RA
+        if name in self.authentic:
+            response.flags |= dns.flags.AD
         values = self.records.get((name, kind))
         if name in self.failing:
             response.set_rcode(dns.rcode.SERVFAIL)
@@ -62,3 +67,20 @@ class DnsServer(asyncio.DatagramProtocol):
             response.set_rcode(dns.rcode.NXDOMAIN)
         assert self._transport is not None
         self._transport.sendto(response.to_wire(), addr)
+
+
+class ThreadedDnsServer(DnsServer):
+    """The same for code that waits for its answers."""
+
+    def __enter__(self) -> ThreadedDnsServer:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self.__aenter__(), self._loop).result(5)
+        return self
+
+    def __exit__(self, *_details: object) -> None:
+        asyncio.run_coroutine_threadsafe(self.__aexit__(), self._loop).result(5)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        self._loop.close()

@@ -1,0 +1,72 @@
+"""What the records of a domain are made from: this server's names, addresses, keys and ports."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from ipaddress import ip_address
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from django.conf import settings as conf
+
+from certificates import files
+from certificates.errors import CertificateRefused
+from domains.models import Domain, DomainTechnical
+from operations.nameservers import name_servers
+from spool.ourselves import own_addresses
+from zones.lookup import Lookup, Unanswered
+from zones.records import Facts, Service
+
+IMPLICIT_TLS = (Service("submissions", 465), Service("imaps", 993), Service("pop3s", 995))
+
+
+def new_lookup() -> Lookup:
+    """Asks the servers that the operator has set (G-025)."""
+    return Lookup(name_servers() or conf.MAILHOST_DNS_SERVERS)
+
+
+def gather(domain: Domain, lookup: Lookup) -> Facts:
+    """Asks DNS for the addresses behind the server's name; does without where it is silent."""
+    hostname = conf.MAILHOST_HOSTNAME
+    known = _addresses_of(hostname, lookup)
+    mail_host, addresses = hostname, known
+    if domain.listen_ip:
+        addresses = (domain.listen_ip,)
+        if domain.listen_ip not in known and known:
+            # The server's own name leads elsewhere: the domain needs one for its address.
+            mail_host = f"mail.{domain.name}"
+    return Facts(
+        domain=domain.name,
+        mail_host=mail_host,
+        hostname=hostname,
+        addresses=addresses,
+        services=_services(DomainTechnical.objects.get(domain=domain)),
+        tlsa=_tlsa(mail_host),
+    )
+
+
+def _addresses_of(hostname: str, lookup: Lookup) -> tuple[str, ...]:
+    """This machine's public addresses; behind NAT, those that its name leads to."""
+    public = sorted(each for each in own_addresses() if ip_address(each).is_global)
+    if public:
+        return tuple(sorted(public, key=lambda each: ip_address(each).version, reverse=True))
+    try:
+        return lookup.addresses(hostname)
+    except Unanswered:
+        return ()
+
+
+def _services(row: DomainTechnical) -> tuple[Service, ...]:
+    named = [Service("imap", row.imap_port), Service("pop3", row.pop_port)]
+    if row.smtp_alternate_port_enabled and row.smtp_alternate_port != 465:
+        named.insert(0, Service("submission", row.smtp_alternate_port))
+    return (*IMPLICIT_TLS, *named)
+
+
+def _tlsa(mail_host: str) -> str:
+    """RFC 7672 §3.1.1: "3 1 1", the SHA-256 of the public key."""
+    try:
+        bundle = files.read(files.shown_without_name(mail_host))
+    except CertificateRefused:
+        return ""
+    public = bundle.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return f"3 1 1 {sha256(public).hexdigest()}"
