@@ -119,8 +119,9 @@ def enter(*, slot: str, token: str, actor: User, now: datetime) -> tuple[Imperso
         row.cookie_hash, row.token_hash = _hash(cookie), ""
         row.entered_at = row.seen_at = now
         row.save(update_fields=["cookie_hash", "token_hash", "entered_at", "seen_at"])
-        facts = {"reason": (None, row.reason), "is_read_only": (None, row.is_read_only)}
-        audit.record(row.by, "began impersonation", row.subject, facts)
+        facts = {"is_read_only": (None, row.is_read_only)}
+        with audit.because(row.reason):
+            audit.record(row.by, "began impersonation", row.subject, facts)
     return row, cookie
 
 

@@ -62,10 +62,10 @@ def acting(
 ) -> Iterator[None]:
     """Entries made inside tell how the change came: doors wrap their call of a service in it.
 
-    `name` stands for an actor without an account, such as a command. All entries made inside are
+    `name` stands for an actor without an account, such as a command; `impersonator` is the one who
+    really acts where `by` is another account: entries then bear both names (U-060).
+    All entries made inside are
     one operation, which is undone as one; `operation` names one that goes on, such as a job's.
-    `impersonator` is the one who really acts where `by` is another account: entries then bear
-    both names (U-060).
     """
     where = Circumstances(
         name, impersonator, client_address, operation or new_operation(), reason[:LONGEST_REASON]

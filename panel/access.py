@@ -78,6 +78,7 @@ def circumstances(request: HttpRequest) -> dict[str, Any]:
     return {
         "client_address": client_address(request),
         "impersonator": row.by if row is not None else None,
+        "reason": row.reason if row is not None else "",
     }
 
 

@@ -112,7 +112,8 @@ def over(request: HttpRequest) -> HttpResponse:
     if request.headers.get("HX-Request") == "true":
         return HttpResponse(status=204, headers={"HX-Refresh": "true"})
     response = render(request, "panel/impersonation/over.html", status=403)
-    delete_cookie(response)
+    if of(request) is None:
+        delete_cookie(response)
     return response
 
 

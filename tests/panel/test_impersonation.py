@@ -99,9 +99,23 @@ def test_begin_change_and_end_are_recorded_with_both_identities(
     assert (begun.actor, begun.verb, begun.client_address) == (
         "root", "began impersonation", "127.0.0.1"
     )  # fmt: skip
-    assert begun.changes["reason"] == [None, "ticket 7"]
+    assert begun.reason == "ticket 7"
     assert (ended.actor, ended.verb) == ("root", "ended impersonation")
     assert not LastActivity.objects.filter(user=world.user).exists()
+
+
+@pytest.mark.spec("U-060", "X-005")
+def test_what_is_changed_in_the_window_bears_both_names_and_the_reason(
+    world: World, log_in: LogIn
+) -> None:
+    client = log_in(world.root)
+    home = begin(client, str(world.admin), reason="ticket 7")
+    client.post(home + "domain/own.example/users/disable/", {"selected": ["alice"]})
+    entry = AuditEntry.objects.get(verb="changed user")
+    assert (entry.actor, entry.impersonated, entry.reason) == (
+        "root", "admin@own.example", "ticket 7",
+    )  # fmt: skip
+    assert entry.actor_id == world.root.pk and entry.object_name == "alice@own.example"
 
 
 @pytest.mark.spec("U-060")
