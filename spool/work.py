@@ -89,6 +89,7 @@ class Peer:
     host: str = ""
     address: str = ""
     tls: str = ""  # version and cipher; empty: none
+    policy: str = ""  # whose demand the encryption was; stands in `tls`, too
     has_dsn: bool = False  # it takes over the duty to report success (RFC 3461 §5.2.2)
 
 

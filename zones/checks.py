@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from ipaddress import ip_address
 
+from protocols import textrecords
 from spool.senderpolicy import Verdict
-from zones import textrecords
 from zones.findings import Finding, Level
 from zones.lookup import Answer, Lookup, Unanswered
 from zones.records import Facts

@@ -25,7 +25,7 @@ from protocols.smtp.replies import Reply
 from spool.agents import openconnections
 from spool.agents.dialogue import Dialogue
 from spool.agents.openconnections import OutboundConnection
-from spool.agents.tls import ResumingContext
+from spool.agents.tls import JudgeChain, ResumingContext, TlsProblem, chain_of, problem_of
 
 HANDSHAKE_SECONDS = 60.0
 QUIT_SECONDS = 5.0
@@ -34,8 +34,19 @@ QUIT_SECONDS = 5.0
 class SessionLost(Exception):
     """The session never came so far that a message could be sent."""
 
-    def __init__(self, reply: Reply, stage: Stage, *, by_peer: bool) -> None:
+    def __init__(
+        self,
+        reply: Reply,
+        stage: Stage,
+        *,
+        by_peer: bool,
+        problem: TlsProblem | None = None,
+        reason: str = "",
+    ) -> None:
+        """`problem` and `reason`: what was wrong with the encryption, if that was it."""
         super().__init__(reply.text)
+        self.problem = problem
+        self.reason = reason
         self.reply = reply
         self.stage = stage
         self.by_peer = by_peer
@@ -51,8 +62,12 @@ class SmtpConnection(asyncio.Protocol):
         tls_context: ResumingContext,
         server_name: str,
         dialogue: Dialogue | None = None,
+        judge_chain: JudgeChain | None = None,
     ) -> None:
         """`server_name`: what the certificate is asked for; an address has none but itself."""
+        self._judge_chain = judge_chain
+        self._problem: TlsProblem | None = None
+        self._reason = ""
         self.client = client
         self.messages_sent = 0
         self._tls_context = tls_context
@@ -78,7 +93,13 @@ class SmtpConnection(asyncio.Protocol):
         while not self.client.is_ready:
             if self._refused is not None:
                 refused = self._refused
-                raise SessionLost(refused.reply, refused.stage, by_peer=refused.by_peer)
+                raise SessionLost(
+                    refused.reply,
+                    refused.stage,
+                    by_peer=refused.by_peer,
+                    problem=self._problem,
+                    reason=self._reason,
+                )
             if self._wants_tls:
                 await self._start_tls()
             else:
@@ -268,7 +289,12 @@ class SmtpConnection(asyncio.Protocol):
                 server_hostname=self._server_name,
                 ssl_handshake_timeout=HANDSHAKE_SECONDS,
             )
-        except (OSError, ssl.SSLError, asyncio.IncompleteReadError):
+        except (OSError, ssl.SSLError, asyncio.IncompleteReadError) as error:
+            transport = None
+            self._problem, self._reason = problem_of(error), _words(error)
+        if transport is not None and (refusal := self._refusal_of(transport)):
+            self._problem, self._reason = TlsProblem.OTHER, refusal
+            transport.abort()
             transport = None
         if transport is None or self.client.is_closed:
             if not self.client.is_closed:
@@ -278,6 +304,11 @@ class SmtpConnection(asyncio.Protocol):
         if self._dialogue is not None:
             self._dialogue.note(f"encrypted with {self.tls}")
         self._act(self.client.tls_started())
+
+    def _refusal_of(self, transport: asyncio.Transport) -> str:
+        if self._judge_chain is None:
+            return ""
+        return self._judge_chain(chain_of(transport.get_extra_info("ssl_object")))
 
     async def _stream(self, body: AsyncIterator[bytes]) -> None:
         async for chunk in body:
@@ -294,3 +325,12 @@ class SmtpConnection(asyncio.Protocol):
                     return
         self.client.end_body()
         self._flush()
+
+
+def _words(error: BaseException) -> str:
+    """For the trace: nothing that the other server says stands in it."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return str(error.verify_message).rstrip(".")
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or "the handshake failed").replace("_", " ").lower()
+    return "the connection was lost in the handshake"

@@ -28,7 +28,13 @@ from spool import mx
 from spool.agents.connection import SessionLost, SmtpConnection
 from spool.agents.dialogue import Dialogue
 from spool.agents.route import SMTP_PORT, RemoteRoute
-from spool.agents.tls import AskDemand, TlsDemand, client_context, demand_of_route
+from spool.agents.tls import (
+    AskDemand,
+    TlsDemand,
+    TlsProblem,
+    client_context,
+    demand_of_route,
+)
 from spool.mx import Host, NoHost, Ourselves
 from spool.resolver import LookupFailed, NameUnknown, Resolver
 from spool.work import NOBODY, Peer, Result, Work
@@ -36,6 +42,7 @@ from spool.work import NOBODY, Peer, Result, Work
 CONNECT_SECONDS = 30.0  # for each address; a host that is down must not hold a slot for minutes
 
 NOT_REACHED = Reply(451, "4.4.1", "")
+POLICY_REFUSES = Reply(451, "4.7.5", "The server may not be given the mail")
 NO_HOST_LEFT = Reply(451, "4.4.1", "No mail server can be reached")
 
 
@@ -169,7 +176,9 @@ class RemoteSession:
                 continue
             self._connection = connection
             has_dsn = "DSN" in connection.client.extensions
-            self._peer = replace(self._peer, tls=connection.tls, has_dsn=has_dsn)
+            policy = self._peer.policy
+            tls = f"{connection.tls} ({policy})" if policy else connection.tls
+            self._peer = replace(self._peer, tls=tls, has_dsn=has_dsn)
             return connection
         raise lost
 
@@ -187,19 +196,37 @@ class RemoteSession:
 
     async def _open(self, host: Host) -> SmtpConnection:
         """Raises SessionLost."""
-        demand = await self._settings.ask_demand(self.route, host)
-        try:
-            return await self._greet(host, demand)
-        except SessionLost as error:
-            if demand.tls is not Tls.IF_OFFERED or error.stage is not Stage.TLS:
-                raise
-        # S-055: where encryption is a bonus, a server that cannot do it still gets its mail.
-        return await self._greet(host, replace(demand, tls=Tls.NEVER))
+        demand: TlsDemand | None = await self._settings.ask_demand(self.route, host)
+        while demand is not None:
+            try:
+                connection = await self._greet(host, demand)
+            except SessionLost as error:
+                if error.stage is not Stage.TLS:
+                    raise
+                _tell(demand, error.problem or TlsProblem.STARTTLS_MISSING)
+                if demand.softer is None:
+                    raise _explained(error, demand) from None
+                self._note(error.reason or error.reply.text)
+                demand = demand.softer
+            else:
+                _tell(demand, None if connection.tls else TlsProblem.STARTTLS_MISSING)
+                self._peer = replace(self._peer, policy=demand.policy)
+                return connection
+        raise AssertionError("a demand ends in a session or in its loss")
 
     async def _greet(self, host: Host, demand: TlsDemand) -> SmtpConnection:
+        if demand.refused:
+            raise SessionLost(
+                POLICY_REFUSES,
+                Stage.TLS,
+                by_peer=False,
+                problem=TlsProblem.OTHER,
+                reason=demand.refused,
+            )
         context = client_context(
             verify=demand.verify_certificate,
             authorities=self._settings.certificate_authorities,
+            resumes=demand.judge_chain is None,
         )
         server_name = host.address if _is_address(host.name) else host.name
         source = self.route.source_for(host)
@@ -213,6 +240,7 @@ class RemoteSession:
             tls_context=context,
             server_name=server_name,
             dialogue=self._dialogue,
+            judge_chain=demand.judge_chain,
         )
         try:
             async with asyncio.timeout(self._settings.connect_seconds):
@@ -245,6 +273,22 @@ class RemoteSession:
             for name in await self._settings.resolver.names(source):
                 return read_name(name).name
         return self._settings.helo
+
+
+def _tell(demand: TlsDemand, problem: TlsProblem | None) -> None:
+    if demand.tell is not None:
+        demand.tell(problem)
+
+
+def _explained(lost: SessionLost, demand: TlsDemand) -> SessionLost:
+    """With the policy that would not do without encryption, and what was wrong with it."""
+    words = [f"demanded by {demand.policy}" if demand.policy else "", lost.reason]
+    why = ": ".join(filter(None, words))
+    text = f"{lost.reply.text} ({why})" if why else lost.reply.text
+    reply = replace(lost.reply, text=text)
+    return SessionLost(
+        reply, lost.stage, by_peer=lost.by_peer, problem=lost.problem, reason=lost.reason
+    )
 
 
 def must_be_converted(body: Body, extensions: Container[str]) -> bool:

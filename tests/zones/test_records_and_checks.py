@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clock.moments import utc_now
-from zones import records, selectors, services, textrecords
+from protocols import textrecords
+from zones import records, selectors, services
 from zones.findings import Level
 from zones.lookup import Lookup
 from zones.records import Facts
