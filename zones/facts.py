@@ -11,8 +11,8 @@ from django.conf import settings as conf
 from certificates import files
 from certificates.errors import CertificateRefused
 from domains.models import Domain, DomainTechnical
+from operations.addresses import own_addresses
 from operations.nameservers import name_servers
-from spool.ourselves import own_addresses
 from zones.lookup import Lookup, Unanswered
 from zones.records import Facts, Service
 
