@@ -15,13 +15,18 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from accounts import errors as of_accounts
+from administration import errors as of_administration
 from domains import errors as of_domains
 from domains.errors import Problem, Refused, ValuesRefused
 from domains.localparts import LocalPartMalformed
 from jobs import errors as of_jobs
 from operations import errors as of_operations
+from spool.errors import MessageUnknown
+from spool.selection import NothingSelected
 from spool.services import PriorityOutOfRange
 from spool.throttled import NotThrottled
+from spool.undoing import NotUndoable
+from spool.ways import WayMalformed
 
 log = structlog.get_logger(__name__)
 
@@ -105,6 +110,9 @@ KINDS: dict[type[Exception], Kind] = {
     of_accounts.UserUnknown: NOT_FOUND,
     of_accounts.AliasUnknown: NOT_FOUND,
     of_jobs.JobUnknown: NOT_FOUND,
+    MessageUnknown: NOT_FOUND,
+    of_operations.ConnectionUnknown: NOT_FOUND,
+    of_administration.EntryUnknown: NOT_FOUND,
     of_accounts.NotPermitted: Kind(403, "not-permitted", "Not permitted for your role"),
     PermissionDenied: Kind(403, "not-permitted", "Not permitted for your role"),
     of_accounts.FeatureOff: Kind(403, "feature-off", "A feature that is switched off or withheld"),
@@ -118,6 +126,13 @@ KINDS: dict[type[Exception], Kind] = {
     of_accounts.StillOwner: Kind(409, "still-owner", "The reseller still has domains"),
     of_jobs.JobOver: Kind(409, "job-over", "The job has ended"),
     NotThrottled: Kind(409, "not-throttled", "Nothing of theirs is held by a limit"),
+    NotUndoable: Kind(409, "not-undoable", "It cannot be taken back any more"),
+    of_administration.UndoRefused: Kind(409, "undo-refused", "Others have changed it since"),
+    of_administration.CannotUndo: Kind(409, "not-undoable", "It cannot be taken back any more"),
+    of_administration.NothingToUndo: Kind(409, "nothing-to-undo", "All is as it was before"),
+    of_operations.OwnNetwork: Kind(409, "own-network", "It contains what is never blocked"),
+    of_operations.ServiceNotInstalled: Kind(409, "service-not-installed", "Not installed"),
+    of_operations.ServiceFailed: Kind(503, "service-failed", "The service did not follow"),
     KeyReused: Kind(409, "idempotency-key-reused", "Idempotency-Key of another request"),
     StillBeingAnswered: Kind(409, "still-being-answered", "Ask again in a moment"),
     of_domains.ChangedMeanwhile: Kind(412, "changed-meanwhile", "Changed after you had read it"),
@@ -131,6 +146,8 @@ KINDS: dict[type[Exception], Kind] = {
     of_accounts.TargetMalformed: Kind(422, "target-malformed", "The target is no address"),
     of_accounts.TargetUnknown: Kind(422, "target-unknown", "The target leads nowhere"),
     of_accounts.AliasLoops: Kind(422, "alias-loops", "The alias would lead back to itself"),
+    NothingSelected: Kind(422, "nothing-selected", "No messages are selected"),
+    WayMalformed: Kind(422, "way-malformed", "Not a way for mail"),
     PriorityOutOfRange: Kind(422, "priority-out-of-range", "A priority is 1 to 10"),
     of_operations.NetworkMalformed: Kind(422, "network-malformed", "Not a network"),
     of_operations.NetworkTooWide: Kind(422, "network-too-wide", "Too wide to relay"),

@@ -70,6 +70,9 @@ MAILHOST_METRICS_ALLOW = environment.networks("MAILHOST_METRICS_ALLOW", ["127.0.
 # The token ("Authorization: Bearer ...") that opens /metrics from elsewhere; empty: none does.
 MAILHOST_METRICS_TOKEN = environment.text("MAILHOST_METRICS_TOKEN", "")
 
+# May web hooks lead to private addresses, and by plain HTTP? Customers choose where they lead.
+MAILHOST_PRIVATE_WEBHOOKS = environment.flag("MAILHOST_PRIVATE_WEBHOOKS", False)
+
 # --- processes and machines ------------------------------------------------------------------
 # Mail processes on this machine; each one has every listener (SO_REUSEPORT).
 MAILHOST_MAIL_PROCESSES = environment.number("MAILHOST_MAIL_PROCESSES", 1, least=1, most=64)
