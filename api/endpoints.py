@@ -30,7 +30,6 @@ from api.access import (
 )
 from api.errors import NotFound
 from api.models import IdempotentRequest
-from api.schema import HouseSchema
 from events import audit
 
 S = TypeVar("S", bound=Serializer[Any])
@@ -57,7 +56,6 @@ class Endpoint(APIView):
     throttle_classes: Sequence[Any] = (RateLimit,)
     renderer_classes = (JSONRenderer,)
     parser_classes = (BoundedJson,)
-    schema = HouseSchema()
     _kept: IdempotentRequest | None = None
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

@@ -8,7 +8,6 @@ from django.views.decorators.http import require_safe
 from drf_spectacular.views import SpectacularAPIView
 
 from api import errors
-from api.schema import HouseSchema
 
 
 class Schema(SpectacularAPIView):
@@ -16,7 +15,6 @@ class Schema(SpectacularAPIView):
 
     authentication_classes = ()
     permission_classes = ()
-    schema = HouseSchema()
 
 
 @require_safe

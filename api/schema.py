@@ -78,6 +78,7 @@ WORDS = {
     415: "Bodies are JSON.",
     422: "Values that cannot be taken; `errors` names each.",
     428: "A change without `If-Match`.",
+    503: "The service did not follow.",
     429: "Too many requests; `Retry-After` says how many seconds to wait.",
 }
 EXAMPLES = {409: ("A full plan", _FULL_PLAN), 422: ("A wrong value", _WRONG_VALUE)}
@@ -123,6 +124,8 @@ class HouseSchema(AutoSchema):
             statuses += [400, 409, 412, 413, 415]
         if self.method in ("PATCH", "PUT"):
             statuses.append(428)
+        if self.view.scope == "services" and self.method == "POST":
+            statuses.append(503)
         for status in sorted(statuses):
             bodies.setdefault(str(status), self._problem(status, direction))
         return bodies

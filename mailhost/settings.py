@@ -291,6 +291,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 # --- API -------------------------------------------------------------------------------------
+REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "api.schema.HouseSchema"}
 SPECTACULAR_SETTINGS = {
     "TITLE": "MailHost",
     "DESCRIPTION": "What the control panel does, for programs of resellers and operators.",
@@ -299,5 +300,6 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": False,
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+    "POSTPROCESSING_HOOKS": [],  # choices stand where they are used
 }
 UNFOLD = {"SITE_TITLE": "MailHost", "SITE_HEADER": "MailHost"}

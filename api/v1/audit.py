@@ -39,7 +39,7 @@ class AuditOut(Out):
     reason = serializers.CharField(allow_blank=True)
 
 
-class UndoneOut(Out):
+class OperationUndoneOut(Out):
     undone = serializers.IntegerField(help_text="Entries.")
     operation = serializers.CharField(help_text="Undo that one to have it back.")
 
@@ -68,7 +68,7 @@ class Audit(Endpoint):
 class AuditUndo(Endpoint):
     scope = "audit"
 
-    @extend_schema(request=None, responses=UndoneOut, summary="Undo a change")
+    @extend_schema(request=None, responses=OperationUndoneOut, summary="Undo a change")
     def post(self, request: Request, key: int) -> Response:
         """With all entries that one request has made, or none of them."""
         actor = actor_of(request)
