@@ -96,6 +96,8 @@ MENU = (
             ),
             Entry("Event rules", "zap", "panel:domain-event-rules", of_domain=True),
             Entry("DNS", "network", "panel:dns", of_domain=True),
+            Entry("Disk space", "hard-drive", "panel:domain-disk", of_domain=True),
+            Entry("Limits", "chart-line", "panel:domain-limits", of_domain=True),
             Entry("Audit trail", "history", "panel:domain-audit", of_domain=True),
         ),
     ),

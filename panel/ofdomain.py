@@ -23,8 +23,11 @@ def about(request: HttpRequest, domain: Domain) -> dict[str, Any]:
     is_provider = actor.role in PROVIDERS
     found: dict[str, Any] = {"domain": domain, "is_provider": is_provider}
     if is_provider:
-        shown = [one for one in domainactions.allowed_to(actor) if one.url_name not in NOT_SHOWN]
+        allowed = domainactions.allowed_to(actor)
+        shown = [one for one in allowed if one.url_name not in NOT_SHOWN]
+        others = [one for one in allowed if one.url_name in NOT_SHOWN]
         found["domain_links"] = list(_links(shown, domain.name, request.path))
+        found["domain_acts"] = list(domainactions.links(others, domain.name))
     return found
 
 

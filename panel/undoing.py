@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from django.urls import reverse
 
+from administration import undo
 from events import audit
 from events.models import AuditEntry
 from panel.notices import Undo
 
+# Entries that are looked at; more of one request are of the same kind.
+MOST = 50
+
 
 def undo_of_this() -> Undo | None:
     """For `notices.done(..., undo=undo_of_this())` in a view behind `opens_for`, once the services
-    have been called; None: they changed nothing.
+    have been called; None: they changed nothing, or what has no way back.
     """
     operation = audit.current_operation()
-    if not operation or not AuditEntry.objects.filter(operation=operation).exists():
+    if not operation:
+        return None
+    entries = list(AuditEntry.objects.filter(operation=operation)[:MOST])
+    if not entries or not all(map(undo.has_way_back, entries)):
         return None
     return Undo(reverse("panel:audit-undo"), {"operation": [operation]})

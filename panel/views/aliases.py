@@ -19,6 +19,7 @@ from panel.aliaslist import AliasListing, aliases_of, targets_of
 from panel.confirming import Question
 from panel.forms.aliases import AliasForm, CatchAllForm
 from panel.lists import BulkAction
+from panel.undoing import undo_of_this
 
 MOST_DELETED_AT_ONCE = 1_000
 
@@ -61,7 +62,7 @@ def new(request: HttpRequest, name: str) -> HttpResponse:
 
     if form.is_bound and form.is_valid() and form.save(add):
         text = f"Added {_local_part(form.cleaned_data['name'], domain).lower()}@{domain}."
-        notices.done(request, text)
+        notices.done(request, text, undo=undo_of_this())
         return redirect("panel:aliases", name)
     context = {"form": form, **ofdomain.about(request, domain)}
     return render(request, "panel/aliases/new.html", context)
@@ -78,7 +79,7 @@ def edit(request: HttpRequest, name: str, local_part: str) -> HttpResponse:
         aliases.change_alias(alias=alias, targets=targets, values=form.values(), by=actor)
 
     if form.is_bound and form.is_valid() and form.save(change):
-        notices.done(request, f"Saved {alias}.")
+        notices.done(request, f"Saved {alias}.", undo=undo_of_this())
         return redirect("panel:aliases", name)
     context = {"form": form, "alias": alias, **ofdomain.about(request, alias.domain)}
     return render(request, "panel/aliases/edit.html", context)
@@ -110,7 +111,8 @@ def delete(request: HttpRequest, name: str) -> HttpResponse:
         if UserAlias.objects.filter(pk=alias.pk).exists():
             aliases.delete_alias(alias=alias, by=actor)
 
-    bulk.tell(request, "Deleted", bulk.each(chosen, remove), "aliases")
+    outcome = bulk.each(chosen, remove)
+    bulk.tell(request, "Deleted", outcome, "aliases", undo=undo_of_this())
     return redirect(urls["list"])
 
 
@@ -132,6 +134,7 @@ def catch_all(request: HttpRequest, name: str) -> HttpResponse:
             "Mail for unknown addresses is caught now."
             if is_caught
             else "Mail for unknown addresses is refused now.",
+            undo=undo_of_this(),
         )
         return redirect("panel:aliases", name)
     features = domain.domainfeatures

@@ -19,6 +19,7 @@ from panel.aliaslist import DomainAliasListing
 from panel.confirming import Question
 from panel.forms.aliases import DomainAliasForm
 from panel.lists import BulkAction
+from panel.undoing import undo_of_this
 
 
 @opens_for(ADMINISTRATORS, methods=FORM)
@@ -34,7 +35,7 @@ def domain_aliases(request: HttpRequest, name: str) -> HttpResponseBase:
 
     if form.is_bound and form.is_valid() and form.save(add):
         text = f"Added {added[0]}. Mail for it arrives as soon as its MX points here."
-        notices.done(request, text)
+        notices.done(request, text, undo=undo_of_this())
         return redirect("panel:domain-aliases", name)
     delete_url = reverse("panel:domain-aliases-delete", args=(domain.name,))
     actions = (BulkAction("Delete…", "trash-2", delete_url, is_danger=True),)
@@ -67,7 +68,7 @@ def delete(request: HttpRequest, name: str) -> HttpResponse:
     if not confirming.is_confirmed(request, question):
         return confirming.ask(request, question)
     outcome = bulk.each(chosen, lambda alias: services.remove_alias(alias=alias, by=actor))
-    bulk.tell(request, "Deleted", outcome, "domain aliases")
+    bulk.tell(request, "Deleted", outcome, "domain aliases", undo=undo_of_this())
     return redirect(back)
 
 

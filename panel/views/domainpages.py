@@ -14,7 +14,7 @@ from accounts.models import Role, User
 from accounts.permissions import Verb
 from accounts.provisioning import NewDomain
 from domains.models import TABS, Domain
-from panel import domainactions, notices
+from panel import notices, ofdomain
 from panel.access import FORM, PROVIDERS, actor_of, opens_for
 from panel.forms import domains as forms
 from panel.forms.base import version_in
@@ -48,14 +48,10 @@ def edit(request: HttpRequest, name: str) -> HttpResponse:
     if is_post and tabbed.is_valid() and tabbed.save(lambda: _save(tabbed, domain, actor)):
         notices.done(request, f"Saved {domain}.", undo=undo_of_this())
         return redirect("panel:domain", domain.name)
-    actions = domainactions.allowed_to(actor)
     context = {
-        "domain": domain,
         "tabbed": tabbed,
         "in_use": selectors.in_use(domain),
-        "actions": [
-            link for link in domainactions.links(actions, domain.name) if link.url != request.path
-        ],
+        **ofdomain.about(request, domain),
     }
     return render(request, "panel/domains/edit.html", context)
 

@@ -20,6 +20,7 @@ from panel.access import ADMINISTRATORS, FORM, actor_of, opens_for
 from panel.forms import users as forms
 from panel.forms.base import version_in
 from panel.forms.tabbed import TabbedForm
+from panel.undoing import undo_of_this
 
 
 @opens_for(ADMINISTRATORS, methods=FORM)
@@ -32,7 +33,7 @@ def new(request: HttpRequest, name: str) -> HttpResponse:
     if is_post and tabbed.is_valid():
         added: list[User] = []
         if tabbed.save(lambda: added.append(_add(tabbed, domain, actor))):
-            notices.done(request, f"Added {added[0]}.")
+            notices.done(request, f"Added {added[0]}.", undo=undo_of_this())
             return redirect("panel:users-new" if "another" in request.POST else "panel:users", name)
     context = {"tabbed": tabbed, **ofdomain.about(request, domain)}
     return render(request, "panel/users/new.html", context)
@@ -49,7 +50,7 @@ def edit(request: HttpRequest, name: str, username: str) -> HttpResponse:
     if is_post:
         tabbed.version = version_in(request.POST)
     if is_post and tabbed.is_valid() and tabbed.save(lambda: _save(request, tabbed, user, actor)):
-        notices.done(request, f"Saved {user}.")
+        notices.done(request, f"Saved {user}.", undo=undo_of_this())
         return redirect("panel:user", name, user.local_part)
     context = {
         "tabbed": tabbed,

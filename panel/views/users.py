@@ -15,11 +15,9 @@ from panel import bulk, confirming, notices, ofdomain, usercsv
 from panel.access import ACTION, ADMINISTRATORS, actor_of, opens_for
 from panel.confirming import Question
 from panel.lists import BulkAction
-from panel.notices import Undo
+from panel.undoing import undo_of_this
 from panel.userlist import UserListing, users_of
 
-# More names than this are not kept for Undo: they travel with the notice.
-LARGEST_UNDO = 50
 # Deleting a mailbox takes time for each of its messages, and a page waits for it.
 MOST_DELETED_AT_ONCE = 100
 WARNING = (
@@ -75,7 +73,7 @@ def delete(request: HttpRequest, name: str) -> HttpResponse:
     if not confirming.is_confirmed(request, question):
         return confirming.ask(request, question)
     outcome = bulk.each(chosen, lambda user: services.delete_user(user=user, by=actor))
-    bulk.tell(request, "Deleted", outcome, "users")
+    bulk.tell(request, "Deleted", outcome, "users", undo=undo_of_this())
     return redirect(urls["list"])
 
 
@@ -90,13 +88,8 @@ def _set_status(request: HttpRequest, name: str, status: Status) -> HttpResponse
     outcome = bulk.each(
         chosen, lambda user: services.change_user(user=user, values={"status": status}, by=actor)
     )
-    is_enabled = status == Status.ENABLED
-    opposite = urls["disable" if is_enabled else "enable"]
-    # The way back of those who were disabled in another manner would not be the same way.
-    kept = {Status.ENABLED, Status.DISABLED}
-    names = [user.local_part for user in outcome.done if user.status in kept]
-    undo = Undo(opposite, {"selected": names}) if 0 < len(names) <= LARGEST_UNDO else None
-    bulk.tell(request, "Enabled" if is_enabled else "Disabled", outcome, "users", undo=undo)
+    verb = "Enabled" if status == Status.ENABLED else "Disabled"
+    bulk.tell(request, verb, outcome, "users", undo=undo_of_this())
     return redirect(_back(request, urls["list"]))
 
 
