@@ -7,8 +7,8 @@ from typing import Any
 
 from django.db import transaction
 
-from accounts import administrators, caps, provisioning, services
-from accounts.models import User
+from accounts import administrators, caps, plans, provisioning, services
+from accounts.models import ResellerPlan, Role, User
 from accounts.passwords import Verifiers
 from accounts.services import NewUser
 from domains import selectors
@@ -83,3 +83,49 @@ def edit_user(
     if verifiers is not None:
         user = services.set_verifiers(user=user, verifiers=verifiers, by=by)
     return user
+
+
+@transaction.atomic
+def edit_reseller(
+    *,
+    user: User,
+    by: Actor | None,
+    values: Values | None = None,
+    verifiers: Verifiers | None = None,
+    plan_name: str | None = None,
+    expected_version: int | None = None,
+) -> User:
+    """One Save of a reseller's page; an empty `plan_name` takes him off his plan, None leaves it.
+
+    Raises what `services.change_user` and `plans.put_on` do.
+    """
+    user = services.change_user(
+        user=user, values=values or {}, by=by, expected_version=expected_version
+    )
+    if plan_name is not None:
+        set_plan(user=user, plan_name=plan_name, by=by)
+    if verifiers is not None:
+        user = services.set_verifiers(user=user, verifiers=verifiers, by=by)
+    return user
+
+
+@transaction.atomic
+def add_reseller(
+    *, username: str, values: Values, verifiers: Verifiers | None, plan_name: str, by: Actor | None
+) -> User:
+    """A reseller who is on a plan from the beginning; empty: on none."""
+    role = Role.RESELLER
+    user = services.add_person(
+        username=username, role=role, by=by, verifiers=verifiers, values=values
+    )
+    set_plan(user=user, plan_name=plan_name, by=by)
+    return user
+
+
+def set_plan(*, user: User, plan_name: str, by: Actor | None) -> None:
+    """Raises UserUnknown, ValuesRefused."""
+    row = ResellerPlan.objects.select_related("plan").filter(reseller=user).first()
+    if plan_name and (row is None or row.plan.name != plan_name):
+        plans.put_on(username=user.local_part, plan_name=plan_name, by=by)
+    elif not plan_name and row is not None:
+        plans.take_off(row=row, by=by)

@@ -117,6 +117,16 @@ class AliasUnknown(Refused):
 
 
 @dataclass(eq=False)
+class PlanUnknown(Refused):
+    """There is no such plan, or not for this actor."""
+
+    plan_id: int
+
+    def __str__(self) -> str:
+        return f"there is no plan {self.plan_id}"
+
+
+@dataclass(eq=False)
 class NotPermitted(Refused):
     """The actor's role does not have the verb."""
 

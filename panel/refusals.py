@@ -19,6 +19,7 @@ OUT_OF_SIGHT = (
     of_domains.DomainUnknown,
     of_accounts.UserUnknown,
     of_accounts.AliasUnknown,
+    of_accounts.PlanUnknown,
     JobUnknown,
     of_operations.ConnectionUnknown,
     TranscriptUnknown,
@@ -55,6 +56,7 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     of_accounts.AliasLoops: lambda e: f"This would go in a circle: {' → '.join(e.path)}.",
     of_accounts.UserUnknown: lambda e: f"There is no user {e.address}, or not for you.",
     of_accounts.ReasonMissing: lambda e: "Say why: this server wants a reason for it.",
+    of_accounts.StillOwner: lambda e: f"{e.name} still has domains: give them to somebody first.",
     of_accounts.NotPermitted: lambda e: "Your role does not include this.",
     of_operations.NetworkMalformed: lambda e: (
         f"“{e.text}” is neither an IP address nor a network such as 192.0.2.0/24."
