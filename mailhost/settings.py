@@ -151,6 +151,7 @@ ROOMS = [
     "spool",
     "administration",
     "zones",
+    "messaging",
     "listeners",
     "api",
     "mailhost",

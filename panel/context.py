@@ -7,6 +7,8 @@ from typing import Any
 from django.http import HttpRequest
 
 from accounts.models import Role, User
+from clock.moments import utc_now
+from messaging import services
 from panel import helptopics, menu, status, windows
 
 THEME_COOKIE = "theme"
@@ -22,6 +24,8 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     if isinstance(actor, User) and (match is None or match.app_name == "panel"):
         found["actor"] = actor
         found["help_topic"] = helptopics.topic_of_page((match and match.url_name) or "")
+        if actor.domain_id is not None and request.method == "GET":
+            found["reminders"] = services.unseen(actor, now=utc_now())
         found["menu"] = menu.shown_to(actor, request.path)
         found["impersonation"] = windows.of(request)
         if actor.role == Role.SYSTEM_ADMINISTRATOR:

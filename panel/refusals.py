@@ -13,6 +13,7 @@ from jobs.errors import JobUnknown
 from operations import errors as of_operations
 from operations.transcripts import TranscriptUnknown
 from spool import errors as of_spool
+from messaging.errors import SendingUnknown
 
 # What one may not see answers as if it were not there: 404.
 OUT_OF_SIGHT = (
@@ -24,6 +25,7 @@ OUT_OF_SIGHT = (
     of_operations.ConnectionUnknown,
     TranscriptUnknown,
     of_spool.MessageUnknown,
+    SendingUnknown,
 )
 # What one sees but may not do: 403.
 FORBIDDEN = (of_accounts.NotPermitted, of_accounts.FeatureOff)
