@@ -36,6 +36,8 @@ class AudienceForm(PanelForm):
         for audience, field in ((Audience.DOMAIN, "domain"), (Audience.USER, "address")):
             if data.get("audience") == audience and not data.get(field):
                 self.add_error(field, "This choice needs it.")
+        if "text" in data and not data["text"].strip():
+            self.add_error("text", "This field is required.")
         return data
 
     @property
