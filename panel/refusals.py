@@ -10,10 +10,10 @@ from domains import errors as of_domains
 from domains.errors import Refused
 from domains.localparts import LocalPartMalformed
 from jobs.errors import JobUnknown
+from messaging.errors import SendingUnknown
 from operations import errors as of_operations
 from operations.transcripts import TranscriptUnknown
 from spool import errors as of_spool
-from messaging.errors import SendingUnknown
 
 # What one may not see answers as if it were not there: 404.
 OUT_OF_SIGHT = (
