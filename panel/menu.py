@@ -118,6 +118,7 @@ MENU = (
             Entry("Event rules", "zap", "panel:event-rules"),
             Entry("Abuse rules", "ban", "panel:abuse-rules"),
             Entry("Domain defaults", "text-cursor-input", "panel:domain-defaults"),
+            Entry("Gateways", "route", "panel:gateways"),
             Entry("Resellers & API", "key-round", "panel:resellers"),
             Entry("Server settings", "settings", "panel:settings"),
             Entry("My account", "lock", "panel:account"),

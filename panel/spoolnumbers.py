@@ -7,6 +7,7 @@ from datetime import datetime
 
 from panel.templatetags.spoolwords import span
 from spool import statistics
+from spool.statistics import Statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,10 @@ class Number:
 
 def numbers(*, now: datetime) -> list[Number]:
     """From what was measured last, so they cost the same however much waits."""
-    found = statistics.current(now=now)
+    return numbers_of(statistics.current(now=now))
+
+
+def numbers_of(found: Statistics) -> list[Number]:
     if found.messages is None:
         waiting, oldest = "Not counted yet", "the first count comes within a minute"
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 
 from domains.models import Domain
 from spool.ledger import COLUMNS, ENDS
@@ -33,16 +33,27 @@ class Balance:
         return self.missing == 0
 
 
-def balances() -> list[Balance]:
-    """One for each domain with mail, and one for all that belongs to none, by name."""
+def balances(
+    *, domains: QuerySet[Domain] | None = None, only: Domain | None = None
+) -> list[Balance]:
+    """One for each domain with mail, and one for all that belongs to none, by name.
+
+    `domains`: these alone; `only`: this one alone.
+    """
+    if only is not None:
+        domains = Domain.objects.filter(pk=only.pk)
+    within = Q() if domains is None else Q(domain_id__in=domains.values("pk"))
+    waits = Q() if domains is None else Q(ledger_domain__in=domains.values("pk"))
     # One transaction: sums and rows of the same moment, however busy the spool is.
     with transaction.atomic():
         _see_one_moment()
         sums = list(
-            LedgerHour.objects.values_list("domain_id").annotate(*(Sum(name) for name in COLUMNS))
+            LedgerHour.objects.filter(within)
+            .values_list("domain_id")
+            .annotate(*(Sum(name) for name in COLUMNS))
         )
         waiting = dict(
-            SpooledRecipient.objects.filter(state__lt=State.DELIVERED)
+            SpooledRecipient.objects.filter(waits, state__lt=State.DELIVERED)
             .values_list("ledger_domain_id")
             .annotate(Count("id"))
         )

@@ -24,7 +24,6 @@ FAMILIES = {
         ("Hold rules", "panel:hold-rules"),
         ("Statistics", "panel:spool-statistics"),
         ("Changes", "panel:spool-changes"),
-        ("Settings", "panel:spool-settings"),
     ),
     "routes": (
         ("Gateways", "panel:gateways"),

@@ -85,7 +85,8 @@ def test_a_trace_is_found_by_id_message_id_and_address(world: World, log_in: Log
 
 
 def test_whoever_caused_mail_sees_all_of_it_but_who_did_what(world: World, log_in: LogIn) -> None:
-    spool_id = send("a@far.test", "b@far.test", sender_account=world.user.pk)
+    spool_id = send("a@far.test", "b@far.test")
+    SpooledMessage.objects.update(sender_account=world.user)
     holding.hold(
         selection=Selection.of([spool_id]), reason="looked at", by=world.root, now=utc_now()
     )
@@ -127,7 +128,8 @@ def test_others_see_their_own_recipients_and_nothing_else(world: World, log_in: 
 def test_a_customers_machine_and_account_are_not_told_to_another(
     world: World, log_in: LogIn
 ) -> None:
-    spool_id = send("alice@other.example", sender_account=world.user.pk)
+    spool_id = send("alice@other.example")
+    SpooledMessage.objects.update(sender_account=world.user)
     text = shown(log_in(world.other_admin), page(spool_id))
     assert "192.0.2.7" not in text and "logged in" not in text
     assert "192.0.2.7" in shown(log_in(world.admin), page(spool_id))
