@@ -13,7 +13,7 @@ PAGES = [
     Page("panel:gateway-delete",     "login    403  403         403   403            403      404",
          (999,), post={"confirmation": "x"}),
     *(
-        Page(f"panel:gateway-{verb}",   "login    403  403         403   403            403      404",
+        Page(f"panel:gateway-{verb}", "login    403  403         403   403            403      404",
              (999,), post={})
         for verb in ("enable", "disable", "test")
     ),
