@@ -32,6 +32,7 @@ from spool import maintenance, spacewarnings
 from spool.manager import Manager
 from spool.resolver import Resolver
 from switchboard.subscribe import Switchboard
+from transport.office import TransportOffice
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +74,7 @@ class MailProcess:
         self._resolver = Resolver(settings.MAILHOST_DNS_SERVERS)
         self._listeners: list[Listener] = []
         self._manager: Manager | None = None
+        self._transport: TransportOffice | None = None
         self._policies_changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -95,7 +97,10 @@ class MailProcess:
             make(context) for name, make in MAKE_LISTENER.items() if name in self._parts
         ]
         if "spool" in self._parts:
-            self._manager = Manager(self._board)
+            self._transport = TransportOffice(self._resolver, bridge.ask)
+            self._transport.use(await bridge.ask(name_servers))
+            self._transport.start()
+            self._manager = Manager(self._board, ask_demand=self._transport.ask_demand)
             await self._manager.start()
             self._tasks.append(asyncio.create_task(_settle_now_and_then()))
             self._tasks.append(asyncio.create_task(_keep_house()))
@@ -128,6 +133,8 @@ class MailProcess:
         if self._manager is not None:
             stopping.append(self._manager.stop(seconds))
         await asyncio.gather(*stopping, *self._tasks, return_exceptions=True)
+        if self._transport is not None:
+            await self._transport.stop()
         await asyncio.to_thread(process_committer().stop, seconds)
         await self._resolver.close()
         await self._board.stop()
@@ -140,7 +147,10 @@ class MailProcess:
                 await asyncio.wait_for(self._policies_changed.wait(), seconds)
             self._policies_changed.clear()
             try:
-                self._resolver.use(await bridge.ask_warm(name_servers))
+                servers = await bridge.ask_warm(name_servers)
+                self._resolver.use(servers)
+                if self._transport is not None:
+                    self._transport.use(servers)
                 self._certificates.reload()
                 await self._bind()
                 await end_forbidden_sessions(self._listeners)

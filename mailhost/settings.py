@@ -152,6 +152,7 @@ ROOMS = [
     "administration",
     "zones",
     "messaging",
+    "transport",
     "listeners",
     "api",
     "mailhost",

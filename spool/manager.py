@@ -37,6 +37,7 @@ from spool import (
 )
 from spool.agents import local
 from spool.agents.remote import RemoteSettings
+from spool.agents.tls import AskDemand, demand_of_route
 from spool.claims import ClaimDue, ReleaseClaims, RenewClaims, Rounds
 from spool.gatewayhealth import GatewayNow
 from spool.keeping import Keeping
@@ -85,8 +86,14 @@ MICROSECOND = 1e-6
 class Manager:
     """The spool's side of one mail process."""
 
-    def __init__(self, board: Switchboard, *, remote: RemoteSettings | None = None) -> None:
-        """`remote` None: as the settings of the installation say."""
+    def __init__(
+        self,
+        board: Switchboard,
+        *,
+        remote: RemoteSettings | None = None,
+        ask_demand: AskDemand = demand_of_route,
+    ) -> None:
+        """`remote` None: as the settings of the installation say, and `ask_demand`."""
         self._board = board
         self._owner = new_id()
         self._committer: Committer = process_committer()
@@ -95,6 +102,7 @@ class Manager:
             helo=conf.MAILHOST_HOSTNAME,
             resolver=Resolver(conf.MAILHOST_DNS_SERVERS),
             ourselves=recognise_ourselves(),
+            ask_demand=ask_demand,
         )
         self._outbound = Outbound(
             self._remote,

@@ -11,6 +11,7 @@ from operations import abuse, services
 from operations import settings as operations_settings
 from spool import gatewaychoice, relaydomains
 from spool import settings as spool_settings
+from transport import overrides
 
 
 def forget_everything() -> None:
@@ -27,6 +28,7 @@ def forget_everything() -> None:
         spool_settings.forget,
         gatewaychoice.forget,
         relaydomains.forget,
+        overrides.forget,
         mailbox_directory.clear,
         quota.forget,
         selectors.forget_messages,

@@ -52,7 +52,7 @@ class Lookup:
         self._answers: dict[tuple[str, str], Answer] = {}
         self._resolver = dns.resolver.Resolver(configure=not servers)
         if servers:
-            self._resolver.nameservers = [_name_server(text) for text in servers]
+            self._resolver.nameservers = [name_server(text) for text in servers]
         self._resolver.use_edns(0, dns.flags.DO, 1232)
         self._resolver.flags = dns.flags.RD | dns.flags.AD
 
@@ -88,17 +88,19 @@ class Lookup:
         except (dns.exception.DNSException, OSError) as error:
             raise Unanswered(name, "the name servers do not answer") from error
         is_authentic = bool(answer.response.flags & dns.flags.AD)
-        return Answer(tuple(map(_text, answer.rrset or ())), True, is_authentic)
+        return Answer(tuple(map(text_of, answer.rrset or ())), True, is_authentic)
 
 
-def _name_server(text: str) -> dns.nameserver.Nameserver:
+def name_server(text: str) -> dns.nameserver.Nameserver:
+    """`text` is an address, or address:port."""
     host, colon, port = text.rpartition(":")
     if text.startswith("[") or (colon and ":" not in host):
         return dns.nameserver.Do53Nameserver(host.strip("[]"), int(port))
     return dns.nameserver.Do53Nameserver(text, 53)
 
 
-def _text(data: Rdata) -> str:
+def text_of(data: Rdata) -> str:
+    """As Answer has it."""
     if data.rdtype == dns.rdatatype.TXT:
         joined: bytes = b"".join(data.strings)  # type: ignore[attr-defined]
         return joined.decode("ascii", "replace")
