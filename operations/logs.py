@@ -9,7 +9,11 @@ from pathlib import Path
 from django.conf import settings as conf
 from django.db import transaction
 
+from accounts import selectors
+from accounts.models import Role, User
 from domains.errors import Problem, ValuesRefused
+from domains.models import HostedName
+from domains.selectors import names_of
 from domains.singlerow import SingleRow
 from events import audit
 from events.audit import Actor
@@ -58,6 +62,20 @@ def days(kind: Kind) -> list[date]:
     """The days that have a log, newest first."""
     BOOK.flush()
     return reading.days(folder(), kind)
+
+
+def sight_of(actor: User, domain: str = "") -> frozenset[str] | None:
+    """Which names' lines an actor may read, as `search` and `download` take them (M-080).
+
+    None: all, for system administrators. `domain`: one of those in sight alone. Raises
+    DomainUnknown.
+    """
+    if domain:
+        return frozenset(names_of(selectors.domain_for(actor, domain)))
+    if actor.role == Role.SYSTEM_ADMINISTRATOR and actor.is_active:
+        return None
+    names = HostedName.objects.filter(domain__in=selectors.domains_for(actor))
+    return frozenset(names.values_list("name", flat=True))
 
 
 def search(

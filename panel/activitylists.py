@@ -36,8 +36,7 @@ class ConnectionListing(Listing[Connection]):
         Column("Port", "local_port", lambda row: row.local_port, is_number=True),
         Column("User", "account_id", lambda row: row.account_id),
         Column("TLS", "is_encrypted", lambda row: row.tls or row.is_encrypted),
-        Column("Since (UTC)", "started_at", lambda row: row.started_at),
-        Column("Lasted", ""),
+        Column("Since (UTC), duration", "started_at", lambda row: row.started_at),
         Column("In", "bytes_in", lambda row: row.bytes_in, is_number=True),
         Column("Out", "bytes_out", lambda row: row.bytes_out, is_number=True),
     )
@@ -94,8 +93,9 @@ def users_named(query: str) -> object:
 
 
 def name_users(rows: Sequence[Connection], actor: User) -> None:
-    """Give each connection the `user` that has logged in, or None; one query."""
+    """Give each connection the `user` that has logged in, or None, and its `tls_version`."""
     wanted = {row.account_id for row in rows if row.account_id is not None}
     users = selectors.users_for(actor).in_bulk(wanted) if wanted else {}
     for row in rows:
         row.user = users.get(row.account_id or 0)  # type: ignore[attr-defined]
+        row.tls_version = row.tls.partition(" ")[0] or "yes"  # type: ignore[attr-defined]

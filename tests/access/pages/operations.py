@@ -31,6 +31,22 @@ PAGES = [
     Page("panel:abuse-rules-disable", SYSTEM.format(302), post={}),
     Page("panel:abuse-rules-delete", SYSTEM.format(302), post={}),
     Page("panel:abuse-rules-preset", SYSTEM.format(302), post={}),
+    Page("panel:logs", ADMINISTRATORS.format(200)),
+    Page("panel:logs", "login    403  404         200   404            200      200",
+         query="domain=own.example"),
+    Page("panel:logs-download", ADMINISTRATORS.format(302)),
+    Page("panel:transcripts", SYSTEM.format(200)),
+    Page("panel:transcript-new", SYSTEM.format(200)),
+    Page("panel:transcript-new", SYSTEM.format(200), post={}),
+    Page("panel:transcript", SYSTEM.format(404), (10**9,)),
+    Page("panel:transcript-stop", SYSTEM.format(404), (10**9,), post={}),
+    Page("panel:inactive-users", ADMINISTRATORS.format(200)),
+    Page("panel:inactive-users-disable", ADMINISTRATORS.format(302), post={}),
+    Page("panel:inactive-users-enable", ADMINISTRATORS.format(302), post={}),
+    Page("panel:inactive-users-delete", ADMINISTRATORS.format(302), post={}),
+    Page("panel:jobs", ADMINISTRATORS.format(200)),
+    Page("panel:job", ADMINISTRATORS.format(404), (10**9,)),
+    Page("panel:job-cancel", ADMINISTRATORS.format(404), (10**9,), post={}),
     *(
         page
         for name in ("blacklist", "whitelist")
@@ -44,4 +60,4 @@ PAGES = [
             Page(f"panel:{name}-entry", SYSTEM.format(404), (10**9,)),
         )
     ),
-]
+]  # fmt: skip
