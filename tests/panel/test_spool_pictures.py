@@ -48,9 +48,7 @@ def fill(world: World) -> list[int]:
     send(LONG, sender="")
     SpooledRecipient.objects.filter(address="r01@far1.test").update(claimed_by=7)
     SpooledRecipient.objects.filter(address="r02@far2.test").update(state=State.THROTTLED)
-    holding.hold(
-        selection=Selection.of([ids[3]]), reason="looked at", by=world.root, now=utc_now()
-    )
+    holding.hold(selection=Selection.of([ids[3]]), reason="looked at", by=world.root, now=utc_now())
     measuring.measure(now=utc_now())
     return ids
 
