@@ -124,7 +124,7 @@ class HouseSchema(AutoSchema):
             statuses += [400, 409, 412, 413, 415]
         if self.method in ("PATCH", "PUT"):
             statuses.append(428)
-        if self.view.scope == "services" and self.method == "POST":
+        if getattr(self.view, "scope", "") == "services" and self.method == "POST":
             statuses.append(503)
         for status in sorted(statuses):
             bodies.setdefault(str(status), self._problem(status, direction))

@@ -25,5 +25,5 @@ class DomainSpace:
 
 def of_domain(domain: Domain) -> DomainSpace:
     row = DomainUsage.objects.filter(domain=domain).first() or DomainUsage()
-    limits = domain.domainlimits  # type: ignore[attr-defined]
+    limits = domain.domainlimits
     return DomainSpace(row.bytes, row.messages, limits.disk_space_mb)

@@ -102,7 +102,7 @@ def cancel(row: S, *, by: User) -> S:
 @transaction.atomic
 def resume(row: S, *, by: User) -> S:
     """Go on behind the last user. Raises WrongState; StillStopping until the pause has begun."""
-    job = Job.objects.filter(pk=row.job_id).first()
+    job = Job.objects.filter(pk=row.job_id or 0).first()
     if row.state == State.PAUSED and job is not None and job.state not in ENDED:
         raise StillStopping
     moved = _move(row, State.PAUSED, State.SENDING, "resumed", by)

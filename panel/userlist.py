@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from django.db.models import BigIntegerField, F, Q, QuerySet
 from django.db.models.functions import Cast, Coalesce
@@ -25,14 +26,14 @@ class UserListing(Listing[User]):
     rows_template = "panel/users/rows.html"
     page_template = "panel/users/list.html"
     empty_text = "A user has a mailbox, an address and a password to log in with."
-    pills = (
+    pills: ClassVar[Sequence[Pill]] = (
         Pill("all", "All", Q()),
         Pill("enabled", "Enabled", Q(status=Status.ENABLED)),
         Pill("disabled", "Disabled", ~Q(status=Status.ENABLED)),
         Pill("administrators", "Administrators", Q(role=Role.DOMAIN_ADMINISTRATOR)),
         Pill("full", "Full", FULL),
     )
-    columns = (
+    columns: ClassVar[Sequence[Column]] = (
         Column("Address", "local_part", str),
         Column("Name", "full_name", lambda row: row.full_name),
         Column("Mailbox", "disk_used", lambda row: row.disk_used),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
 from django.db.models import Q, Sum
 
@@ -41,7 +43,10 @@ def hours_for(
         rows = rows.filter(domain_id__in=selectors.domains_for(actor).values("pk"))
     if domain_id is not None:
         rows = rows.filter(domain_id=domain_id)
-    sums = rows.order_by("-hour").values("hour").annotate(**{f"n_{n}": Sum(n) for n in COLUMNS})
+    annotated = (
+        rows.order_by("-hour").values("hour").annotate(**{f"n_{n}": Sum(n) for n in COLUMNS})
+    )
+    sums: Iterable[Mapping[str, int]] = cast("Iterable[Mapping[str, int]]", annotated)
     return [
         Hour(
             from_micros(row["hour"] * HOUR_MICROS),
