@@ -25,6 +25,8 @@ TIMEOUT_SECONDS = 10.0
 MOST_IN_A_ROUND = 500
 _READ_BYTES = 64 * 1024
 SIGNATURE = "MailHost-Signature"
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")  # RFC 4291 §2.4, as far as it is given out
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class Undeliverable(Exception):
@@ -63,7 +65,7 @@ def _try(delivery: WebhookDelivery) -> tuple[int | None, str]:
         status = post(find(hook.url), body, {SIGNATURE: sign, "MailHost-Event": delivery.event_id})
     except (Undeliverable, OSError, http.client.HTTPException, Undecipherable) as error:
         words = str(error) or type(error).__name__
-        log.info("web hook not reached", webhook=hook.pk, event=delivery.event_id, error=words)
+        log.info("web hook not reached", webhook=hook.pk, delivery=delivery.pk, error=words)
         return None, words
     return status, f"answered {status}"
 
@@ -92,7 +94,7 @@ def is_public(text: str) -> bool:
         within = address.ipv4_mapped or address.sixtofour or _behind_nat64(address)
         if within is not None:
             return is_public(str(within))
-        if address.teredo is not None:
+        if address.teredo is not None or address not in _GLOBAL_UNICAST:
             return False
     return address.is_global and not address.is_multicast
 
@@ -134,9 +136,6 @@ class _Connection(http.client.HTTPConnection):
 def _host_header(place: Place) -> str:
     host = f"[{place.host}]" if ":" in place.host else place.host
     return host if place.port == (443 if place.is_tls else 80) else f"{host}:{place.port}"
-
-
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def _behind_nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
