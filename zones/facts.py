@@ -13,15 +13,16 @@ from certificates.errors import CertificateRefused
 from domains.models import Domain, DomainTechnical
 from operations.addresses import own_addresses
 from operations.nameservers import name_servers
-from zones.lookup import Lookup, Unanswered
+from zones.lookup import PATIENCE_SECONDS, Lookup, Unanswered
 from zones.records import Facts, Service
 
 IMPLICIT_TLS = (Service("submissions", 465), Service("imaps", 993), Service("pop3s", 995))
 
 
-def new_lookup() -> Lookup:
+def new_lookup(*, patience_seconds: float = PATIENCE_SECONDS) -> Lookup:
     """Asks the servers that the operator has set (G-025)."""
-    return Lookup(name_servers() or conf.MAILHOST_DNS_SERVERS)
+    servers = name_servers() or conf.MAILHOST_DNS_SERVERS
+    return Lookup(servers, patience_seconds=patience_seconds)
 
 
 def gather(domain: Domain, lookup: Lookup) -> Facts:

@@ -79,6 +79,27 @@ document.addEventListener("input", (event) => {
   }
 });
 
+// --- copying what stands elsewhere on the page --------------------------------------------------
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const text = document.getElementById(button.dataset.copy).textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Without TLS browsers have no clipboard for pages but this one.
+    const field = document.createElement("textarea");
+    field.value = text;
+    document.body.append(field);
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+  }
+  button.classList.add("btn-success");
+  button.setAttribute("aria-live", "polite");
+  button.textContent = "Copied";
+});
+
 // --- the search box by its key -----------------------------------------------------------------
 document.addEventListener("keydown", (event) => {
   const isTyping = event.target.closest("input, textarea, select, [contenteditable]");

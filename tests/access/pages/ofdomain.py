@@ -7,4 +7,7 @@ OWN = ("own.example",)
 # Columns: anonymous, user, other_admin, admin, other_reseller, reseller, root.
 PAGES = [
     Page("panel:domain-disk",           "login 403 404 200 404 200 200", OWN),
+    Page("panel:dns",                   "login 403 404 200 404 200 200", OWN),
+    Page("panel:dns",                   "login 403 404 200 404 200 200", OWN, query="format=zone"),
+    Page("panel:dns",                   "login 403 404 302 404 302 302", OWN, post={}),
 ]  # fmt: skip
