@@ -15,7 +15,9 @@ from django.urls import reverse
 
 from domains.models import TABS
 from panel.forms import domains as domain_forms
+from panel.forms import resellers as reseller_forms
 from panel.forms import settings as setting_forms
+from panel.forms import users as user_forms
 from panel.forms import words
 from panel.forms.base import SWITCH, PanelForm
 
@@ -76,7 +78,7 @@ def _settings_tab(name: str, label: str) -> Topic:
 
 _ALL = (
     Topic(START, "Getting started", "First steps", ("home",)),
-    Topic("dns", "DNS records of a domain", "First steps", ("dns",)),
+    Topic("dns", "DNS records of a domain", "First steps", ("dns", "domain-opened")),
     Topic("mail-programs", "Setting up a mail program", "First steps", ("account",)),
     Topic("lists", "Lists, filters and exports", "First steps", ("search",)),
     Topic(
@@ -84,18 +86,28 @@ _ALL = (
         ("domains", "domain", "domains-delete", "domain-reload", "domain-rename", "domain-limits"),
     ),
     Topic(
-        "domains.options", "Domain: Options", "Domains", ("domain-new",),
+        "domains.options", "Domain: Options", "Domains", ("domain-new", "domain-wizard"),
         form=lambda: domain_forms.NewOptionsForm,
     ),
     *(_domain_tab(tab) for tab in TABS),
     Topic(
         "users", "Users", "Domains",
         ("users", "user", "users-new", "users-import", "users-delete", "online-users",
-         "inactive-users", "impersonate", "domain-impersonate"),
+         "inactive-users", "impersonate", "domain-impersonate", "users-import-run",
+         "users-import-job"),
+        form=lambda: user_forms.described(),
     ),
     Topic(
         "aliases", "Aliases and catch-alls", "Domains",
-        ("aliases", "alias", "aliases-new", "domain-aliases"),
+        ("aliases", "alias", "aliases-new", "aliases-delete", "catch-all", "domain-aliases",
+         "domain-aliases-delete"),
+    ),
+    Topic(
+        "resellers", "Resellers and plans", "Domains",
+        ("resellers", "reseller", "resellers-new", "resellers-delete", "plans", "plan",
+         "plans-new", "plans-delete", "domain-owner"),
+        form=lambda: reseller_forms.caps_form(),
+        intro=reseller_forms.CAPS_INTRO,
     ),
     Topic("spool", "The spool", "Mail", ("spool", "spool-waiting", "trace", "ledger")),
     Topic("messaging", "Writing to many users", "Mail", ("mass-email", "mass-reminder")),
@@ -111,7 +123,7 @@ _ALL = (
     Topic("certificates", "Certificates", "Server", ("certificates",)),
     Topic("settings", "Server settings", "Server", ("settings",)),
     *(_settings_tab(name, label) for name, label in setting_forms.TABS.items()),
-    Topic("commands", "The command line", "Server", ("resellers",)),
+    Topic("commands", "The command line", "Server"),
 )  # fmt: skip
 
 TOPICS = {topic.key: topic for topic in _ALL}

@@ -63,7 +63,7 @@ TARGETS = "One in each line: user names of this domain, or whole addresses anywh
 class CatchAllForm(PanelForm):
     """U-034."""
 
-    help_page = "aliases.catch-all"
+    help_page = "aliases"
     targets = TargetsField(
         label="Leads to",
         required=False,
@@ -74,7 +74,7 @@ class CatchAllForm(PanelForm):
 class DomainAliasForm(PanelForm):
     """D-101."""
 
-    help_page = "domains.aliases"
+    help_page = "aliases"
     name = forms.CharField(
         label="Further name",
         max_length=253,

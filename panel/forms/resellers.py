@@ -79,10 +79,14 @@ def _label(user: User) -> str:
     return f"{user.local_part} ({user.full_name})" if user.full_name else user.local_part
 
 
+def caps_form() -> type[PanelForm]:
+    return type("CapsForm", (PanelForm,), {**of_model(Plan, CAPS), "help_page": "resellers"})
+
+
 def plan_tabs(plan: Plan | None, data: Any) -> TabbedForm:
     """`plan` None: a new one."""
     row = plan or Plan()
-    caps = type("CapsForm", (PanelForm,), {**of_model(Plan, CAPS), "help_page": "plans"})
+    caps = caps_form()
     switches = {
         name: forms.BooleanField(required=False, label=words.label(name)) for name in FEATURES
     }

@@ -9,7 +9,7 @@ from panel.forms.base import PanelForm
 
 
 class UploadForm(PanelForm):
-    help_page = "users.import"
+    help_page = "users"
     file = forms.FileField(
         label="CSV file",
         help_text="UTF-8, at most 2 MB and 10,000 users.",

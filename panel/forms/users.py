@@ -143,6 +143,12 @@ def _labelled(names: tuple[str, ...]) -> dict[str, forms.Field]:
     return fields
 
 
+def described() -> type[UserForm]:
+    """The fields that the help explains."""
+    fields = _labelled((*MAILBOX, *services.ACCESS_FIELDS, *services.THROTTLING_FIELDS))
+    return type("DescribedForm", (UserForm,), dict(fields))
+
+
 def _plain_form(key: str, names: tuple[str, ...], data: Any, row: User) -> UserForm:
     form = type("PlainForm", (UserForm,), dict(_labelled(names)))
     made: UserForm = form(data, prefix=key, initial=values_of(row, names))

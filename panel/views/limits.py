@@ -10,6 +10,7 @@ from accounts import selectors
 from accounts.models import Role
 from administration import limits
 from clock.moments import utc_now
+from panel import ofdomain
 from panel.access import ADMINISTRATORS, actor_of, opens_for
 
 
@@ -20,7 +21,8 @@ def of_domain(request: HttpRequest, name: str) -> HttpResponse:
     found = limits.of_domain(domain, now=utc_now())
     if actor.role == Role.DOMAIN_ADMINISTRATOR:
         found = limits.as_customers_see(found)
-    return render(request, "panel/domains/limits.html", {"domain": domain, "limits": found})
+    context = {"limits": found, **ofdomain.about(request, domain)}
+    return render(request, "panel/domains/limits.html", context)
 
 
 urlpatterns = [path("domain/<str:name>/limits/", of_domain, name="domain-limits")]
