@@ -21,7 +21,7 @@ from accounts import (
     services,
 )
 from accounts.models import Role, User
-from accounts.settings import LOGIN
+from accounts.settings import DELETION, LOGIN
 from adminsite.readonly import ReadOnlyAdmin
 from domains.adminpages import ServiceAdmin, SingleRowAdmin
 from domains.models import DomainFeatures
@@ -221,6 +221,18 @@ class ImpersonationAdmin(ReadOnlyAdmin):
 @admin.register(models.LoginSettings)
 class LoginSettingsAdmin(SingleRowAdmin):
     single = LOGIN
+
+
+@admin.register(models.DeletionSettings)
+class DeletionSettingsAdmin(SingleRowAdmin):
+    single = DELETION
+
+
+@admin.register(models.Recycled)
+class RecycledAdmin(ReadOnlyAdmin):
+    list_display = ("name", "kind", "deleted_at", "deleted_by", "purge_at")
+    list_filter = ("kind",)
+    search_fields = ("name", "deleted_by")
 
 
 class PlanForm(forms.ModelForm):  # type: ignore[type-arg]

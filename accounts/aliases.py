@@ -48,6 +48,18 @@ class NewAlias:
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped:
+    """A target that was taken out of an alias, with what is needed to put it back."""
+
+    domain_id: int
+    alias: str
+    values: Values
+    account_id: int | None
+    local_part: str
+    domain_name: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Place:
     """An address as rows know it; `domain_id` None: not ours."""
 
@@ -214,15 +226,28 @@ def point_at_accounts(domain: Domain, owners: Mapping[str, int]) -> None:
 
 
 def drop_targets(
-    domain: Domain, local_parts: Sequence[str], *, accounts: Sequence[int], by: Actor | None
-) -> None:
-    """Take what is going out of all aliases; an alias that leads nowhere any more goes, too."""
+    domain: Domain,
+    local_parts: Sequence[str],
+    *,
+    accounts: Sequence[int],
+    by: Actor | None,
+    spare: Domain | None = None,
+) -> list[Dropped]:
+    """Take what is going out of all aliases; an alias that leads nowhere any more goes, too.
+
+    `spare`: the domain whose own aliases stay as they are.
+    """
+    dropped: list[Dropped] = []
     going = deque([(domain, list(local_parts), list(accounts))])
     while going:
         where, names, keys = going.popleft()
         by_name = Q(local_part__in=names, domain_name__in=domain_selectors.names_of(where))
         targets = AliasTarget.objects.filter(Q(account__in=keys) | by_name)
-        touched = set(targets.values_list("alias_id", flat=True))
+        if spare is not None:
+            targets = targets.exclude(alias__domain=spare)
+        rows = list(targets.select_related("alias").order_by("pk"))
+        touched = {row.alias_id for row in rows}
+        dropped += [_dropped(row) for row in rows]
         targets.delete()
         for alias in UserAlias.objects.select_related("domain").filter(
             pk__in=touched, targets=None
@@ -230,6 +255,58 @@ def drop_targets(
             local_part, its_domain = alias.local_part, alias.domain
             _delete(its_domain, alias, by)
             going.append((its_domain, [local_part], []))
+    return dropped
+
+
+def drop_targets_elsewhere(
+    domain: Domain, accounts: Sequence[int], *, by: Actor | None
+) -> list[Dropped]:
+    """The same for accounts of a domain that goes as a whole: its own aliases stay."""
+    elsewhere = AliasTarget.objects.filter(account__in=accounts).exclude(alias__domain=domain)
+    dropped: list[Dropped] = []
+    for key in elsewhere.order_by("pk").values_list("account_id", flat=True).distinct():
+        dropped += drop_targets(domain, [], accounts=[key or 0], by=by, spare=domain)
+    return dropped
+
+
+def put_back(dropped: Sequence[Dropped], *, by: Actor | None) -> None:
+    """Let aliases lead again to what has come back; where one has gone, it comes back, too.
+
+    What cannot be had any more, as its name is taken or its domain gone, is left out.
+    """
+    for one in dropped:
+        domain = Domain.objects.filter(pk=one.domain_id).first()
+        if domain is None:
+            continue
+        alias = UserAlias.objects.filter(domain=domain, local_part=one.alias).first()
+        if alias is None:
+            if LocalPart.objects.filter(domain=domain, local_part=one.alias).exists():
+                continue
+            alias = UserAlias.objects.create(
+                domain=domain, local_part=one.alias, created_at=utc_now(), **one.values
+            )
+            localparts.take(domain, localparts.Kind.ALIAS, {one.alias: alias.pk})
+        old = target_names(alias)
+        AliasTarget.objects.get_or_create(
+            alias=alias,
+            account_id=one.account_id,
+            local_part=one.local_part,
+            domain_name=one.domain_name,
+        )
+        if old != (new := target_names(alias)):
+            _finish(alias, "changed alias" if old else "added alias", {"targets": (old, new)}, by)
+
+
+def _dropped(row: AliasTarget) -> Dropped:
+    alias = row.alias
+    return Dropped(
+        domain_id=alias.domain_id,
+        alias=alias.local_part,
+        values={name: getattr(alias, name) for name in ALIAS_FIELDS},
+        account_id=row.account_id,
+        local_part=row.local_part,
+        domain_name=row.domain_name,
+    )
 
 
 def _new_row(domain: Domain, new: NewAlias) -> UserAlias:

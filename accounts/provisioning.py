@@ -8,9 +8,11 @@ from typing import Any
 
 from django.db import transaction
 
-from accounts import aliases, caps, closing, localparts
+from accounts import aliases, caps, closing, localparts, recyclebin
 from accounts.models import DomainOwnership, LocalPart, User, UserAlias
 from accounts.services import NewUser, add_users
+from accounts.settings import DELETION
+from clock.moments import utc_now
 from domains import selectors, services
 from domains.models import Domain, Tab
 from events import audit
@@ -116,13 +118,16 @@ def hand_over(*, domain: Domain, reseller: User | None, by: Actor | None) -> Non
 
 
 def close_domain(*, domain: Domain, by: Actor | None) -> None:
-    """Delete the domain for good, in the order of D-008.
+    """Delete the domain, in the order of D-008; for some days it lies in the recycle bin.
 
     The first commit stops deliveries and log-ins; sessions end at once; the second one removes
     all rows together. A crash between them leaves a domain that is marked: call it again.
     """
     services.mark_deleting(domain=domain, by=by)
-    _remove(domain, by)
+    if DELETION.load().recycle_days:
+        recyclebin.keep_domain(domain, by=by, now=utc_now())
+    else:
+        _remove(domain, by)
 
 
 @transaction.atomic

@@ -11,7 +11,16 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from accounts import administrators, aliases, caps, closing, localparts, passwords, rows
+from accounts import (
+    administrators,
+    aliases,
+    caps,
+    closing,
+    localparts,
+    passwords,
+    recyclebin,
+    rows,
+)
 from accounts.errors import LocalPartTaken, StillOwner
 from accounts.models import Role, Status, User
 from accounts.passwords import Verifiers
@@ -185,7 +194,7 @@ def set_verifiers(*, user: User, verifiers: Verifiers, by: Actor | None) -> User
 def delete_user(*, user: User, by: Actor | None) -> None:
     """The mailbox goes, with its mail and the aliases that lead nowhere else (U-010).
 
-    Raises LastAdministrator.
+    It lies in the recycle bin for some days; its name is free at once. Raises LastAdministrator.
     """
     user = rows.lock(user)
     domain = user.domain
@@ -193,12 +202,13 @@ def delete_user(*, user: User, by: Actor | None) -> None:
         _delete_person(user, by)
         return
     administrators.require_another(user)
-    closing.give_up([user.pk])
-    aliases.drop_targets(domain, [user.local_part], accounts=[user.pk], by=by)
+    dropped = aliases.drop_targets(domain, [user.local_part], accounts=[user.pk], by=by)
     localparts.free(localparts.Kind.USER, [user.pk])
     key, was_primary = user.pk, user.is_primary_administrator
     audit.record(by, "deleted user", user)
-    user.delete()
+    if not recyclebin.keep_user(user, dropped, by=by, now=utc_now()):
+        closing.give_up([user.pk])
+        user.delete()
     if was_primary:
         administrators.appoint_another(domain, by=by)
     publish_on_commit(Topic.ACCOUNT, key, domain.pk.to_bytes(8, "big"), durable=True)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from accounts import permissions, userimport
+from django_tasks import task
+
+from accounts import permissions, recyclebin, userimport
 from accounts.models import User
 from accounts.permissions import Verb
 from accounts.userimport import Existing, Outcome
+from clock.moments import utc_now
 from domains.models import Domain
 from jobs.kinds import job
+from jobs.periodic import periodic
 from jobs.progress import Progress
 
 
@@ -31,3 +35,10 @@ def import_users(progress: Progress, *, domain: int, sealed: str, existing: str)
         domain=row, lines=lines, existing=Existing(existing), by=by, outcome=outcome, tell=tell
     )
     return asdict(outcome)
+
+
+@periodic("23 * * * *")
+@task
+def empty_recycle_bin() -> int:
+    """Deleted users and domains whose days are over go for good."""
+    return recyclebin.purge_due(now=utc_now())

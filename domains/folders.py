@@ -61,6 +61,13 @@ def require_writable(path: str) -> None:
         raise FolderRefused(path, error.strerror or "it cannot be written") from error
 
 
+def require_absent(path: str) -> None:
+    """Raises FolderRefused if something lies there already."""
+    found = settings.MAILHOST_DATA / path
+    if found.is_dir() and any(found.iterdir()):
+        raise FolderRefused(path, "it is in use already")
+
+
 def make(path: str) -> None:
     """Make the directory; to be called once its row is committed, so that no rollback leaves it.
 

@@ -51,7 +51,8 @@ def _require_free_of_others(domain: Domain, claimed: dict[str, int]) -> None:
         if field == "smtp_alternate_port":
             clash &= Q(smtp_alternate_port_enabled=True)
         clashes |= clash
-    others = DomainTechnical.objects.filter(clashes).exclude(pk=domain.pk)
+    others = DomainTechnical.objects.filter(clashes, domain__recycled=None)
+    others = others.exclude(pk=domain.pk)
     if domain.listen_ip is not None:
         others = others.filter(Q(domain__listen_ip=None) | Q(domain__listen_ip=domain.listen_ip))
     other = others.select_related("domain").first()

@@ -34,6 +34,12 @@ def locked(domain_id: int) -> Domain:
     return Domain.objects.select_for_update(no_key=True).get(pk=domain_id)
 
 
+def locked_recycled(domain_id: int) -> Domain:
+    """The same for one in the recycle bin."""
+    rows = Domain.everything.select_for_update(no_key=True)
+    return rows.exclude(recycled=None).get(pk=domain_id)
+
+
 def tab_of(domain: Domain, tab: str) -> Tab:
     """The row behind a tab; `tab` is a key of TABS."""
     return TABS[tab]._default_manager.get(domain=domain)

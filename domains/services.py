@@ -170,14 +170,63 @@ def remove(*, domain: Domain, by: Actor | None) -> None:
     The area stays: its segments are removed when nothing in them is referred to any more.
     """
     domain = selectors.locked(domain.pk)
-    area = Area.objects.select_for_update().get(pk=domain.area_id)
-    old, new = area.path, f"trash/{area.pk}"
-    area.name = area.path = new
-    area.save(update_fields=["name", "path"])
+    _move_folder(domain, f"trash/{domain.area_id}")
     audit.record(by, "deleted domain", domain)
+    _delete_rows(domain)
+
+
+@transaction.atomic
+def recycle(*, domain: Domain, item_id: int, by: Actor | None) -> None:
+    """The same, with the rows kept out of sight: its names are free from now on."""
+    domain = selectors.locked(domain.pk)
+    _move_folder(domain, f"trash/{domain.area_id}")
+    audit.record(by, "deleted domain", domain)
+    HostedName.objects.filter(domain=domain).delete()
+    DomainAlias.objects.filter(domain=domain).delete()
+    Domain.objects.filter(pk=domain.pk).update(recycled=item_id)
+    publish_on_commit(Topic.DOMAIN, domain.pk, durable=True)
+
+
+@transaction.atomic
+def restore(*, domain: Domain, folder_path: str, by: Actor | None) -> Domain:
+    """Bring a recycled domain back under its name, as it was, with its folder at that place.
+
+    Its aliases are for the caller to add. Raises NameTaken, PortClaimed, FolderRefused.
+    """
+    domain = selectors.locked_recycled(domain.pk)
+    if HostedName.objects.filter(name=domain.name).exists():
+        raise NameTaken(domain.name)
+    ports.require_free(domain, DomainTechnical.objects.get(domain=domain))
+    folders.require_apart(folder_path)
+    folders.require_absent(folder_path)
+    domain.recycled, domain.is_deleting = None, False
+    domain.save(update_fields=["recycled", "is_deleting"])
+    HostedName.objects.create(name=domain.name, domain=domain)
+    _move_folder(domain, folder_path)
+    _finish(domain, "restored domain", {}, by)
+    return domain
+
+
+@transaction.atomic
+def purge(*, domain: Domain, by: Actor | None) -> None:
+    """The rows of a recycled domain go for good."""
+    domain = selectors.locked_recycled(domain.pk)
+    audit.record(by, "purged domain", domain)
+    _delete_rows(domain)
+
+
+def _move_folder(domain: Domain, path: str) -> None:
+    area = Area.objects.select_for_update().get(pk=domain.area_id)
+    old, area.path = area.path, path
+    is_trash = path.startswith("trash/")
+    area.name = path if is_trash else folders.default_path(domain.name)
+    area.save(update_fields=["name", "path"])
+    transaction.on_commit(partial(folders.move, old, path))
+
+
+def _delete_rows(domain: Domain) -> None:
     key = domain.pk
     domain.delete()
-    transaction.on_commit(partial(folders.move, old, new))
     publish_on_commit(Topic.DOMAIN, key, durable=True)
 
 

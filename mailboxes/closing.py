@@ -14,7 +14,7 @@ def give_up_accounts(account_ids: Sequence[int]) -> None:
 
     The rows of folders, subscriptions and usage go with the account itself.
     """
-    domains = dict(User.objects.filter(pk__in=account_ids).values_list("pk", "domain_id"))
+    domains = dict(User.everything.filter(pk__in=account_ids).values_list("pk", "domain_id"))
     owners = Folder.objects.filter(account_id__in=account_ids).order_by("pk")
     of_accounts = {account_id: domain_id or 0 for account_id, domain_id in domains.items()}
     folders.empty(list(owners.values_list("pk", flat=True)), domain_ids=of_accounts)

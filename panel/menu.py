@@ -73,6 +73,7 @@ MENU = (
             Entry("Send reminder", "bell", "panel:mass-reminder"),
             Entry("Archive search", "archive", "panel:archive"),
             Entry("View logs", "scroll-text", "panel:logs"),
+            Entry("Recycle bin", "trash-2", "panel:recycle-bin"),
             Entry("Impersonate user", "user-cog", "panel:impersonate", verb=Verb.IMPERSONATE),
         ),
     ),

@@ -4,6 +4,7 @@ from accounts.models.alias import CATCH_ALL, AliasTarget, LocalPart, UserAlias
 from accounts.models.forwarding import ForwardingBan
 from accounts.models.impersonation import Impersonation
 from accounts.models.plan import DomainOwnership, Plan, ResellerPlan
+from accounts.models.recycled import DeletionSettings, Recycled
 from accounts.models.settings import ClearTextLogin, LoginSettings
 from accounts.models.user import AppPassword, LastActivity, Role, Status, User
 
@@ -12,6 +13,7 @@ __all__ = [
     "AliasTarget",
     "AppPassword",
     "ClearTextLogin",
+    "DeletionSettings",
     "DomainOwnership",
     "ForwardingBan",
     "Impersonation",
@@ -19,6 +21,7 @@ __all__ = [
     "LocalPart",
     "LoginSettings",
     "Plan",
+    "Recycled",
     "ResellerPlan",
     "Role",
     "Status",

@@ -29,7 +29,10 @@ class Status(models.TextChoices):
 
 
 class Users(BaseUserManager["User"]):
-    """Looks users up by the name they log in with."""
+    """Looks users up by the name they log in with; the recycle bin is left out."""
+
+    def get_queryset(self) -> models.QuerySet[User]:
+        return super().get_queryset().filter(recycled=None)
 
     def get_by_natural_key(self, username: str | None) -> User:
         local_part, _, domain = (username or "").lower().rpartition("@")
@@ -94,7 +97,12 @@ class User(AbstractBaseUser):
     created_at = MomentField(editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
 
+    recycled = models.BigIntegerField(
+        null=True, editable=False, help_text="The entry in the recycle bin; None: the user lives."
+    )
+
     objects = Users()
+    everything = models.Manager["User"]()
 
     # Set on the instance behind a window of an impersonation: disabled users are examined, too.
     is_impersonated = False
@@ -105,7 +113,11 @@ class User(AbstractBaseUser):
     class Meta:
         ordering = ["domain_id", "local_part"]
         constraints = [
-            models.UniqueConstraint(fields=["domain", "local_part"], name="user_in_domain"),
+            models.UniqueConstraint(
+                fields=["domain", "local_part"],
+                condition=Q(recycled=None),
+                name="user_in_domain",
+            ),
             models.UniqueConstraint(
                 fields=["local_part"], condition=Q(domain=None), name="user_without_domain"
             ),

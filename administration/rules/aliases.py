@@ -57,7 +57,8 @@ def deleted(entry: AuditEntry, by: User | None) -> bool:
     _require(by, local_part, domain)
     targets = entry.changes["targets"][0]
     existing = UserAlias.objects.filter(domain=domain, local_part=local_part).first()
-    if existing is not None and sorted(aliases.target_names(existing)) == sorted(targets):
+    # An alias that went as it led nowhere any more comes back with what it led to.
+    if existing is not None and sorted(targets) in ([], sorted(aliases.target_names(existing))):
         return False
     values = {name: old for name, (old, _) in entry.changes.items() if name != "targets"}
     aliases.add_alias(domain=domain, name=local_part, targets=targets, values=values, by=by)

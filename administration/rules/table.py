@@ -27,6 +27,8 @@ NO_WAY_BACK = {
     ("domains.domain", "created domain"): (
         "a new domain may have mail already: delete it instead, which asks for its name"
     ),
+    ("domains.domain", "purged domain"): "it was removed for good",
+    ("accounts.user", "purged user"): "it was removed for good",
     ("accounts.user", "set password"): (
         "passwords are not kept, so the old one cannot be set again: set a new one"
     ),

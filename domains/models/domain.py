@@ -7,11 +7,18 @@ from django.db import models
 from clock.fields import MomentField
 
 
+class Living(models.Manager["Domain"]):
+    """Without what lies in the recycle bin."""
+
+    def get_queryset(self) -> models.QuerySet[Domain]:
+        return super().get_queryset().filter(recycled=None)
+
+
 class Domain(models.Model):
     """What a hosting provider sells (D-032…D-036). Addresses refer to it by key, never by name."""
 
     name = models.CharField(
-        max_length=253, unique=True, help_text="The registered name, as an A-label (RFC 5890)."
+        max_length=253, help_text="The registered name, as an A-label (RFC 5890)."
     )
     unicode_name = models.CharField(max_length=253, help_text="The name as people read it.")
     listen_ip = models.GenericIPAddressField(
@@ -38,9 +45,20 @@ class Domain(models.Model):
     is_deleting = models.BooleanField(default=False, editable=False)
     created_at = MomentField(editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
+    recycled = models.BigIntegerField(
+        null=True, editable=False, help_text="Its entry in the recycle bin; None: it lives."
+    )
+
+    objects = Living()
+    everything = models.Manager["Domain"]()
 
     class Meta:
         ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["name"], condition=models.Q(recycled=None), name="domain_name"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.unicode_name

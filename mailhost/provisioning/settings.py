@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from accounts.settings import LOGIN
+from accounts.settings import DELETION, LOGIN
 from certificates.settings import ACME
 from domains.singlerow import SingleRow
 from operations.logs import LOGS
@@ -12,5 +12,5 @@ from operations.services import LISTENERS, RESOLVER
 from spool.configuration import SPOOL
 
 SETTINGS: dict[str, SingleRow[Any]] = {
-    row.name: row for row in (LOGIN, LISTENERS, RESOLVER, SPOOL, ACME, LOGS)
+    row.name: row for row in (LOGIN, DELETION, LISTENERS, RESOLVER, SPOOL, ACME, LOGS)
 }

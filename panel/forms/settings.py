@@ -18,6 +18,7 @@ TABS = {
     "listeners": "Listeners",
     "spool": "Spool",
     "login": "Accounts",
+    "deletion": "Deletion",
     "acme": "Certificates",
     "logs": "Logs",
     "resolver": "Name servers",
@@ -27,6 +28,7 @@ INTROS = {
     "open sessions too. 0 means no limit.",
     "spool": "How mail is delivered, tried again and given up.",
     "login": "How people log in and what their passwords must be like; open sessions stay.",
+    "deletion": "What becomes of users and domains that are deleted.",
     "acme": "How certificates are ordered and renewed by themselves (ACME).",
     "logs": "What is written to the logs and how long it is kept.",
     "resolver": "The name servers that are asked; empty means those of the operating system.",
@@ -87,6 +89,9 @@ HELP = {
         "keep_days": "Then a day's log is deleted; 0: never.",
         "compress": "Compress logs after a day.",
         "syslog": "Send each line to the system's log, too.",
+    },
+    "deletion": {
+        "recycle_days": "Days for which they can be restored, with their mail; 0: they go at once.",
     },
     "resolver": {
         "primary": "An IP address, or address:port; empty: those of the operating system.",

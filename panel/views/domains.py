@@ -10,11 +10,12 @@ from django.urls import path, reverse
 from accounts import permissions, provisioning, selectors
 from accounts.permissions import Verb
 from domains.models import Domain
-from panel import bulk, domainactions, figures, notices
+from panel import bulk, domainactions, figures, notices, recycling
 from panel.access import ACTION, FORM, PROVIDERS, actor_of, opens_for
 from panel.domainlist import DomainListing, domains_in_sight
 from panel.lists import BulkAction
 from panel.notices import Undo
+from panel.undoing import undo_of_this
 
 # More names than this are not kept for Undo: they travel with the notice.
 LARGEST_UNDO = 50
@@ -60,14 +61,20 @@ def delete(request: HttpRequest) -> HttpResponse:
     wanted = chosen[0].unicode_name if len(chosen) == 1 else f"delete {len(chosen)} domains"
     typed = request.POST.get("confirmation")
     if typed is None or typed.strip() != wanted:
-        context = {"domains": chosen, "wanted": wanted, "is_wrong": typed is not None}
+        context = {
+            "domains": chosen,
+            "wanted": wanted,
+            "is_wrong": typed is not None,
+            "way_back": recycling.in_words(),
+        }
         return render(request, "panel/domains/delete.html", context)
 
     def close(domain: Domain) -> None:
         permissions.require(actor, Verb.CLOSE_DOMAIN, domain)
         provisioning.close_domain(domain=domain, by=actor)
 
-    bulk.tell(request, "Deleted", bulk.each(chosen, close), "domains")
+    outcome = bulk.each(chosen, close)
+    bulk.tell(request, "Deleted", outcome, "domains", undo=undo_of_this())
     return redirect("panel:domains")
 
 

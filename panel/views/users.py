@@ -11,7 +11,7 @@ from accounts import selectors, services
 from accounts.models import Status, User
 from accounts.permissions import Verb
 from domains.models import Domain
-from panel import bulk, confirming, notices, ofdomain, usercsv
+from panel import bulk, confirming, notices, ofdomain, recycling, usercsv
 from panel.access import ACTION, ADMINISTRATORS, actor_of, opens_for
 from panel.confirming import Question
 from panel.lists import BulkAction
@@ -21,8 +21,8 @@ from panel.userlist import UserListing, users_of
 # Deleting a mailbox takes time for each of its messages, and a page waits for it.
 MOST_DELETED_AT_ONCE = 100
 WARNING = (
-    "This cannot be undone. The mailboxes below are removed with all their mail, and so are "
-    "aliases that lead nowhere else. New mail for these addresses is refused."
+    "The mailboxes below are removed with all their mail, and so are aliases that lead nowhere "
+    "else. New mail for these addresses is refused. "
 )
 
 
@@ -63,7 +63,7 @@ def delete(request: HttpRequest, name: str) -> HttpResponse:
     one = len(chosen) == 1
     question = Question(
         heading="Delete user" if one else f"Delete {len(chosen)} users",
-        warning=WARNING,
+        warning=WARNING + recycling.in_words(),
         rows=[(user.local_part, str(user)) for user in chosen],
         url=urls["delete"],
         back_url=urls["list"],

@@ -19,7 +19,7 @@ from accounts.errors import (
 from accounts.models import LocalPart, LoginSettings, Role, Status, User, UserAlias
 from accounts.provisioning import NewDomain
 from accounts.services import NewUser
-from accounts.settings import LOGIN
+from accounts.settings import DELETION, LOGIN
 from domains import services as domain_services
 from domains.errors import (
     ChangedMeanwhile,
@@ -414,6 +414,7 @@ def test_a_closed_domain_leaves_no_rows_and_its_folder_has_a_trash_name() -> Non
     make_alias(other, "far", "alice@close.example")
     folder = domain.area.directory
     assert folder.is_dir()
+    DELETION.change({"recycle_days": 0}, by=None)
     provisioning.close_domain(domain=domain, by=None)
     assert not folder.exists()
     area = type(domain.area).objects.get(pk=domain.area_id)
