@@ -218,6 +218,38 @@ class ImpersonationAdmin(ReadOnlyAdmin):
     search_fields = ("by__local_part", "subject__local_part", "subject__domain__name", "reason")
 
 
+@admin.register(models.Authenticator)
+class AuthenticatorAdmin(ReadOnlyAdmin):
+    list_display = ("user", "kind", "name", "created_at", "last_used_at")
+    list_select_related = ("user__domain",)
+    list_filter = ("kind",)
+    search_fields = ("user__local_part", "user__domain__name", "name")
+    exclude = ("secret",)
+
+
+@admin.register(models.RecoveryCode)
+class RecoveryCodeAdmin(ReadOnlyAdmin):
+    list_display = ("user",)
+    list_select_related = ("user__domain",)
+    search_fields = ("user__local_part", "user__domain__name")
+    fields = ("user",)
+
+
+@admin.register(models.SecondFactorFailures)
+class SecondFactorFailuresAdmin(ReadOnlyAdmin):
+    list_display = ("user", "count", "at")
+    list_select_related = ("user__domain",)
+    search_fields = ("user__local_part", "user__domain__name")
+
+
+@admin.register(models.WebSession)
+class WebSessionAdmin(ReadOnlyAdmin):
+    list_display = ("user", "started_at", "seen_at", "client_address", "program")
+    list_select_related = ("user__domain",)
+    search_fields = ("user__local_part", "user__domain__name", "client_address")
+    exclude = ("session_key",)
+
+
 @admin.register(models.LoginSettings)
 class LoginSettingsAdmin(SingleRowAdmin):
     single = LOGIN

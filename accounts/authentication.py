@@ -15,7 +15,7 @@ from functools import lru_cache
 import structlog
 from django.contrib.auth.hashers import make_password
 
-from accounts import activity, directory, passwords, secrets, watching
+from accounts import activity, directory, passwords, secondfactor, secrets, watching
 from accounts.directory import AccountPolicy
 from accounts.errors import WrongCredentials
 from accounts.models import AppPassword, Role, Status, User
@@ -48,6 +48,8 @@ ACCESS = {
     "ldap": "webmail_access",
     "dav": "webmail_access",
 }
+
+WITH_SECOND_FACTOR = ("webmail",)
 
 _proofs = Proofs()
 
@@ -135,7 +137,7 @@ def scram_keys(
     account = Attempt(login, service, local_ip, client_address, only_domain).find()
     user = User.objects.filter(pk=account.account_id).first() if account else None
     keys = passwords.scram_keys(user) if user is not None else None
-    if keys is not None:
+    if user is not None and keys is not None and not secondfactor.has_one(user):
         return keys
     # A lasting secret: the salt of an unknown name does not change between two questions either.
     return scram.fake_keys(login.strip().lower(), secret=secrets.derive("scram salts"))
@@ -208,7 +210,8 @@ def _prove(account: AccountPolicy | None, password: str) -> tuple[str, ...] | No
         return None
     if passwords.verify(password, encoded) and user is not None and has_hash:
         _complete(user, password)
-        return ()
+        # U-015: with a second factor the password alone opens web pages only, which ask for it.
+        return WITH_SECOND_FACTOR if secondfactor.has_one(user) else ()
     if user is None:
         return None
     for row in user.app_passwords.all():
@@ -278,7 +281,7 @@ def _complete(user: User, password: str) -> None:
 
 def _sealed_state(account: AccountPolicy, service: str) -> bytes:
     user = User.objects.filter(pk=account.account_id).first()
-    if user is not None and user.cram_md5_state:
+    if user is not None and user.cram_md5_state and not secondfactor.has_one(user):
         return bytes(user.cram_md5_state)
     for row in AppPassword.objects.filter(user=account.account_id).order_by("pk"):
         if row.cram_md5_state and (not row.scopes or service in row.scopes):

@@ -168,3 +168,20 @@ class ImpersonationOver(Refused):
 
     def __str__(self) -> str:
         return "the impersonation is over"
+
+
+class CodeRefused(Refused):
+    """The code is of no app of the user, was used before, or is too old (U-015)."""
+
+    def __str__(self) -> str:
+        return "the code is wrong"
+
+
+@dataclass(eq=False)
+class TooManyTries(Refused):
+    """Wrong codes in a row make the user wait."""
+
+    seconds: int
+
+    def __str__(self) -> str:
+        return f"too many wrong codes; wait {self.seconds} seconds"

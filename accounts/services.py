@@ -21,7 +21,7 @@ from accounts import (
     recyclebin,
     rows,
 )
-from accounts.errors import LocalPartTaken, StillOwner
+from accounts.errors import LocalPartTaken, NotPermitted, StillOwner
 from accounts.models import Role, Status, User
 from accounts.passwords import Verifiers
 from accounts.permissions import Verb
@@ -179,8 +179,11 @@ def set_password(*, user: User, password: str, by: Actor | None, allow_weak: boo
 
 @transaction.atomic
 def set_verifiers(*, user: User, verifiers: Verifiers, by: Actor | None) -> User:
-    """The same for a hash that was made elsewhere."""
+    """The same for a hash that was made elsewhere. Raises NotPermitted."""
     user = rows.lock(user)
+    if isinstance(by, User) and by.is_impersonated and by.pk == user.pk:
+        # U-061: whoever is logged in as another never changes the other's own password.
+        raise NotPermitted("change_own_password")
     _set_columns(user, verifiers)
     user.save(update_fields=[*verifiers.columns(), "password_changed_at"])
     rows.finish(user, "set password", {"password": (True, True)}, by)

@@ -235,6 +235,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "panel.windows.Windows",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "panel.gate.Gate",
     "django_htmx.middleware.HtmxMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]

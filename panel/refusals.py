@@ -57,6 +57,10 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     of_accounts.TargetMalformed: lambda e: f"“{e.target}” cannot be used: {e.reason}.",
     of_accounts.AliasLoops: lambda e: f"This would go in a circle: {' → '.join(e.path)}.",
     of_accounts.UserUnknown: lambda e: f"There is no user {e.address}, or not for you.",
+    of_accounts.CodeRefused: lambda e: "This code is wrong, was used before, or is too old.",
+    of_accounts.TooManyTries: lambda e: (
+        f"Too many wrong codes. Please wait {e.seconds:,} seconds before you try again."
+    ),
     of_accounts.ReasonMissing: lambda e: "Say why: this server wants a reason for it.",
     of_accounts.StillOwner: lambda e: f"{e.name} still has domains: give them to somebody first.",
     of_accounts.NotPermitted: lambda e: "Your role does not include this.",

@@ -1,10 +1,23 @@
-"""Session cookies that never travel in the clear once they have come by TLS."""
+"""Sessions of browsers: cookies that stay on TLS, and what is known of each that is logged in."""
 
 from __future__ import annotations
 
+from datetime import datetime
+from importlib import import_module
+
 from django.conf import settings
+from django.contrib import auth
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
+
+from accounts import secondfactor, websessions
+from accounts.models import User
+from clock.moments import from_micros, to_micros, utc_now
+from panel.access import client_address
+
+# Keys of what a session holds.
+PROVEN_AT = "second_factor_at"
+PENDING = "pending"
 
 
 class Sessions(SessionMiddleware):
@@ -17,3 +30,55 @@ class Sessions(SessionMiddleware):
                 if name in response.cookies:
                     response.cookies[name]["secure"] = True
         return response
+
+
+def log_in(request: HttpRequest, user: User, *, by_second_factor: bool) -> None:
+    """With a new session key; the browser joins the list that the user sees."""
+    auth.login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    request.session.pop(PENDING, None)
+    if by_second_factor:
+        prove(request)
+    request.session.save()
+    websessions.begin(
+        user=user,
+        session_key=request.session.session_key or "",
+        client_address=client_address(request),
+        program=request.headers.get("User-Agent", ""),
+        now=utc_now(),
+    )
+
+
+def log_out(request: HttpRequest) -> None:
+    if request.session.session_key:
+        websessions.close(request.session.session_key)
+    auth.logout(request)
+
+
+def prove(request: HttpRequest) -> None:
+    """The second factor was right just now."""
+    request.session[PROVEN_AT] = to_micros(utc_now())
+
+
+def proven_at(request: HttpRequest) -> datetime | None:
+    micros = request.session.get(PROVEN_AT)
+    return from_micros(micros) if micros is not None else None
+
+
+def needs_proof(request: HttpRequest, user: User) -> bool:
+    """Whether the user has a second factor and has not shown it lately."""
+    proven = proven_at(request)
+    if proven is not None and utc_now() - proven < secondfactor.FRESH:
+        return False
+    return secondfactor.has_one(user)
+
+
+def keep_after_change(request: HttpRequest, user: User) -> None:
+    """The user changed his own password: this browser stays, under a new key."""
+    old = request.session.session_key or ""
+    auth.update_session_auth_hash(request, user)
+    request.session.save()
+    websessions.move(old, request.session.session_key or "")
+
+
+def forget(session_key: str) -> None:
+    import_module(settings.SESSION_ENGINE).SessionStore().delete(session_key)

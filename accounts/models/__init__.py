@@ -5,6 +5,13 @@ from accounts.models.forwarding import ForwardingBan
 from accounts.models.impersonation import Impersonation
 from accounts.models.plan import DomainOwnership, Plan, ResellerPlan
 from accounts.models.recycled import DeletionSettings, Recycled
+from accounts.models.secondfactor import (
+    Authenticator,
+    AuthenticatorKind,
+    RecoveryCode,
+    SecondFactorFailures,
+    WebSession,
+)
 from accounts.models.settings import ClearTextLogin, LoginSettings
 from accounts.models.user import AppPassword, LastActivity, Role, Status, User
 
@@ -12,6 +19,8 @@ __all__ = [
     "CATCH_ALL",
     "AliasTarget",
     "AppPassword",
+    "Authenticator",
+    "AuthenticatorKind",
     "ClearTextLogin",
     "DeletionSettings",
     "DomainOwnership",
@@ -21,10 +30,13 @@ __all__ = [
     "LocalPart",
     "LoginSettings",
     "Plan",
+    "RecoveryCode",
     "Recycled",
     "ResellerPlan",
     "Role",
+    "SecondFactorFailures",
     "Status",
     "User",
     "UserAlias",
+    "WebSession",
 ]

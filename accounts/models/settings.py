@@ -26,6 +26,10 @@ class LoginSettings(models.Model):
     )
     minimum_password_length = models.PositiveSmallIntegerField(default=10)
     refuse_common_passwords = models.BooleanField(default=True)
+    second_factor_for_system_administrators = models.BooleanField(
+        default=False,
+        help_text="System administrators see no other page before they have a second factor.",
+    )
     administrators_may_impersonate = models.BooleanField(
         default=False,
         help_text="Domain administrators may log in as the ordinary users of their domain.",

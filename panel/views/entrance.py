@@ -7,6 +7,8 @@ from ipaddress import ip_address
 
 from django.conf import settings
 from django.contrib import auth
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import path
@@ -15,14 +17,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import impersonation
+from accounts import impersonation, secondfactor
 from accounts.models import ClearTextLogin, User
 from accounts.settings import LOGIN
-from clock.moments import utc_now
-from panel import windows
+from clock.moments import to_micros, utc_now
+from panel import sessions, windows
 from panel.access import client_address
 from panel.context import THEME_COOKIE, THEMES
 from panel.forms.entrance import LoginForm
+from panel.gate import passes_gate, to_second_factor
 
 # As long as the listeners take: guessing by one connection is slowed.
 FAILURE_SECONDS = 1.0
@@ -30,6 +33,7 @@ HTTPS_PORT = 443
 THEME_COOKIE_SECONDS = 365 * 24 * 3600
 
 
+@passes_gate
 @never_cache
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -43,8 +47,10 @@ def login(request: HttpRequest) -> HttpResponse:
     form = LoginForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         user = auth.authenticate(request, **form.cleaned_data)
-        if user is not None:
-            auth.login(request, user)  # with a new session key
+        if isinstance(user, User):
+            if secondfactor.has_one(user):
+                return ask_for_second_factor(request, user, target)
+            sessions.log_in(request, user, by_second_factor=False)
             return redirect(target)
         time.sleep(FAILURE_SECONDS)
         form.add_error(None, "Wrong name or password.")
@@ -52,14 +58,25 @@ def login(request: HttpRequest) -> HttpResponse:
     return render(request, "panel/login.html", {"form": form, "next": target}, status=status)
 
 
+@passes_gate
+def admin_login(request: HttpRequest) -> HttpResponse:
+    """The Django admin has no log-in of its own: here the second factor is asked for."""
+    if request.user.is_authenticated:
+        raise PermissionDenied
+    target = request.GET.get("next", resolve_url("admin:index"))
+    return redirect_to_login(target)
+
+
+@passes_gate
 @require_POST
 def logout(request: HttpRequest) -> HttpResponse:
     if isinstance(request.user, User):
         impersonation.end_all(actor=request.user, now=utc_now(), because="logged out")
-    auth.logout(request)
+    sessions.log_out(request)
     return redirect("panel:login")
 
 
+@passes_gate
 @windows.allowed_in_windows
 @require_POST
 def theme(request: HttpRequest) -> HttpResponse:
@@ -75,6 +92,13 @@ def theme(request: HttpRequest) -> HttpResponse:
             secure=request.is_secure(),
         )
     return response
+
+
+def ask_for_second_factor(request: HttpRequest, user: User, target: str) -> HttpResponse:
+    """The password was right: nobody is logged in yet, on to the code."""
+    request.session.cycle_key()
+    request.session[sessions.PENDING] = {"user": user.pk, "at": to_micros(utc_now())}
+    return to_second_factor(target)
 
 
 def next_page(request: HttpRequest) -> str:

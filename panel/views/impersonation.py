@@ -15,7 +15,7 @@ from accounts.models import User
 from accounts.permissions import Verb, require
 from clock.moments import utc_now
 from events import audit
-from panel import notices, refusals, windows
+from panel import notices, refusals, sessions, windows
 from panel.access import (
     ADMINISTRATORS,
     FORM,
@@ -26,6 +26,7 @@ from panel.access import (
     opens_for,
 )
 from panel.forms.impersonation import ImpersonationForm
+from panel.gate import to_second_factor
 from panel.refusals import Refused
 
 # Addresses that are proposed while one is typed.
@@ -38,6 +39,8 @@ def impersonate(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     require(actor, Verb.IMPERSONATE, actor.domain)
     data = request.POST if request.method == "POST" else None
+    if data is not None and sessions.needs_proof(request, actor):
+        return to_second_factor(request.path)
     form = ImpersonationForm(data, initial={"address": request.GET.get("address", "")})
     form.fields["address"].widget.attrs["hx-get"] = reverse("panel:impersonate-proposals")
     if data is not None and form.is_valid():
@@ -82,6 +85,8 @@ def of_domain(request: HttpRequest, name: str) -> HttpResponse:
         return redirect("panel:domains")
     form = ImpersonationForm(request.POST if request.method == "POST" else None)
     del form.fields["address"]
+    if request.method == "POST" and sessions.needs_proof(request, actor):
+        return to_second_factor(request.path)
     if request.method == "POST" and form.is_valid():
         opened = _open(request, form, subject)
         if opened is not None:
