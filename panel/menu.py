@@ -107,6 +107,7 @@ MENU = (
         (
             Entry("Traffic", "chart-line", "panel:traffic"),
             Entry("Disk usage", "hard-drive", "panel:disk-usage"),
+            Entry("My report", "chart-pie", "panel:my-report"),
             Entry("Message trace", "route", "panel:trace"),
             Entry("Ledger", "file-text", "panel:ledger"),
             Entry("Audit trail", "history", "panel:audit"),

@@ -37,4 +37,11 @@ PAGES = [
     Page("panel:reminders",         "login    200  200         200   200            200      200"),
     Page("panel:reminder-answer",   "login    302  302         302   302            302      302",
          (99,), post={"answer": "dismiss"}),
+    Page("panel:traffic",           "login    403  200         200   200            200      200"),
+    Page("panel:traffic",           "login    403  404         200   404            200      200",
+         query="domain=own.example"),
+    Page("panel:disk-usage",        "login    403  403         403   200            200      200"),
+    Page("panel:domain-disk",       "login    403  404         200   404            200      200",
+         ("own.example",)),
+    Page("panel:my-report",         "login    200  200         200   403            403      403"),
 ]  # fmt: skip

@@ -1,0 +1,220 @@
+"""Reports: traffic by time and domain, and who uses how much space (R-003…R-021)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from django.db.models import BigIntegerField, Value
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import path
+
+from accounts import permissions, selectors
+from accounts.models import Role, User
+from clock.moments import utc_now
+from domains.models import Domain
+from mailboxes import spacereport
+from panel import charts, csvfiles
+from panel.access import ADMINISTRATORS, OF_DOMAINS, PROVIDERS, actor_of, opens_for
+from panel.lists import Column, Listing
+from spool import traffic as ledger_traffic
+from spool.traffic import LONGEST_DAYS, Span
+
+MEGABYTE = 1024 * 1024
+USUAL_DAYS = 30
+RANGES = ((1, "Today"), (7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "A year"))
+NAMES = ("accepted", "delivered", "relayed", "bounced", "expired", "discarded", "deleted")
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Whole days, UTC, both included."""
+
+    first: date
+    last: date
+
+    @property
+    def days(self) -> int:
+        return (self.last - self.first).days + 1
+
+
+@opens_for(ADMINISTRATORS)
+def traffic(request: HttpRequest) -> HttpResponseBase:
+    """System administrators see everything; others their domains; all may choose one."""
+    actor = actor_of(request)
+    chosen, domains = _scope(actor, request.GET.get("domain", ""))
+    over = _range(request)
+    spans = ledger_traffic.by_time(over.first, over.last, domains=domains)
+    is_by_hour = over.days <= ledger_traffic.DAYS_BY_HOUR
+    if request.GET.get("format") == "csv":
+        heads = ["Time (UTC)", *(name.capitalize() for name in NAMES)]
+        rows = ([span.starts_at, *(getattr(span, name) for name in NAMES)] for span in spans)
+        return csvfiles.response("traffic.csv", heads, rows)
+    context = {
+        "spans": [span for span in reversed(spans) if any(_numbers(span))],
+        "totals": [sum(numbers) for numbers in zip(*map(_numbers, spans), strict=True)],
+        "names": NAMES,
+        "chart": _chart(spans, "%Y-%m-%d %H:%M" if is_by_hour else "%Y-%m-%d"),
+        "is_by_hour": is_by_hour,
+        "range": over,
+        "ranges": RANGES,
+        "today": utc_now().date(),
+        "chosen": chosen,
+        "top": _top(actor, over, domains) if chosen is None else [],
+    }
+    return render(request, "panel/reports/traffic.html", context)
+
+
+class DomainSpace(Listing[Domain]):
+    title = "Disk usage"
+    singular, plural = "domain", "domains"
+    sorted_by = "-used_bytes"
+    searched = ("name__icontains", "unicode_name__icontains")
+    rows_template = "panel/reports/domain_rows.html"
+    columns = (
+        Column("Domain", "name", lambda row: row.unicode_name),
+        Column("Used", "used_bytes", lambda row: _megabytes(row.used_bytes)),
+        Column("Limit (MB)", "allowed_mb", lambda row: row.allowed_mb or None, is_number=True),
+        Column("Messages", "held_messages", lambda row: row.held_messages, is_number=True),
+    )
+
+
+@opens_for(PROVIDERS)
+def disk_usage(request: HttpRequest) -> HttpResponseBase:
+    rows = spacereport.domains(selectors.domains_for(actor_of(request)))
+    return DomainSpace(request, rows).response()
+
+
+class UserSpace(Listing[User]):
+    """R-003."""
+
+    title = "Disk space"
+    singular, plural = "user", "users"
+    sorted_by = "-used_bytes"
+    searched = ("local_part__icontains", "full_name__icontains")
+    rows_template = "panel/reports/user_rows.html"
+    page_template = "panel/reports/domain_disk.html"
+    columns = (
+        Column("User", "local_part", lambda row: str(row)),
+        Column("Used", "used_bytes", lambda row: _megabytes(row.used_bytes)),
+        Column(
+            "% of limit", "",
+            lambda row: _percent(row.used_bytes, row.mailbox_size_mb * MEGABYTE), is_number=True,
+        ),
+        Column(
+            "% of domain", "", lambda row: _percent(row.used_bytes, row.of_bytes), is_number=True
+        ),
+        Column("Messages", "held_messages", lambda row: row.held_messages, is_number=True),
+    )  # fmt: skip
+
+
+@opens_for(ADMINISTRATORS)
+def domain_disk(request: HttpRequest, name: str) -> HttpResponseBase:
+    actor = actor_of(request)
+    found = selectors.domain_for(actor, name)
+    _require(actor, found, "domain_reports")
+    domain = spacereport.domains(selectors.domains_for(actor)).get(pk=found.pk)
+    rows = spacereport.users(selectors.users_for(actor).filter(domain=domain))
+    rows = rows.annotate(of_bytes=_constant(domain.used_bytes))  # type: ignore[attr-defined]
+    listing = UserSpace(request, rows)
+    for row in listing.rows:
+        limit = row.mailbox_size_mb * MEGABYTE
+        row.of_limit = _percent(row.used_bytes, limit)  # type: ignore[attr-defined]
+        row.of_domain = _percent(row.used_bytes, row.of_bytes)  # type: ignore[attr-defined]
+    return listing.response(domain=domain)
+
+
+@opens_for(OF_DOMAINS)
+def my_report(request: HttpRequest) -> HttpResponse:
+    """A user's own figures (R-015)."""
+    actor = actor_of(request)
+    assert actor.domain is not None, "the roles have a domain"
+    permissions.require_feature(actor.domain, "user_reports")
+    user = spacereport.users(User.objects.filter(pk=actor.pk)).select_related("last_activity").get()
+    context = {
+        "user": user,
+        "folders": spacereport.folders(actor),
+        "last": getattr(user, "last_activity", None),
+    }
+    return render(request, "panel/reports/mine.html", context)
+
+
+def _scope(actor: User, name: str) -> tuple[Domain | None, list[int] | None]:
+    """The chosen domain, and the keys to count; None: all, with what is of no domain."""
+    if actor.role == Role.DOMAIN_ADMINISTRATOR:
+        name = name or (actor.domain.name if actor.domain else "")
+    if name:
+        domain = selectors.domain_for(actor, name)
+        _require(actor, domain, "domain_reports")
+        return domain, [domain.pk]
+    if actor.role == Role.SYSTEM_ADMINISTRATOR:
+        return None, None
+    return None, list(selectors.domains_for(actor).values_list("pk", flat=True))
+
+
+def _require(actor: User, domain: Domain, feature: str) -> None:
+    """The switch binds the domain's own people (D-067)."""
+    if actor.role not in PROVIDERS:
+        permissions.require_feature(domain, feature)
+
+
+def _range(request: HttpRequest) -> Range:
+    """As chosen; what makes no sense becomes the usual one."""
+    today = utc_now().date()
+    days = request.GET.get("days", "")
+    if days in {str(count) for count, _ in RANGES}:
+        return Range(today - timedelta(days=int(days) - 1), today)
+    try:
+        first = date.fromisoformat(request.GET.get("from", ""))
+        last = date.fromisoformat(request.GET.get("to", ""))
+    except ValueError:
+        return Range(today - timedelta(days=USUAL_DAYS - 1), today)
+    if not date(2000, 1, 1) <= first <= last <= today + timedelta(days=1):
+        return Range(today - timedelta(days=USUAL_DAYS - 1), today)
+    return Range(max(first, last - timedelta(days=LONGEST_DAYS - 1)), last)
+
+
+def _top(actor: User, over: Range, domains: Sequence[int] | None) -> list[tuple[str, Any]]:
+    rows = ledger_traffic.by_domain(over.first, over.last, domains=domains, most=20)
+    keys = [row.domain_id for row in rows]
+    names = dict(selectors.domains_for(actor).filter(pk__in=keys).values_list("pk", "name"))
+    return [(names.get(row.domain_id, ""), row) for row in rows]
+
+
+def _chart(spans: Sequence[Span], pattern: str) -> charts.Chart | None:
+    series = [
+        ("delivered", "bar-green", [span.delivered for span in spans]),
+        ("relayed", "bar-blue", [span.relayed for span in spans]),
+        ("returned", "bar-red", [span.bounced + span.expired for span in spans]),
+    ]
+    return charts.stacked([span.starts_at.strftime(pattern) for span in spans], series)
+
+
+def _numbers(span: Span) -> list[int]:
+    return [getattr(span, name) for name in NAMES]
+
+
+def _constant(number: int) -> Any:
+    return Value(number, output_field=BigIntegerField())
+
+
+def _megabytes(size_bytes: int) -> int:
+    """Rounded up (X-001)."""
+    return -(-size_bytes // MEGABYTE)
+
+
+def _percent(used: int, allowed: int) -> int | None:
+    """None where there is no limit."""
+    return used * 100 // allowed if allowed else None
+
+
+urlpatterns = [
+    path("reports/traffic/", traffic, name="traffic"),
+    path("reports/disk/", disk_usage, name="disk-usage"),
+    path("reports/mine/", my_report, name="my-report"),
+    path("domain/<str:name>/disk/", domain_disk, name="domain-disk"),
+]
