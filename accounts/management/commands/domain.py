@@ -1,0 +1,103 @@
+"""manage.py domain: list, show, open, change, enable, disable and delete domains."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from accounts import editing, provisioning, services
+from accounts.commandline import RoomCommand, plain, values, verb
+from accounts.provisioning import NewDomain
+from accounts.services import NewUser
+from domains import selectors
+from domains import services as domain_services
+from domains.models import TABS, Domain
+from domains.values import settable_fields
+
+OPTIONS = ("listen_ip", "list_command_address", "is_disabled")
+
+
+class Command(RoomCommand):
+    help = "Lists, shows, opens, changes, enables, disables and deletes domains."
+    name = "domain"
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        verb(verbs, "list", "every domain")
+        verb(verbs, "show", "one domain with all its settings").add_argument("domain")
+        new = verb(verbs, "open", "a new domain with its administrator")
+        new.add_argument("domain")
+        new.add_argument("--administrator", default="admin", help="user name; usual: admin")
+        change = verb(verbs, "change", "set what is given, all or nothing")
+        change.add_argument("domain")
+        change.add_argument("settings", nargs="+", help="such as limits.users=50")
+        for name in ("enable", "disable"):
+            verb(verbs, name, f"{name} the domain").add_argument("domain")
+        delete = verb(verbs, "delete", "remove the domain and all its mail for good")
+        delete.add_argument("domain")
+        delete.add_argument("--yes", action="store_true", help="needed: it cannot be undone")
+
+    def do_list(self, options: dict[str, Any]) -> Any:
+        return [_summary(row) for row in Domain.objects.order_by("name")]
+
+    def do_show(self, options: dict[str, Any]) -> Any:
+        domain = selectors.by_name(options["domain"])
+        tabs = {
+            tab: plain(selectors.tab_of(domain, tab), settable_fields(model))
+            for tab, model in TABS.items()
+        }
+        return _summary(domain) | {"names": selectors.names_of(domain)} | tabs
+
+    def do_open(self, options: dict[str, Any]) -> Any:
+        username = options["administrator"]
+        verifiers = services.new_verifiers(read_password(), username)
+        administrator = NewUser(username=username, verifiers=verifiers)
+        new = NewDomain(name=options["domain"], administrator=administrator)
+        return _summary(provisioning.open_domain(new=new, by=None))
+
+    def do_change(self, options: dict[str, Any]) -> Any:
+        domain = selectors.by_name(options["domain"])
+        tabs: dict[str, dict[str, Any]] = {}
+        own: dict[str, Any] = {}
+        for pair in options["settings"]:
+            tab, dot, rest = pair.partition(".")
+            if dot and tab in TABS:
+                tabs.setdefault(tab, {}).update(values([rest], TABS[tab]))
+            else:
+                own.update(values([pair], Domain))
+        editing.change_domain(domain=domain, by=None, options=own, tabs=tabs)
+        return self.do_show(options)
+
+    def do_enable(self, options: dict[str, Any]) -> Any:
+        domain = selectors.by_name(options["domain"])
+        return _summary(domain_services.set_disabled(domain=domain, is_disabled=False, by=None))
+
+    def do_disable(self, options: dict[str, Any]) -> Any:
+        domain = selectors.by_name(options["domain"])
+        return _summary(domain_services.set_disabled(domain=domain, is_disabled=True, by=None))
+
+    def do_delete(self, options: dict[str, Any]) -> Any:
+        domain = selectors.by_name(options["domain"])
+        if not options["yes"]:
+            raise CommandError(f"this removes {domain} and all its mail for good: add --yes")
+        name = domain.name
+        provisioning.close_domain(domain=domain, by=None)
+        return f"deleted {name}"
+
+
+def read_password() -> str:
+    """Asked for twice at a terminal; else the first line of the input. Raises CommandError."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    password = getpass.getpass("Password: ")
+    if password != getpass.getpass("Again: "):
+        raise CommandError("these were not the same")
+    return password
+
+
+def _summary(row: Domain) -> dict[str, Any]:
+    return plain(row, ("name", "is_disabled", "listen_ip", "list_command_address", "created_at"))
