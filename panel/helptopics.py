@@ -16,6 +16,7 @@ from django.urls import reverse
 from domains.models import TABS
 from panel.forms import domains as domain_forms
 from panel.forms import resellers as reseller_forms
+from panel.forms import routes as route_forms
 from panel.forms import settings as setting_forms
 from panel.forms import users as user_forms
 from panel.forms import words
@@ -76,6 +77,52 @@ def _settings_tab(name: str, label: str) -> Topic:
     )
 
 
+_ROUTES: tuple[tuple[str, str, tuple[str, ...], type[PanelForm], str], ...] = (
+    (
+        "hold-rules", "Hold rules", ("hold-rules",), route_forms.HoldRuleForm,
+        "A rule keeps mail back as it is accepted, and what is in the spool already. Senders are "
+        "not told. When the rule is removed or its time is over, all that it holds is delivered. "
+        "Everything that a rule names must fit; what is left empty fits all mail.",
+    ),
+    (
+        "gateways", "Gateways", ("gateways", "gateway", "gateway-new", "gateway-delete",
+                                 "gateway-test"), route_forms.GatewayServerForm,
+        "A gateway is another server that takes some or all of the outgoing mail. Without one, "
+        "mail goes directly to the servers of its recipients. A test connects, encrypts and logs "
+        "in, and shows what was said; no mail is sent by it.",
+    ),
+    (
+        "gateways.scope", "Gateways: which mail", (), route_forms.GatewayScopeForm,
+        "A gateway takes mail by its priority, the domain that sends it and the domain that gets "
+        "it. Of several that fit, the narrower one is used; equals share the mail.",
+    ),
+    (
+        "relay-domains", "Relay domains", ("relay-domains",), route_forms.RelayDomainForm,
+        "For a domain of somebody else's this server can stand in as backup MX: it takes the mail "
+        "and passes it on. Each recipient should be asked for first, or the mail that cannot be "
+        "passed on comes back to senders who never wrote it.",
+    ),
+    (
+        "relay-networks", "Relay networks", ("relay-networks",), route_forms.RelayNetworkForm,
+        "Machines in these networks may send to everybody without logging in. List single "
+        "addresses where you can: what is misused there is sent in this server's name.",
+    ),
+    (
+        "forwarding-blacklist", "The forwarding blacklist", ("forwarding-blacklist",),
+        route_forms.ForwardingBanForm,
+        "Who forwards mail forwards the spam in it, and some receivers block a server for that. "
+        "Forwards to these domains cannot be saved, and those that exist stop; the mail stays in "
+        "its mailbox. A domain may be exempted in its technical settings.",
+    ),
+)  # fmt: skip
+
+
+def _route_topic(
+    key: str, title: str, pages: tuple[str, ...], form: type[PanelForm], intro: str
+) -> Topic:
+    return Topic(key, title, "Mail", pages, form=lambda: form, intro=intro)
+
+
 _ALL = (
     Topic(START, "Getting started", "First steps", ("home",)),
     Topic("dns", "DNS records of a domain", "First steps", ("dns", "domain-opened")),
@@ -109,7 +156,12 @@ _ALL = (
         form=lambda: reseller_forms.caps_form(),
         intro=reseller_forms.CAPS_INTRO,
     ),
-    Topic("spool", "The spool", "Mail", ("spool", "spool-waiting", "trace", "ledger")),
+    Topic(
+        "spool", "The spool", "Mail",
+        ("spool", "spool-waiting", "spool-statistics", "spool-changes", "throttled", "message",
+         "message-text", "trace", "refused-mail", "ledger"),
+    ),
+    *(_route_topic(*row) for row in _ROUTES),
     Topic("messaging", "Writing to many users", "Mail", ("mass-email", "mass-reminder")),
     Topic("archive", "The message archive", "Mail", ("archive", "domain-archive")),
     Topic(

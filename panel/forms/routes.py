@@ -58,7 +58,7 @@ class GatewayServerForm(PanelForm):
 class GatewayScopeForm(PanelForm):
     """Which mail goes there (G-005, G-006)."""
 
-    help_page = "gateways"
+    help_page = "gateways.scope"
 
     def __init__(self, *args: Any, row: Gateway | None = None, **kwargs: Any) -> None:
         scope = scope_of(row) if row is not None else {"destinations": [], "sending_domains": []}

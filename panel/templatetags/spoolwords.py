@@ -24,6 +24,7 @@ FAMILIES = {
         ("Hold rules", "panel:hold-rules"),
         ("Statistics", "panel:spool-statistics"),
         ("Changes", "panel:spool-changes"),
+        ("Settings", "panel:settings"),
     ),
     "routes": (
         ("Gateways", "panel:gateways"),
