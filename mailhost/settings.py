@@ -225,6 +225,7 @@ WSGI_APPLICATION = "mailhost.wsgi.application"
 MIDDLEWARE = [
     # First: authorities ask under every host's name, ALLOWED_HOSTS are the panel's.
     "mailhost.challenges.AnswerChallenges",
+    "mailhost.stspolicies.ServePolicies",
     "django.middleware.security.SecurityMiddleware",
     "panel.contentpolicy.ContentPolicy",
     "panel.staticfiles.CompressStaticFiles",

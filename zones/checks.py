@@ -141,6 +141,9 @@ def _mta_sts(facts: Facts, lookup: Lookup) -> Iterator[Finding]:
     elif not lookup.addresses(f"mta-sts.{facts.domain}"):
         text = f"mta-sts.{facts.domain} has no address: nobody can fetch the policy."
         yield Finding("mta-sts", Level.ERROR, text)
+    elif facts.is_sts_enforced and not facts.is_certified:
+        text = f"The policy demands a certificate for {facts.mail_host}, which is not there."
+        yield Finding("mta-sts", Level.ERROR, text)
     elif textrecords.tags(found[0]).get("id") != facts.sts_id:
         text = f"The policy has changed: its record should have the id {facts.sts_id}."
         yield Finding("mta-sts", Level.WARNING, text)

@@ -10,9 +10,12 @@ from django.conf import settings as conf
 
 from certificates import files
 from certificates.errors import CertificateRefused
+from certificates.pem import Bundle
 from domains.models import Domain, DomainTechnical
 from operations.addresses import own_addresses
 from operations.nameservers import name_servers
+from protocols.mtasts import Mode
+from zones import published
 from zones.lookup import PATIENCE_SECONDS, Lookup, Unanswered
 from zones.records import Facts, Service
 
@@ -35,13 +38,18 @@ def gather(domain: Domain, lookup: Lookup) -> Facts:
         if domain.listen_ip not in known and known:
             # The server's own name leads elsewhere: the domain needs one for its address.
             mail_host = f"mail.{domain.name}"
+    bundle = _certificate(mail_host)
+    policy = published.policy_of(domain)
     return Facts(
         domain=domain.name,
         mail_host=mail_host,
         hostname=hostname,
         addresses=addresses,
         services=_services(DomainTechnical.objects.get(domain=domain)),
-        tlsa=_tlsa(mail_host),
+        tlsa=_tlsa(bundle) if bundle is not None else "",
+        is_certified=bundle is not None and not bundle.is_self_signed and bundle.covers(mail_host),
+        sts_id=published.id_of(policy) if policy is not None else "",
+        is_sts_enforced=policy is not None and policy.mode is Mode.ENFORCE,
     )
 
 
@@ -63,11 +71,14 @@ def _services(row: DomainTechnical) -> tuple[Service, ...]:
     return (*IMPLICIT_TLS, *named)
 
 
-def _tlsa(mail_host: str) -> str:
-    """RFC 7672 §3.1.1: "3 1 1", the SHA-256 of the public key."""
+def _certificate(mail_host: str) -> Bundle | None:
     try:
-        bundle = files.read(files.shown_without_name(mail_host))
+        return files.read(files.shown_without_name(mail_host))
     except CertificateRefused:
-        return ""
+        return None
+
+
+def _tlsa(bundle: Bundle) -> str:
+    """RFC 7672 §3.1.1: "3 1 1", the SHA-256 of the public key."""
     public = bundle.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return f"3 1 1 {sha256(public).hexdigest()}"

@@ -38,7 +38,9 @@ class Facts:
     addresses: tuple[str, ...]  # of `mail_host`; empty: they are not known here
     services: tuple[Service, ...] = ()
     tlsa: str = ""  # data of the TLSA record; empty: there is no certificate to tell of
+    is_certified: bool = False  # by an authority, for the name of `mail_host`
     sts_id: str = ""  # of the domain's MTA-STS policy; empty: it has none
+    is_sts_enforced: bool = False
 
 
 @dataclass(frozen=True, slots=True)

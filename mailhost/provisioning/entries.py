@@ -130,6 +130,16 @@ class BanEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TlsPolicyEntry:
+    """An exception from the TLS policies of one destination."""
+
+    place: Place
+    destination: str
+    level: str
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanEntry:
     place: Place
     name: str
@@ -153,6 +163,7 @@ class FileEntry:
     relay_networks: Sequence[NetworkEntry] | None = None
     relay_domains: Sequence[RelayDomainEntry] | None = None
     forwarding_blacklist: Sequence[BanEntry] | None = None
+    tls_policies: Sequence[TlsPolicyEntry] | None = None
     whitelist: Sequence[ListedEntry] | None = None
     blacklist: Sequence[ListedEntry] | None = None
     abuse_rules: Sequence[RuleEntry] | None = None

@@ -35,6 +35,7 @@ from mailhost.provisioning.entries import (
     RelayDomainEntry,
     RuleEntry,
     SettingsEntry,
+    TlsPolicyEntry,
     UserEntry,
 )
 from mailhost.provisioning.nodes import Nodes, Unreadable, compose, place_of
@@ -43,6 +44,7 @@ from operations import rules
 from operations.models import AbuseRule, WhitelistEntry
 from spool import gateways, relaydomains
 from spool.models import Gateway, RelayDomain
+from transport.models import Level
 
 T = TypeVar("T")
 
@@ -78,6 +80,7 @@ class _Reader:
             "relay_networks": lambda n: self.entries(n, self.network, "network"),
             "relay_domains": lambda n: self.entries(n, self.relay_domain, "name"),
             "forwarding_blacklist": lambda n: self.entries(n, self.ban, "name"),
+            "tls_policies": lambda n: self.entries(n, self.tls_policy, "destination"),
             "whitelist": lambda n: self.entries(n, self.trusted, "network"),
             "blacklist": lambda n: self.entries(n, self.listed, "network"),
             "abuse_rules": lambda n: self.entries(n, self.rule, "name"),
@@ -322,6 +325,24 @@ class _Reader:
             return None
         note = self.optional_text(found.get("note"))
         return BanEntry(place=place_of(node), name=name, note=note)
+
+    def tls_policy(self, node: yaml.Node) -> TlsPolicyEntry | None:
+        keys = ("destination", "level", "note")
+        found = self.nodes.mapping(node, keys, needed=keys[:2])
+        destination = self.optional_text(found.get("destination"))
+        level = self.optional_text(found.get("level"))
+        if destination is None or level is None:
+            return None
+        if level not in Level.values:
+            self.nodes.refuse(found["level"], f"must be one of {', '.join(Level.values)}")
+            return None
+        try:
+            destination = gateways.read_destination(destination)
+        except NameMalformed as error:
+            self.nodes.refuse(node, str(error))
+            return None
+        note = self.optional_text(found.get("note"))
+        return TlsPolicyEntry(place=place_of(node), destination=destination, level=level, note=note)
 
     def network(self, node: yaml.Node) -> NetworkEntry | None:
         """A network alone, or a mapping with a note besides."""

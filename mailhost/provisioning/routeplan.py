@@ -1,4 +1,4 @@
-"""Relayed domains and the forwarding blacklist."""
+"""Relayed domains, the forwarding blacklist and exceptions from TLS policies."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from functools import partial
 from accounts import forwarding
 from accounts.models import ForwardingBan
 from events.audit import Actor
-from mailhost.provisioning.entries import BanEntry, RelayDomainEntry
+from mailhost.provisioning.entries import BanEntry, RelayDomainEntry, TlsPolicyEntry
 from mailhost.provisioning.steps import Choices, Mark, Step, differing, in_words
 from spool import relaydomains
 from spool.models import RelayDomain
+from transport import overrides
+from transport.models import TlsPolicyOverride
 
 Steps = Iterator[Step]
 
@@ -57,3 +59,30 @@ def plan_forwarding_blacklist(
         for name in present.keys() - {entry.name for entry in entries}:
             remove = partial(forwarding.remove, row=present[name], by=by)
             yield Step(Mark.REMOVE, f"no forwarding to {name}", None, remove)
+
+
+def plan_tls_policies(
+    entries: Sequence[TlsPolicyEntry] | None, choices: Choices, by: Actor | None
+) -> Steps:
+    """None: the file does not name them. Raises Refused."""
+    if entries is None:
+        return
+    present = {row.destination: row for row in TlsPolicyOverride.objects.all()}
+    for entry in entries:
+        row = present.get(entry.destination)
+        put = partial(
+            overrides.set_override,
+            destination=entry.destination,
+            level=entry.level,
+            note=entry.note,
+            by=by,
+        )
+        words = f"TLS policy for {entry.destination}: {entry.level}"
+        if row is None:
+            yield Step(Mark.ADD, words, entry.place, put)
+        elif row.level != entry.level or entry.note not in (None, row.note):
+            yield Step(Mark.CHANGE, words, entry.place, put)
+    if choices.prune:
+        for name in present.keys() - {entry.destination for entry in entries}:
+            remove = partial(overrides.remove_override, destination=name, by=by)
+            yield Step(Mark.REMOVE, f"TLS policy for {name}", None, remove)

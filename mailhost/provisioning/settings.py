@@ -10,7 +10,9 @@ from domains.singlerow import SingleRow
 from operations.logs import LOGS
 from operations.services import LISTENERS, RESOLVER
 from spool.configuration import SPOOL
+from transport.settings import TRANSPORT
 
 SETTINGS: dict[str, SingleRow[Any]] = {
-    row.name: row for row in (LOGIN, DELETION, LISTENERS, RESOLVER, SPOOL, ACME, LOGS)
+    row.name: row
+    for row in (LOGIN, DELETION, LISTENERS, RESOLVER, SPOOL, ACME, LOGS, TRANSPORT)
 }

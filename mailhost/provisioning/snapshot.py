@@ -33,6 +33,7 @@ from operations import rules
 from operations.models import AbuseRule, BlacklistEntry, RelayNetwork, WhitelistEntry
 from spool import gateways, relaydomains
 from spool.models import Gateway, RelayDomain
+from transport.selectors import exceptions
 
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -97,6 +98,7 @@ def _server(extent: Extent) -> Iterator[str]:
     yield from _list("relay_domains", relayed)
     bans = [{"name": row.name, "note": row.note} for row in ForwardingBan.objects.all()]
     yield from _list("forwarding_blacklist", bans)
+    yield from _list("tls_policies", exceptions())
     yield from _guard(extent)
     people = User.objects.filter(domain=None).order_by("local_part")
     administrators = people.filter(role=Role.SYSTEM_ADMINISTRATOR)

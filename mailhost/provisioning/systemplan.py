@@ -19,7 +19,11 @@ from mailhost.provisioning.entries import (
 )
 from mailhost.provisioning.guardplan import plan_guard
 from mailhost.provisioning.plan import Impossible
-from mailhost.provisioning.routeplan import plan_forwarding_blacklist, plan_relay_domains
+from mailhost.provisioning.routeplan import (
+    plan_forwarding_blacklist,
+    plan_relay_domains,
+    plan_tls_policies,
+)
 from mailhost.provisioning.settings import SETTINGS
 from mailhost.provisioning.steps import (
     Choices,
@@ -44,6 +48,7 @@ def plan_system(file: FileEntry, choices: Choices, by: Actor | None) -> Steps:
         yield from _settings(settings, by)
     yield from _networks(file, choices, by)
     yield from plan_relay_domains(file.relay_domains, choices, by)
+    yield from plan_tls_policies(file.tls_policies, choices, by)
     yield from plan_guard(file, choices, by)
     for plan in file.plans:
         yield from _plan(plan, by)

@@ -326,6 +326,7 @@ FULL = """
     settings:
       login: {cram_md5: true, clear_text_login: never}
       listeners: {message_size_mb: 25, over_quota_is_permanent: true}
+      transport: {use_dane: always, report_contact: tls@one.example}
       spool: {retry_minutes: [5, 10], patience_days: 3, postmaster: root@one.example}
     relay_networks:
       - 192.0.2.0/24
@@ -335,6 +336,9 @@ FULL = """
     forwarding_blacklist:
       - strict.example
       - {name: "*.strict.example", note: blames us}
+    tls_policies:
+      - {destination: .old.example, level: none, note: until May}
+      - {destination: bank.example, level: verified}
     plans: [{name: small, domains: 3, withheld_features: [syncml, notes]}]
     resellers: [{username: rob, password: correct horse battery, plan: small}]
     system_administrators: [{username: root, password: correct horse battery, full_name: Root}]

@@ -11,10 +11,12 @@ from django.core.management.base import BaseCommand, CommandError
 
 from clock.moments import utc_now
 from domains import selectors
-from domains.errors import DomainUnknown
+from domains.errors import DomainUnknown, Refused
 from domains.models import Domain
-from zones import services
+from events import audit
+from zones import published, services
 from zones.findings import Level
+from zones.models import StsMode
 
 
 class Command(BaseCommand):
@@ -24,7 +26,10 @@ class Command(BaseCommand):
         verbs = parser.add_subparsers(dest="verb", required=True)
         advice = verbs.add_parser("advice", help="the records, as lines for the zone")
         check = verbs.add_parser("check", help="ask DNS now; exit status 1 if something is broken")
-        for verb in (advice, check):
+        policy = verbs.add_parser("policy", help="the MTA-STS policy that is served, or change it")
+        policy.add_argument("--mode", choices=StsMode.values)
+        policy.add_argument("--more-hosts", help="other servers among its MX, with commas between")
+        for verb in (advice, check, policy):
             verb.add_argument("domain")
             verb.add_argument("--json", action="store_true", help="for programs")
 
@@ -35,6 +40,8 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         if options["verb"] == "advice":
             self._advise(domain, as_json=options["json"])
+        elif options["verb"] == "policy":
+            self._policy(domain, options)
         else:
             self._check(domain, as_json=options["json"])
 
@@ -47,6 +54,24 @@ class Command(BaseCommand):
         for record in found:
             self.stdout.write(f"; {record.need}: {record.why}")
             self.stdout.write(record.line)
+
+    def _policy(self, domain: Domain, options: dict[str, Any]) -> None:
+        names = ("mode", "more_hosts")
+        values = {name: options[name] for name in names if options[name] is not None}
+        if values:
+            with audit.acting_by_command("dns"):
+                try:
+                    published.change_policy(domain=domain, values=values, by=None)
+                except Refused as error:
+                    raise CommandError(str(error)) from None
+        policy = published.policy_of(domain)
+        if options["json"]:
+            shown = None if policy is None else {**asdict(policy), "id": published.id_of(policy)}
+            self.stdout.write(json.dumps(shown, indent=2))
+        elif policy is None:
+            self.stdout.write(f"no policy is served for {domain.name}")
+        else:
+            self.stdout.write("\n".join(policy.lines))
 
     def _check(self, domain: Domain, *, as_json: bool) -> None:
         report = services.check(domain, now=utc_now())
