@@ -53,3 +53,9 @@ def duration(passed: timedelta) -> str:
     if minutes:
         return f"{minutes} min {rest:02} s" if rest else f"{minutes} min"
     return f"{rest} s"
+
+
+@register.filter
+def passed(time: timedelta) -> str:
+    """A duration in words."""
+    return duration(time)

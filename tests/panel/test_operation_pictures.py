@@ -23,6 +23,7 @@ from operations.models import (
     Transcript,
     WhitelistEntry,
 )
+from spool.models import LedgerHour
 from tests.browser import Visitor
 from tests.panel.activity import make_connection, make_job, make_process
 from tests.people import World, make_world
@@ -54,6 +55,10 @@ def root(visitor: Visitor, people: World) -> Visitor:
     )  # fmt: skip
     listing.add(BlacklistEntry, network="203.0.113.0/24", services=("smtp",), note=HOSTILE, by=None)
     listing.add(WhitelistEntry, network="198.51.100.9", by=None, skips_greylisting=True)
+    hour = int(utc_now().timestamp()) // 3600
+    for number in range(20):
+        counts = {"accepted": 90 + number * 7 % 40, "delivered": 60 + number, "relayed": 25}
+        LedgerHour.objects.create(domain_id=0, hour=hour - number, bounced=number % 4, **counts)
     _write_logs()
     transcripts.start(subject="192.0.2.1", by=people.root, now=utc_now())
     User.objects.filter(pk=people.user.pk).update(created_at=utc_now() - timedelta(days=400))
@@ -73,6 +78,7 @@ def _write_logs() -> None:
 
 
 PAGES = [
+    ("", "dashboard"),
     ("services/", "services"),
     ("online-users/", "online"),
     ("online-users/?q=nobody", "online-none"),
@@ -89,7 +95,7 @@ PAGES = [
     ("logs/", "logs"),
     ("logs/?search=2.1&has_related=on", "logs-related"),
     ("logs/?type=spam", "logs-none"),
-    ("logs/?date=nonsense", "logs-error"),
+    ("logs/?type=nonsense", "logs-error"),
     ("transcripts/", "transcripts"),
     ("transcripts/new/", "transcript-new"),
     ("inactive-users/?show=90d", "inactive"),

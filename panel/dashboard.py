@@ -1,0 +1,93 @@
+"""How the server is: services, spool, disk and connections, for the first page (M-090)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count
+
+from accounts.models import User
+from blobs import space
+from blobs.space import FreeSpace
+from clock.moments import utc_now
+from operations import servicestate, useractivity
+from panel import servicerows
+from panel.servicerows import ServiceRow
+from spool import statistics
+from spool.statistics import Statistics
+
+PROTOCOLS = {"smtp": "SMTP", "imap": "IMAP", "pop": "POP", "ldap": "LDAP"}
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """`data` goes to the script as JSON; `summary` says the same to who cannot see it."""
+
+    name: str
+    title: str
+    data: dict[str, Any]
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    free: FreeSpace
+
+    @property
+    def used_percent(self) -> int:
+        total = self.free.total_bytes
+        return (total - self.free.free_bytes) * 100 // total if total else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    services: list[ServiceRow]
+    spool: Statistics
+    disk: Disk
+    charts: list[Chart]
+
+
+def of_server(actor: User) -> Dashboard:
+    """For system administrators; a dozen small queries. Raises NotPermitted."""
+    standings = servicestate.standings_for(actor)
+    now = utc_now()
+    return Dashboard(
+        services=[row for row in servicerows.rows(standings) if row.is_installed],
+        spool=statistics.current(now=now),
+        disk=Disk(space.free_space(settings.MAILHOST_DATA)),
+        charts=[_mail(), _connections(actor)],
+    )
+
+
+def _mail() -> Chart:
+    hours = statistics.hours(now=utc_now())
+    sets = {
+        "Accepted": [hour.accepted for hour in hours],
+        "Delivered here": [hour.delivered for hour in hours],
+        "Sent to others": [hour.relayed for hour in hours],
+        "Bounced": [hour.bounced for hour in hours],
+    }
+    data = {
+        "type": "line",
+        "labels": [f"{hour.begins_at:%H}:00" for hour in hours],
+        "sets": [{"label": label, "values": values} for label, values in sets.items()],
+    }
+    totals = ", ".join(f"{label.lower()} {sum(values):,}" for label, values in sets.items())
+    return Chart("mail", "Mail of the last 24 hours (recipients, UTC)", data, totals)
+
+
+def _connections(actor: User) -> Chart:
+    rows = useractivity.connections_for(actor).order_by().values_list("service")
+    counts = dict(rows.annotate(number=Count("id")).values_list("service", "number"))
+    numbers = [counts.get(service, 0) for service in PROTOCOLS]
+    data = {
+        "type": "bar",
+        "labels": list(PROTOCOLS.values()),
+        "sets": [{"label": "Connections", "values": numbers}],
+    }
+    summary = ", ".join(
+        f"{label} {number:,}" for label, number in zip(PROTOCOLS.values(), numbers, strict=True)
+    )
+    return Chart("connections", "Connections now", data, summary)
