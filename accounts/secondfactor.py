@@ -158,7 +158,7 @@ def count_failure(user: User, *, now: datetime) -> None:
 def _fits_app(user: User, code: str, now: datetime) -> bool:
     for row in Authenticator.objects.filter(user=user, kind=AuthenticatorKind.TOTP):
         try:
-            secret = secrets.decrypt(PURPOSE, row.secret)
+            secret = secrets.decrypt(PURPOSE, bytes(row.secret))
         except secrets.Undecipherable:
             continue
         seconds = int(now.timestamp())

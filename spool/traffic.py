@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -48,6 +48,7 @@ def by_time(first: date, last: date, *, domains: Collection[int] | None = None) 
     rows = _within(first, last, domains).values("hour").annotate(
         **{f"sum_{name}": Sum(name) for name in COLUMNS}
     )  # fmt: skip
+    row: Mapping[str, int]
     for row in rows.order_by("hour"):
         bucket = totals[row["hour"] // hours * hours]
         for place, name in enumerate(COLUMNS):
@@ -74,8 +75,9 @@ def by_domain(
         .annotate(all=F("sum_accepted") + F("sum_delivered"))
         .order_by("-all", "domain_id")[:most]
     )
+    found: Iterable[Mapping[str, int]] = rows
     return [
-        DomainTraffic(row["domain_id"], *(row[f"sum_{name}"] for name in names)) for row in rows
+        DomainTraffic(row["domain_id"], *(row[f"sum_{name}"] for name in names)) for row in found
     ]
 
 

@@ -13,6 +13,5 @@ from spool.configuration import SPOOL
 from transport.settings import TRANSPORT
 
 SETTINGS: dict[str, SingleRow[Any]] = {
-    row.name: row
-    for row in (LOGIN, DELETION, LISTENERS, RESOLVER, SPOOL, ACME, LOGS, TRANSPORT)
+    row.name: row for row in (LOGIN, DELETION, LISTENERS, RESOLVER, SPOOL, ACME, LOGS, TRANSPORT)
 }
