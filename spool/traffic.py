@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import cast
 
 from django.db.models import F, QuerySet, Sum
 
@@ -48,8 +49,7 @@ def by_time(first: date, last: date, *, domains: Collection[int] | None = None) 
     rows = _within(first, last, domains).values("hour").annotate(
         **{f"sum_{name}": Sum(name) for name in COLUMNS}
     )  # fmt: skip
-    row: Mapping[str, int]
-    for row in rows.order_by("hour"):
+    for row in cast("Iterable[Mapping[str, int]]", rows.order_by("hour")):
         bucket = totals[row["hour"] // hours * hours]
         for place, name in enumerate(COLUMNS):
             bucket[place] += row[f"sum_{name}"]
@@ -75,7 +75,7 @@ def by_domain(
         .annotate(all=F("sum_accepted") + F("sum_delivered"))
         .order_by("-all", "domain_id")[:most]
     )
-    found: Iterable[Mapping[str, int]] = rows
+    found = cast("Iterable[Mapping[str, int]]", rows)
     return [
         DomainTraffic(row["domain_id"], *(row[f"sum_{name}"] for name in names)) for row in found
     ]
