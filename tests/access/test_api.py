@@ -1,0 +1,182 @@
+"""Every address of the API, asked by every role."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern, URLResolver, reverse
+
+from api import urls
+from tests.access.rows import ROLES
+from tests.people import make_world
+
+JSON = "application/json"
+OPEN = "200 200 200 200 200 200 200"
+OWN = "401 200 200 200 200 200 200"  # everybody has some of his own, or an empty list
+MISSING = "401 404 404 404 404 404 404"
+SERVER = "401 403 403 403 403 403 200"
+SERVER_MISSING = "401 403 403 403 403 403 404"
+SERVER_REFUSED = "401 403 403 403 403 403 422"
+
+
+@dataclass(frozen=True)
+class Call:
+    name: str
+    expected: str
+    args: tuple[Any, ...] = ()
+    method: str = "get"
+    body: Any = None
+    query: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.method} {reverse(f'api:{self.name}', args=self.args)}{self.query}"
+
+
+def write(name: str, expected: str, *args: Any, body: Any = None, method: str = "post") -> Call:
+    return Call(name, expected, args, method, body if body is not None else {})
+
+
+OWN_USER, OWN_ALIAS = "alice@own.example", "sales@own.example"
+#                                  anonymous user other_admin admin other_reseller reseller root
+CALLS = [
+    Call("me",                              OWN),
+    Call("domains",                         OWN),
+    write("domains",                        "401 403 403 403 422 422 422"),
+    Call("domain",                          "401 404 404 200 404 200 200", ("own.example",)),
+    Call("domain",                          MISSING, ("nowhere.example",)),
+    write("domain",                         "401 404 404 403 404 200 200", "own.example",
+          method="patch", body={"is_disabled": False}),
+    Call("domain",                          "401 404 404 403 404 422 422", ("own.example",),
+         "delete", query="?confirm=x"),
+    write("domain-actions",                 "401 422 422 422 422 422 422"),
+    Call("catch-all",                       "401 404 404 200 404 200 200", ("own.example",)),
+    write("catch-all",                      "401 404 404 200 404 200 200", "own.example",
+          method="put", body={"targets": ["alice"]}),
+    Call("domain-aliases",                  OWN),
+    write("domain-aliases",                 "401 422 422 409 422 409 409",
+          body={"name": "alias.example", "domain": "own.example"}),
+    Call("domain-alias",                    "401 404 404 200 404 200 200", ("alias.example",)),
+    Call("domain-alias",                    "401 404 404 204 404 204 204", ("alias.example",),
+         "delete"),
+    Call("users",                           OWN),
+    write("users",                          "401 422 422 201 422 201 201",
+          body={"address": "new@own.example"}),
+    write("users-bulk",                     "401 422 422 422 422 422 422"),
+    write("user-actions",                   "401 422 422 422 422 422 422"),
+    Call("user",                            "401 200 404 200 404 200 200", (OWN_USER,)),
+    write("user",                           "401 403 404 200 404 200 200", OWN_USER,
+          method="patch", body={"full_name": "Alice"}),
+    write("user",                           "401 403 404 403 404 200 200", OWN_USER,
+          method="patch", body={"outgoing_messages_per_hour": 5}),
+    Call("user",                            "401 404 404 204 404 204 204", (OWN_USER,), "delete"),
+    write("user-password",                  "401 404 404 422 404 422 422", OWN_USER),
+    Call("app-passwords",                   "401 200 404 200 404 200 200", (OWN_USER,)),
+    write("app-passwords",                  "401 404 404 201 404 201 201", OWN_USER,
+          body={"name": "phone"}),
+    Call("app-password",                    MISSING, (OWN_USER, 1), "delete"),
+    Call("aliases",                         OWN),
+    write("aliases",                        "401 422 422 201 422 201 201",
+          body={"address": "new@own.example", "targets": ["alice"]}),
+    write("aliases-bulk",                   "401 422 422 422 422 422 422"),
+    Call("alias",                           "401 404 404 200 404 200 200", (OWN_ALIAS,)),
+    write("alias",                          "401 404 404 200 404 200 200", OWN_ALIAS,
+          method="patch"),
+    Call("alias",                           "401 404 404 204 404 204 204", (OWN_ALIAS,), "delete"),
+    Call("plans",                           SERVER),
+    write("plans",                          SERVER_REFUSED),
+    Call("plan",                            SERVER_MISSING, (1,)),
+    Call("resellers",                       SERVER),
+    write("resellers",                      SERVER_REFUSED),
+    Call("reseller",                        SERVER, ("rob",)),
+    Call("gateways",                        SERVER),
+    write("gateways",                       SERVER_REFUSED),
+    Call("gateway",                         SERVER_MISSING, (1,)),
+    Call("services",                        SERVER),
+    write("service-actions",                SERVER_REFUSED, "smtp"),
+    Call("connections",                     SERVER),
+    Call("connection",                      MISSING, (1,), "delete"),
+    Call("online",                          OWN),
+    Call("blocks",                          SERVER),
+    write("blocks",                         SERVER_REFUSED),
+    Call("block",                           SERVER_MISSING, (1,)),
+    Call("abuse-rules",                     SERVER),
+    write("abuse-rules",                    SERVER_REFUSED),
+    Call("abuse-rule",                      SERVER_MISSING, (10**6,)),
+    Call("blacklist",                       SERVER),
+    write("blacklist",                      SERVER_REFUSED),
+    Call("blacklist-entry",                 SERVER_MISSING, (1,)),
+    Call("whitelist",                       SERVER),
+    write("whitelist",                      SERVER_REFUSED),
+    Call("whitelist-entry",                 SERVER_MISSING, (1,)),
+    *(Call(f"settings-{name}", SERVER)
+      for name in ("acme", "listeners", "login", "logs", "resolver", "spool")),
+    write("settings-spool",                 SERVER, method="patch"),
+    Call("spool",                           OWN),
+    write("spool-actions",                  "401 403 403 403 403 403 200",
+          body={"action": "delete", "all": True}),
+    Call("spool-undo",                      MISSING, (1,), "post"),
+    Call("spool-message",                   MISSING, ("0000000000001",)),
+    Call("throttled",                       OWN),
+    write("throttled-release",              MISSING, body={"kind": "domain", "key_id": 1}),
+    Call("traces",                          OWN, query="?q=x"),
+    Call("trace",                           MISSING, ("0000000000001",)),
+    Call("ledger",                          OWN),
+    Call("logs",                            "401 403 200 200 200 200 200"),
+    Call("log-lines",                       "401 403 404 404 404 404 404", ("smtp", "1990-01-01")),
+    Call("jobs",                            OWN),
+    Call("job",                             MISSING, (1,)),
+    Call("job-cancel",                      MISSING, (1,), "post"),
+    Call("audit",                           OWN),
+    Call("audit-undo",                      MISSING, (10**6,), "post"),
+    Call("tokens",                          OWN),
+    write("tokens",                         "401 201 201 201 201 201 201",
+          body={"name": "x", "scopes": ["*"]}),
+    Call("token",                           MISSING, (10**6,)),
+    Call("webhooks",                        OWN),
+    write("webhooks",                       "401 422 422 422 422 422 422"),
+    Call("webhook",                         MISSING, (1,)),
+    Call("webhook-ping",                    MISSING, (1,), "post"),
+    Call("webhook-deliveries",              MISSING, (1,)),
+    Call("schema",                          OPEN),
+    Call("docs",                            OPEN),
+    Call("problems",                        OPEN),
+    Call("problem",                         OPEN, ("not-found",)),
+    Call("nothing",                         "404 404 404 404 404 404 404"),
+]  # fmt: skip
+
+
+def names(patterns: list[Any]) -> set[str]:
+    found: set[str] = set()
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            found |= names(pattern.url_patterns)
+        elif isinstance(pattern, URLPattern):
+            found.add(str(pattern.name))
+    return found
+
+
+def test_every_address_of_the_api_stands_in_the_table() -> None:
+    assert names(urls.urlpatterns) == {call.name for call in CALLS}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("who", ROLES)
+def test_each_role_gets_from_the_api_what_the_table_says(who: str) -> None:
+    world = make_world()
+    client = Client(headers={"If-Match": "*"})
+    if who != "anonymous":
+        client.force_login(getattr(world, who))
+    found, expected = [], []
+    for call in CALLS:
+        mark = transaction.savepoint()
+        url = reverse(f"api:{call.name}", args=call.args) + call.query
+        options = {} if call.body is None else {"data": call.body, "content_type": JSON}
+        answer = getattr(client, call.method)(url, **options)
+        transaction.savepoint_rollback(mark)
+        found.append((str(call), str(answer.status_code)))
+        expected.append((str(call), call.expected.split()[ROLES.index(who)]))
+    assert dict(set(found) - set(expected)) == {}

@@ -1,0 +1,100 @@
+"""A reseller's program runs his business over REST, against the whole server."""
+
+import json
+import time
+
+import pytest
+import requests
+
+from tests.api.generated import Generated, Refused
+
+PASSWORD = "four plain words please"
+
+
+@pytest.fixture(scope="module")
+def base(server):
+    return f"http://127.0.0.1:{server.port('http')}"
+
+
+@pytest.fixture(scope="module")
+def root(server, base):
+    server.manage("createadmin", "apiroot")
+    key = json.loads(server.manage("token", "create", "apiroot", "tests", "--json"))["key"]
+    return Generated(base, key)
+
+
+@pytest.fixture(scope="module")
+def reseller(server, base, root):
+    root.plans_post(body={"name": "Two", "domains": 2, "users": 10})
+    root.resellers_post(body={"username": "apirob", "password": PASSWORD, "plan": "Two"})
+    out = server.manage("token", "create", "apirob", "tests", "--json")
+    return Generated(base, json.loads(out)["key"])
+
+
+def new_domain(name):
+    return {"name": name, "administrator": {"username": "boss", "password": PASSWORD}}
+
+
+@pytest.mark.spec("U-004", "X-002")
+def test_a_reseller_runs_his_business_by_a_client_made_from_the_schema(server, root, reseller):
+    assert reseller.me_get()["plan"] == "Two"
+    domain = reseller.domains_post(body=new_domain("one.apirob.example"))
+    assert domain["reseller"] == "apirob"
+    changed = reseller.domain_view_patch(
+        name="one.apirob.example", body={"tabs": {"limits": {"users": 4}}}
+    )
+    assert changed["tabs"]["limits"]["users"] == 4
+    rows = [
+        {"address": f"{name}@one.apirob.example", "password": PASSWORD}
+        for name in ("ann", "bob", "ann")
+    ]
+    added = reseller.users_bulk_post(body={"rows": rows})
+    assert [row["status"] for row in added["results"]] == [201, 201, 409]
+    reseller.aliases_post(body={"address": "info@one.apirob.example", "targets": ["ann"]})
+    key = {"Idempotency-Key": "second domain"}
+    body = new_domain("two.apirob.example")
+    first = reseller.domains_post(body=body, headers=key)
+    assert reseller.domains_post(body=body, headers=key) == first
+    with pytest.raises(Refused) as full:
+        reseller.domains_post(body=new_domain("three.apirob.example"))
+    assert full.value.problem["limit"] == "domains"
+    with pytest.raises(Refused) as forbidden:
+        reseller.gateways_get()
+    assert forbidden.value.problem["status"] == 403
+    assert len(root.domains_get(q="apirob")["items"]) == 2
+    job = reseller.domain_actions_post(
+        body={"action": "delete", "names": ["two.apirob.example"], "confirm": True}
+    )
+    assert wait_for(reseller, job["id"])["result"]["done"] == 1
+    assert [row["name"] for row in reseller.domains_get()["items"]] == ["one.apirob.example"]
+
+
+def wait_for(client, job_id):
+    for _ in range(300):
+        job = client.job_view_get(job_id=job_id)
+        if job["state"] in ("done", "failed", "cancelled"):
+            return job
+        time.sleep(0.2)
+    raise AssertionError(job)
+
+
+def test_two_programs_do_not_overwrite_each_other(base, server, reseller):
+    reseller.domains_post(body=new_domain("etag.apirob.example"))
+    out = server.manage("token", "create", "apirob", "second", "--json")
+    other = Generated(base, json.loads(out)["key"])
+    for one in (reseller, other):
+        one.domain_view_get(name="etag.apirob.example")
+    reseller.domain_view_patch(name="etag.apirob.example", body={"is_disabled": True})
+    with pytest.raises(Refused) as late:
+        other.domain_view_patch(name="etag.apirob.example", body={"is_disabled": False})
+    assert late.value.problem["status"] == 412
+
+
+def test_the_page_of_the_api_loads_nothing_from_elsewhere(base):
+    page = requests.get(f"{base}/api/docs/", timeout=30)
+    policy = page.headers["Content-Security-Policy"]
+    assert "unsafe" not in policy and "http" not in policy
+    assert "http://" not in page.text and "https://" not in page.text
+    for part in page.text.split('"'):
+        if part.startswith(("/static/", "/api/")):
+            assert requests.get(base + part, timeout=30).status_code == 200, part
