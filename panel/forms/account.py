@@ -93,6 +93,10 @@ class AppForm(PanelForm):
     )
 
 
+class PasskeyForm(PanelForm):
+    name = forms.CharField(label="Name of the passkey", max_length=100, initial="Passkey")
+
+
 class AppPasswordForm(PanelForm):
     help_page = "account.app-passwords"
     name = forms.CharField(

@@ -15,13 +15,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from accounts import secondfactor
+from accounts import secondfactor, watching
 from accounts.backend import AddressBackend
 from accounts.errors import CodeRefused, TooManyTries
 from accounts.models import Authenticator, User
 from clock.moments import from_micros, utc_now
-from panel import accountpages, notices, refusals, sessions
-from panel.access import ACTION, EVERYBODY, FORM, READING, actor_of, opens_for
+from panel import accountpages, notices, passkeysite, refusals, sessions
+from panel.access import ACTION, EVERYBODY, FORM, READING, actor_of, client_address, opens_for
 from panel.forms.account import AppForm, CodeForm
 from panel.gate import passes_gate, to_second_factor
 from panel.refusals import Refused
@@ -49,13 +49,15 @@ def second_factor(request: HttpRequest) -> HttpResponse:
         try:
             secondfactor.check_code(user=user, code=form.cleaned_data["code"], now=utc_now())
         except (CodeRefused, TooManyTries) as error:
+            watching.tell_of_failure(str(user), "web", client_address(request))  # M-064
             time.sleep(entrance.FAILURE_SECONDS)
             form.add_error("code", refusals.words(error))
         else:
             pass_through(request, user)
             return redirect(target)
     status = 403 if form.is_bound else 200
-    context = {"form": form, "next": target, "user_name": str(user)}
+    options = passkeysite.options_for(request, user)
+    context = {"form": form, "next": target, "user_name": str(user), "options": options}
     return render(request, "panel/second_factor.html", context, status=status)
 
 
@@ -102,7 +104,7 @@ def add_app(request: HttpRequest) -> HttpResponse:
             sessions.prove(request)
             notices.done(request, "Your app is set up. From now on its code is asked for.")
             return (
-                _show_codes(request, actor) if is_first else redirect("panel:account-second-factor")
+                show_codes(request, actor) if is_first else redirect("panel:account-second-factor")
             )
     context = {
         "form": form,
@@ -119,7 +121,7 @@ def make_codes(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     if sessions.needs_proof(request, actor) or not secondfactor.has_one(actor):
         return redirect("panel:account-second-factor")
-    return _show_codes(request, actor)
+    return show_codes(request, actor)
 
 
 @opens_for(EVERYBODY, methods=ACTION, in_person=True)
@@ -148,7 +150,7 @@ def pass_through(request: HttpRequest, user: User) -> None:
         sessions.prove(request)
 
 
-def _show_codes(request: HttpRequest, actor: User) -> HttpResponse:
+def show_codes(request: HttpRequest, actor: User) -> HttpResponse:
     """The only time that they are shown."""
     codes = secondfactor.make_codes(user=actor, by=actor)
     context = {"codes": codes, "links": accountpages.links(request)}

@@ -238,3 +238,54 @@ def test_the_pages_of_the_second_factor_as_a_browser_shows_them(visitor: Visitor
     page.get_by_label("Code", exact=True).fill(code_now())
     page.get_by_role("button", name="Go on").click()
     visitor.inspect(OWN, "second-factor")
+
+
+@pytest.mark.spec("U-015")
+@pytest.mark.django_db(transaction=True)
+def test_a_passkey_is_added_and_asked_for_after_the_password(visitor: Visitor) -> None:
+    world = make_world()
+    page = visitor.page
+    devices = visitor.context.new_cdp_session(page)
+    devices.send("WebAuthn.enable")
+    virtual = {
+        "protocol": "ctap2", "transport": "internal", "hasResidentKey": True,
+        "hasUserVerification": True, "isUserVerified": True,
+    }  # fmt: skip
+    device = devices.send("WebAuthn.addVirtualAuthenticator", {"options": virtual})
+    visitor.log_in(world.root)
+    visitor.inspect(OWN + "passkey/", "passkey-add")
+    page.get_by_role("button", name="Add the passkey").click()
+    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("button", name="Remove Passkey").wait_for()
+    row = Authenticator.objects.get()
+    assert row.kind == "passkey" and row.credential_id
+    visitor.context.clear_cookies()
+    visitor.go("/panel/login/")
+    page.get_by_label("Email address or administrator name").fill("root")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Use a passkey").click()
+    page.get_by_role("heading", name="Overview").wait_for()
+    row.refresh_from_db()
+    assert row.last_used_at is not None and row.counter > 0
+    # A copy of the device counts as it did before.
+    Authenticator.objects.update(counter=row.counter + 100)
+    visitor.go(f"{ASK}?next=/panel/domains/")
+    page.get_by_role("button", name="Use a passkey").click()
+    page.get_by_text("The passkey was not accepted.").wait_for()
+    visitor.check_accessibility()
+    # Another device knows nothing of it.
+    authenticator = {"authenticatorId": device["authenticatorId"]}
+    devices.send("WebAuthn.clearCredentials", authenticator)
+    page.get_by_role("button", name="Use a passkey").click()
+    page.get_by_text("The browser gave no passkey").wait_for()
+
+
+def test_answers_that_no_passkey_gave_are_refused(world: World, log_in: LogIn) -> None:
+    client = log_in(world.root)
+    for answer in ("", "[]", "{}", "[" * 5000, '{"id": 1}', '{"rawId": "AA", "response": {}}'):
+        client.get(OWN + "passkey/")
+        page = client.post(OWN + "passkey/", {"name": "x", "answer": answer})
+        assert "not accepted" in page.content.decode(), answer[:20]
+        assert client.post(ASK + "passkey/", {"answer": answer})["Location"].startswith(ASK)
+    assert "second_factor_at" not in client.session
