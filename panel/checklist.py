@@ -45,7 +45,7 @@ def tasks() -> Iterator[Task]:
         "Mail programs and browsers trust a certificate of an authority. It can be ordered "
         "automatically or uploaded.",
         _has_trusted_certificate(),
-        reverse("admin:certificates_certificate_changelist"),
+        reverse("panel:certificates"),
     )
     yield Task(
         "Open the first domain",

@@ -122,6 +122,7 @@ MENU = (
             Entry("Domain defaults", "text-cursor-input", "panel:domain-defaults"),
             Entry("Gateways", "route", "panel:gateways"),
             Entry("Resellers & API", "key-round", "panel:resellers"),
+            Entry("Certificates", "shield-check", "panel:certificates"),
             Entry("Server settings", "settings", "panel:settings"),
             Entry("My account", "lock", "panel:account"),
             Entry("Help", "circle-question-mark", "panel:help-index"),

@@ -9,9 +9,11 @@ from django.urls import path
 
 from accounts import selectors
 from accounts.models import Role
+from blobs.ids import encode_id
 from panel import checklist, dashboard, figures
 from panel.access import ADMINISTRATORS, EVERYBODY, PROVIDERS, actor_of, opens_for
 from panel.domainlist import domains_in_sight
+from spool import sight
 
 # What a search shows of each kind; more needs a longer word.
 FOUND = 20
@@ -36,19 +38,24 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @opens_for(ADMINISTRATORS)
 def search(request: HttpRequest) -> HttpResponse:
-    """Domains and users in sight by the beginning of their names; that is what indexes find."""
+    """Domains and users in sight by the beginning of their names, messages by address or id:
+    that is what indexes find."""
     actor = actor_of(request)
-    query = request.GET.get("q", "").strip().replace("\0", "").lower()[:LONGEST_SEARCH]
+    query = request.GET.get("q", "").strip().replace("\0", "")[:LONGEST_SEARCH]
     context: dict[str, object] = {"query": query}
     if query:
-        local_part, _, name = query.partition("@")
+        local_part, _, name = query.lower().partition("@")
         domains = selectors.domains_for(actor)
-        named = Q(name__startswith=name or query) | Q(unicode_name__startswith=name or query)
+        named = Q(name__startswith=name or local_part) | Q(
+            unicode_name__startswith=name or local_part
+        )
         context["domains"] = domains.filter(named)[:FOUND]
         users = selectors.users_for(actor).filter(local_part__startswith=local_part)
         if name:
             users = users.filter(domain__name__startswith=name)
         context["users"] = users.order_by("local_part", "pk")[:FOUND]
+        found = sight.find_for(actor, query)
+        context["messages"] = [(encode_id(row.pk), row) for row in found.messages[:FOUND]]
         context["most"] = FOUND
     return render(request, "panel/search.html", context)
 

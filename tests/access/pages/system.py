@@ -44,4 +44,8 @@ PAGES = [
     Page("panel:domain-disk",       "login    403  404         200   404            200      200",
          ("own.example",)),
     Page("panel:my-report",         "login    200  200         200   403            403      403"),
+    Page("panel:certificates",      "login    403  403         403   403            403      200"),
+    Page("panel:certificate-remove", "login   403  403         403   403            403      302",
+         post={"host": "default"}),
+    Page("panel:archive",           "login    403  403         403   403            403      200"),
 ]  # fmt: skip
