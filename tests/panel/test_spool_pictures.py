@@ -79,9 +79,9 @@ def test_pages_of_the_spool(root: Visitor, world: World) -> None:
     root.inspect(f"/panel/message/{encode_id(ids[-1])}/", "message")
     root.inspect(f"/panel/message/{encode_id(ids[-1])}/text/", "message-text")
     root.inspect("/panel/trace/?q=alice@own.example", "trace")
-    root.inspect("/panel/ledger/?days=7", "ledger")
+    root.inspect("/panel/ledger/?days=7&check=all", "ledger")
     LedgerHour.objects.filter(domain_id=world.own.pk).update(accepted=99)
-    root.inspect("/panel/ledger/", "ledger-uneven")
+    root.inspect("/panel/ledger/?check=all", "ledger-uneven")
 
 
 def test_pages_of_what_is_held_and_of_ways(root: Visitor, world: World) -> None:
