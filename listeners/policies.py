@@ -14,6 +14,7 @@ from spool import relaydomains
 from spool import settings as spool_settings
 from switchboard.subscribe import Switchboard
 from switchboard.topics import Note, Topic
+from transport import overrides
 
 
 def forget_when_told(board: Switchboard, *, changed: Callable[[], object]) -> None:
@@ -40,6 +41,7 @@ def forget_when_told(board: Switchboard, *, changed: Callable[[], object]) -> No
         services.forget()
         spool_settings.forget()
         forwarding.forget()
+        overrides.forget()
         changed()
 
     board.subscribe(Topic.DOMAIN, None, domains)

@@ -13,7 +13,7 @@ import dns.flags
 import dns.name
 import dns.resolver
 
-from zones.lookup import Answer, Unanswered, name_server, text_of
+from zones.lookup import Answer, Unanswered, configured, text_of
 
 QUESTION_SECONDS = 5.0
 CACHE_ENTRIES = 20_000
@@ -47,11 +47,7 @@ class AuthenticResolver:
             return
         self._servers = wanted
         self._cache.clear()
-        self._resolver = dns.asyncresolver.Resolver(configure=not wanted)
-        if wanted:
-            self._resolver.nameservers = [name_server(text) for text in wanted]
-        self._resolver.use_edns(0, dns.flags.DO, 1232)
-        self._resolver.flags = dns.flags.RD | dns.flags.AD
+        self._resolver = configured(dns.asyncresolver.Resolver, wanted)
 
     @property
     def is_on_this_machine(self) -> bool:

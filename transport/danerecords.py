@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
-
-import structlog
 
 from protocols import dane
 from protocols.dane import MalformedTlsa, Tlsa
 from transport.authentic import AuthenticResolver
 from zones.lookup import Answer, Unanswered
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +46,19 @@ async def dane_policy(
 
 
 async def _is_proven(resolver: AuthenticResolver, name: str, record_types: tuple[str, ...]) -> bool:
-    """Whether one of these is there and proven. That one is silent is the spool's to find out."""
+    """Whether DNSSEC proves what is said of these. Raises DaneBroken.
+
+    Silence is no proof of anything: without an answer the server might be a stranger's
+    (RFC 7672 §2.1.1).
+    """
+    answers = []
     for record_type in record_types:
-        try:
-            answer = await resolver.ask(name, record_type)
-        except Unanswered:
-            continue
-        if answer.values and answer.is_authentic:
-            return True
-        # RFC 7672 §2.2.1: without MX the domain is its own server.
-        if record_type == "MX" and not answer.values and answer.is_authentic:
-            return True
-    return False
+        with contextlib.suppress(Unanswered):
+            answers.append(await resolver.ask(name, record_type))
+    if not answers:
+        raise DaneBroken(f"the records of {name} cannot be looked up")
+    # RFC 7672 §2.2.1: a proof that there is no MX makes the domain its own server.
+    return any(answer.is_authentic for answer in answers)
 
 
 def _read(answer: Answer) -> DanePolicy:

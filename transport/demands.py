@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from clock.moments import utc_now
 from domains.directory import Cold
@@ -53,8 +54,8 @@ class Demands:
         level, settings = await self._operator(domain)
         if level is not None:
             return _OF_LEVEL[level]
-        if domain.startswith("["):
-            return OPPORTUNISTIC
+        if _is_address(host.name):
+            return OPPORTUNISTIC  # policies are about names
         if self._believes_dnssec(settings):
             demand = await self._dane(route, host, domain)
             if demand is not None:
@@ -130,6 +131,14 @@ class Demands:
             softer=NOT_ENCRYPTED,
             tell=lambda problem: self.counter.count(subject, problem),
         )
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name.strip("[]").removeprefix("IPv6:"))
+    except ValueError:
+        return False
+    return True
 
 
 def _refusal(policy: Policy, host: Host) -> str:

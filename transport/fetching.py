@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import io
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from protocols.mtasts import LONGEST_BYTES, MalformedPolicy, Policy, parse
 
 FETCH_SECONDS = 20.0  # RFC 8461 §3.3 suggests a minute; mail waits for it
+MOST_ADDRESSES = 4
 LONGEST_RESPONSE = LONGEST_BYTES + 16 * 1024  # with its header
 PATH = "/.well-known/mta-sts.txt"
 
@@ -31,12 +33,22 @@ async def fetch(
             addresses = await find_addresses(host)
             if not addresses:
                 raise FetchFailed(f"{host} has no address")
-            response = await _get(host, addresses[-1], port, context)
+            response = await _get_from_any(host, addresses[:MOST_ADDRESSES], port, context)
     except TimeoutError:
         raise FetchFailed(f"{host} does not answer in time") from None
     except (OSError, ssl.SSLError, asyncio.IncompleteReadError) as error:
         raise FetchFailed(f"{host} cannot be reached: {error}") from error
     return _read(host, response)
+
+
+async def _get_from_any(
+    host: str, addresses: Sequence[str], port: int, context: ssl.SSLContext
+) -> bytes:
+    """From the first that can be reached. Raises OSError of the last."""
+    for address in addresses[:-1]:
+        with contextlib.suppress(OSError):
+            return await _get(host, address, port, context)
+    return await _get(host, addresses[-1], port, context)
 
 
 async def _get(host: str, address: str, port: int, context: ssl.SSLContext) -> bytes:

@@ -68,7 +68,7 @@ def override_for(domain: str, *, cached_only: bool = False) -> Level | None:
 
 
 def forget() -> None:
-    """Called where exceptions have changed; other processes learn it within half a minute."""
+    """Called for each note on Topic.SETTINGS."""
     _memory.clear()
 
 

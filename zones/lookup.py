@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import dns.exception
 import dns.flags
@@ -14,6 +15,8 @@ import dns.nameserver
 import dns.rdatatype
 import dns.resolver
 from dns.rdata import Rdata
+
+R = TypeVar("R", bound=dns.resolver.BaseResolver)
 
 QUESTION_SECONDS = 5.0
 # All questions of one check together: a page waits for them.
@@ -50,11 +53,7 @@ class Lookup:
         self._patience_seconds = patience_seconds
         self._until: float | None = None
         self._answers: dict[tuple[str, str], Answer] = {}
-        self._resolver = dns.resolver.Resolver(configure=not servers)
-        if servers:
-            self._resolver.nameservers = [name_server(text) for text in servers]
-        self._resolver.use_edns(0, dns.flags.DO, 1232)
-        self._resolver.flags = dns.flags.RD | dns.flags.AD
+        self._resolver = configured(dns.resolver.Resolver, servers)
 
     def ask(self, name: str, record_type: str) -> Answer:
         """Raises Unanswered."""
@@ -91,8 +90,20 @@ class Lookup:
         return Answer(tuple(map(text_of, answer.rrset or ())), True, is_authentic)
 
 
-def name_server(text: str) -> dns.nameserver.Nameserver:
-    """`text` is an address, or address:port."""
+def configured(kind: type[R], servers: Sequence[str]) -> R:
+    """A resolver that asks for DNSSEC; where nobody is known to ask, no answer ever comes."""
+    try:
+        resolver = kind(configure=not servers)
+    except dns.resolver.NoResolverConfiguration:
+        resolver = kind(configure=False)
+    if servers:
+        resolver.nameservers = [_name_server(text) for text in servers]
+    resolver.use_edns(0, dns.flags.DO, 1232)
+    resolver.flags = dns.flags.RD | dns.flags.AD
+    return resolver
+
+
+def _name_server(text: str) -> dns.nameserver.Nameserver:
     host, colon, port = text.rpartition(":")
     if text.startswith("[") or (colon and ":" not in host):
         return dns.nameserver.Do53Nameserver(host.strip("[]"), int(port))

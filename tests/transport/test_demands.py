@@ -10,6 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from clock.moments import utc_now
+from spool.agents.route import RemoteRoute
+from spool.mx import Host
 from tests.sinks import Sink
 from tests.spool import outgoing
 from tests.spool.outgoing import in_thread, settled, submit_async
@@ -242,6 +244,21 @@ async def test_proven_servers_whose_records_cannot_be_had_wait(one, far, spool):
         state, reply, _ = await send(spool, sink)
     assert (state, sink.taken) == ("RETRYING", [])
     assert "TLSA records of mx.far.test cannot be looked up" in reply
+
+
+@pytest.mark.parametrize("name", ["far.test", "mx.far.test"])
+async def test_silence_about_proofs_is_no_reason_to_be_careless(one, far, spool, name):
+    """The spool still knows the servers; whoever blocks the proofs gains nothing."""
+    async with Sink() as sink, spool(sink.port) as manager:
+        first = await submit_async("bob@far.test")
+        assert (await settled(first))["bob@far.test"] == "RELAYED"
+        far.failing.add(name)
+        office = manager.office
+        office._authentic._cache.clear()
+        demand = await office.ask_demand(
+            RemoteRoute("far.test", port=sink.port), Host("mx.far.test", "127.0.0.1")
+        )
+    assert "cannot be looked up" in demand.refused
 
 
 async def test_dane_comes_before_mta_sts(one, far, policy_server, spool, certified):
