@@ -115,7 +115,7 @@ def make_row(model: type[models.Model], known: dict[Any, Any], numbers: Iterator
             or field.get_internal_type() == "BigAutoField"
         ):
             continue
-        elif type(field).__name__ == "MomentField" or isinstance(field, models.DateTimeField):
+        elif type(field).__name__ == "MomentField" or isinstance(field, models.DateField):
             values[field.name] = utc_now()
         elif isinstance(field, models.IntegerField):
             values[field.name] = next(numbers)
