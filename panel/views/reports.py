@@ -1,4 +1,4 @@
-"""Reports: traffic by time and domain, and who uses how much space (R-003…R-021)."""
+"""Reports: traffic by time and domain, and who uses how much space (R-010, R-015, R-021)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from django.db.models import BigIntegerField, Value
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -89,45 +88,6 @@ def disk_usage(request: HttpRequest) -> HttpResponseBase:
     return DomainSpace(request, rows).response()
 
 
-class UserSpace(Listing[User]):
-    """R-003."""
-
-    title = "Disk space"
-    singular, plural = "user", "users"
-    sorted_by = "-used_bytes"
-    searched = ("local_part__icontains", "full_name__icontains")
-    rows_template = "panel/reports/user_rows.html"
-    page_template = "panel/reports/domain_disk.html"
-    columns = (
-        Column("User", "local_part", lambda row: str(row)),
-        Column("Used", "used_bytes", lambda row: _megabytes(row.used_bytes)),
-        Column(
-            "% of limit", "",
-            lambda row: _percent(row.used_bytes, row.mailbox_size_mb * MEGABYTE), is_number=True,
-        ),
-        Column(
-            "% of domain", "", lambda row: _percent(row.used_bytes, row.of_bytes), is_number=True
-        ),
-        Column("Messages", "held_messages", lambda row: row.held_messages, is_number=True),
-    )  # fmt: skip
-
-
-@opens_for(ADMINISTRATORS)
-def domain_disk(request: HttpRequest, name: str) -> HttpResponseBase:
-    actor = actor_of(request)
-    found = selectors.domain_for(actor, name)
-    _require(actor, found, "domain_reports")
-    domain = spacereport.domains(selectors.domains_for(actor)).get(pk=found.pk)
-    rows = spacereport.users(selectors.users_for(actor).filter(domain=domain))
-    rows = rows.annotate(of_bytes=_constant(domain.used_bytes))  # type: ignore[attr-defined]
-    listing = UserSpace(request, rows)
-    for row in listing.rows:
-        limit = row.mailbox_size_mb * MEGABYTE
-        row.of_limit = _percent(row.used_bytes, limit)  # type: ignore[attr-defined]
-        row.of_domain = _percent(row.used_bytes, row.of_bytes)  # type: ignore[attr-defined]
-    return listing.response(domain=domain)
-
-
 @opens_for(OF_DOMAINS)
 def my_report(request: HttpRequest) -> HttpResponse:
     """A user's own figures (R-015)."""
@@ -198,23 +158,13 @@ def _numbers(span: Span) -> list[int]:
     return [getattr(span, name) for name in NAMES]
 
 
-def _constant(number: int) -> Any:
-    return Value(number, output_field=BigIntegerField())
-
-
 def _megabytes(size_bytes: int) -> int:
     """Rounded up (X-001)."""
     return -(-size_bytes // MEGABYTE)
-
-
-def _percent(used: int, allowed: int) -> int | None:
-    """None where there is no limit."""
-    return used * 100 // allowed if allowed else None
 
 
 urlpatterns = [
     path("reports/traffic/", traffic, name="traffic"),
     path("reports/disk/", disk_usage, name="disk-usage"),
     path("reports/mine/", my_report, name="my-report"),
-    path("domain/<str:name>/disk/", domain_disk, name="domain-disk"),
 ]

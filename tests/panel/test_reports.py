@@ -11,11 +11,11 @@ from django.test import Client
 
 from accounts.models import User
 from clock.moments import utc_now
-from domains.models import DomainFeatures, DomainLimits
-from mailboxes.models import AccountUsage, DomainUsage, Folder
+from domains.models import DomainFeatures
+from mailboxes.models import DomainUsage, Folder
 from spool.models import LedgerHour
 from tests.browser import Visitor
-from tests.factories import make_user
+from tests.factories import make_domain
 from tests.panel.test_domain_pages import HOSTILE
 from tests.people import World, make_world
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 LogIn = Callable[[User], Client]
 TRAFFIC = "/panel/reports/traffic/"
-DISK = "/panel/domain/own.example/disk/"
+SPACE = "/panel/reports/disk/"
 
 
 def fill(world: World) -> None:
@@ -64,41 +64,22 @@ def test_others_see_their_own_domains_and_the_feature_decides(world: World, log_
     assert admin.get(TRAFFIC).context["totals"][0] == 9
     assert admin.get(TRAFFIC, {"domain": "other.example"}).status_code == 404
     DomainFeatures.objects.filter(domain=world.own).update(domain_reports=False)
-    assert admin.get(TRAFFIC).status_code == admin.get(DISK).status_code == 403
-    assert log_in(world.reseller).get(DISK).status_code == 200
+    assert admin.get(TRAFFIC).status_code == 403
+    assert log_in(world.reseller).get(TRAFFIC).status_code == 200
 
 
-@pytest.mark.spec("R-003", "D-019")
-def test_the_users_with_the_most_disk_usage_come_first(world: World, log_in: LogIn) -> None:
-    DomainLimits.objects.filter(domain=world.own).update(disk_space_mb=100)
+def test_the_domains_with_the_most_disk_usage_come_first(world: World, log_in: LogIn) -> None:
     DomainUsage.objects.update_or_create(domain=world.own, defaults={"bytes": 40 * 2**20})
-    for user, size in ((world.admin, 10), (world.user, 30)):
-        User.objects.filter(pk=user.pk).update(mailbox_size_mb=40)
-        AccountUsage.objects.update_or_create(
-            account=user, defaults={"bytes": size * 2**20, "messages": size}
-        )
-    client = log_in(world.admin)
-    page = client.get(DISK)
-    rows = page.context["listing"].rows
-    assert [(row.local_part, row.of_limit, row.of_domain) for row in rows] == [
-        ("alice", 75, 75), ("admin", 25, 25),
-    ]  # fmt: skip
-    assert "40 MB</strong> of 100 MB" in page.content.decode()
-    lines = text_of(client.get(DISK, {"format": "csv"})).splitlines()
-    assert lines == [
-        "User,Used,% of limit,% of domain,Messages",
-        "alice@own.example,30,75,75,30", "admin@own.example,10,25,25,10",
-    ]  # fmt: skip
-    page = log_in(world.root).get("/panel/reports/disk/")
+    page = log_in(world.root).get(SPACE)
     assert [row.name for row in page.context["listing"].rows] == ["own.example", "other.example"]
+    lines = text_of(log_in(world.reseller).get(SPACE, {"format": "csv"})).splitlines()
+    assert lines == ["Domain,Used,Limit (MB),Messages", "own.example,40,500,0"]
 
 
 def test_the_number_of_queries_does_not_grow(
     world: World, log_in: LogIn, queries_grow: Any
 ) -> None:
-    growth = queries_grow(
-        log_in(world.root), DISK, lambda: [make_user(world.own, f"u{n}") for n in range(10)]
-    )
+    growth = queries_grow(log_in(world.root), SPACE, lambda: [make_domain() for _ in range(10)])
     assert growth.many == growth.few
 
 
@@ -121,7 +102,6 @@ def test_reports_in_a_browser(visitor: Visitor) -> None:
     visitor.inspect(TRAFFIC, "traffic-none")
     fill(world)
     visitor.inspect(TRAFFIC, "traffic")
-    visitor.inspect(DISK, "domain-disk")
-    visitor.inspect("/panel/reports/disk/", "disk")
+    visitor.inspect(SPACE, "disk")
     visitor.log_in(world.user)
     visitor.inspect("/panel/reports/mine/", "my-report")

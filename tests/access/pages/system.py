@@ -41,8 +41,6 @@ PAGES = [
     Page("panel:traffic",           "login    403  404         200   404            200      200",
          query="domain=own.example"),
     Page("panel:disk-usage",        "login    403  403         403   200            200      200"),
-    Page("panel:domain-disk",       "login    403  404         200   404            200      200",
-         ("own.example",)),
     Page("panel:my-report",         "login    200  200         200   403            403      403"),
     Page("panel:certificates",      "login    403  403         403   403            403      200"),
     Page("panel:certificate-remove", "login   403  403         403   403            403      302",
