@@ -71,7 +71,25 @@ def trace_for(
     found = trace(message, recipients=rows[:limit])
     if sight.is_full:
         return found
-    return redaction.redact(found, is_cause=sight.is_cause(message))
+    own = _own_names(sight, found)
+    return redaction.redact(
+        found,
+        is_cause=sight.is_cause(message),
+        is_own=lambda address: address.lower() in own or _domain(address) in own,
+    )
+
+
+def _own_names(sight: Sight, found: Trace) -> set[str]:
+    """Of what a trace speaks of: a user's own address, or the names of his domains."""
+    actor = sight.actor
+    assert actor is not None
+    if actor.role == Role.USER:
+        return {f"{actor.local_part}@{actor.domain.name}"} if actor.domain else set()
+    spoken = {str(one.get("address", "")) for one in found.message.decisions}
+    spoken |= {one for row in found.recipients for one in (row.address, row.original_address)}
+    names = HostedName.objects.filter(domain__in=selectors.domains_for(actor).values("pk"))
+    wanted = {_domain(address) for address in spoken}
+    return set(names.filter(name__in=wanted).values_list("name", flat=True))
 
 
 def find_for(actor: User | None, words: str) -> Found:

@@ -15,7 +15,7 @@ from events.models import AuditEntry
 from spool import holding
 from spool.models import Origin, RefusedMail, SpooledMessage, SpooledRecipient
 from spool.selection import Selection
-from tests.factories import make_user
+from tests.factories import make_alias, make_user
 from tests.panel.spoolworld import HOSTILE, defer, send, spooling
 from tests.people import World
 
@@ -133,6 +133,23 @@ def test_a_customers_machine_and_account_are_not_told_to_another(
     text = shown(log_in(world.other_admin), page(spool_id))
     assert "192.0.2.7" not in text and "logged in" not in text
     assert "192.0.2.7" in shown(log_in(world.admin), page(spool_id))
+
+
+def test_where_an_alias_leads_is_known_to_those_in_charge_of_it(
+    world: World, log_in: LogIn
+) -> None:
+    make_alias(world.other, "info", "alice", "secret@hidden.test")
+    spool_id = send("info@other.example")
+    defer(spool_id, "450 4.2.1 secret@hidden.test is full")
+    SpooledMessage.objects.update(sender_account=world.user)
+    for who in (world.user, world.admin, world.reseller):
+        text = shown(log_in(who), page(spool_id))
+        assert "info@other.example" in text and "hidden.test" not in text
+        assert "alice@other.example" not in text
+    for who in (world.root, world.other_admin):
+        text = shown(log_in(who), page(spool_id))
+        assert "secret@hidden.test" in text or who == world.other_admin
+        assert "alice@other.example" in text
 
 
 def test_refused_mail_is_told_to_whom_it_was_for(world: World, log_in: LogIn) -> None:
