@@ -249,6 +249,7 @@ async def test_proven_servers_whose_records_cannot_be_had_wait(one, far, spool):
 @pytest.mark.parametrize("name", ["far.test", "mx.far.test"])
 async def test_silence_about_proofs_is_no_reason_to_be_careless(one, far, spool, name):
     """The spool still knows the servers; whoever blocks the proofs gains nothing."""
+    far.authentic.add("far.test")
     async with Sink() as sink, spool(sink.port) as manager:
         first = await submit_async("bob@far.test")
         assert (await settled(first))["bob@far.test"] == "RELAYED"
