@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -16,9 +17,16 @@ from operations import servicestate, useractivity
 from panel import servicerows
 from panel.servicerows import ServiceRow
 from spool import statistics
+from spool.hours import Hour, hours_for
 from spool.statistics import Statistics
 
 PROTOCOLS = {"smtp": "SMTP", "imap": "IMAP", "pop": "POP", "ldap": "LDAP"}
+HOURS = 24
+ENDS = {
+    "Delivered here": ("delivered",),
+    "Sent to others": ("relayed",),
+    "Bounced": ("bounced", "expired"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +65,22 @@ def of_server(actor: User) -> Dashboard:
         services=[row for row in servicerows.rows(standings) if row.is_installed],
         spool=statistics.current(now=now),
         disk=Disk(space.free_space(settings.MAILHOST_DATA)),
-        charts=[_mail(), _connections(actor)],
+        charts=[_mail(actor, now), _connections(actor)],
     )
 
 
-def _mail() -> Chart:
-    hours = statistics.hours(now=utc_now())
-    sets = {
-        "Accepted": [hour.accepted for hour in hours],
-        "Delivered here": [hour.delivered for hour in hours],
-        "Sent to others": [hour.relayed for hour in hours],
-        "Bounced": [hour.bounced for hour in hours],
+def _mail(actor: User, now: datetime) -> Chart:
+    first = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
+    found = {hour.begins_at: hour for hour in hours_for(actor, since=first, until=now)}
+    moments = [first + timedelta(hours=number) for number in range(HOURS)]
+    hours = [found.get(at) or Hour(at, 0, {}) for at in moments]
+    sets = {"Accepted": [hour.accepted for hour in hours]} | {
+        label: [sum(hour.ends.get(end, 0) for end in ends) for hour in hours]
+        for label, ends in ENDS.items()
     }
     data = {
         "type": "line",
-        "labels": [f"{hour.begins_at:%H}:00" for hour in hours],
+        "labels": [f"{at:%H}:00" for at in moments],
         "sets": [{"label": label, "values": values} for label, values in sets.items()],
     }
     totals = ", ".join(f"{label.lower()} {sum(values):,}" for label, values in sets.items())

@@ -19,7 +19,7 @@ from spool.gatewaychoice import GatewayPolicy
 from spool.measuring import measure, measured_hour, minute_of
 from spool.models import DeliveryAttempt, FlowRate, LedgerHour, QueueGroup, SpoolMinute
 
-__all__ = ["current", "forecast", "hours", "measure"]
+__all__ = ["current", "forecast", "measure"]
 
 RATE_MINUTES = 10
 MOST_DESTINATIONS = 50
@@ -63,17 +63,6 @@ class Statistics:
 
 
 @dataclass(frozen=True, slots=True)
-class HourCount:
-    """Recipients by what became of them in one hour; `bounced` with those given up."""
-
-    begins_at: datetime
-    accepted: int
-    delivered: int
-    relayed: int
-    bounced: int
-
-
-@dataclass(frozen=True, slots=True)
 class Throttle:
     """What a domain may send in an hour, as it is or as somebody thinks of setting it."""
 
@@ -101,27 +90,6 @@ def current(*, now: datetime) -> Statistics:
         last_errors=_last_errors(),
         forecast=found,
     )
-
-
-def hours(*, now: datetime, number: int = 24) -> list[HourCount]:
-    """Of all domains together, oldest first, the hour of `now` last; one query."""
-    last = int(now.timestamp()) // 3600
-    sums = LedgerHour.objects.filter(hour__gt=last - number, hour__lte=last).values("hour")
-    found = {
-        row["hour"]: row
-        for row in sums.annotate(
-            taken=Sum("accepted"), here=Sum("delivered"), away=Sum("relayed"),
-            back=Sum("bounced"), given_up=Sum("expired"),
-        ).order_by()
-    }  # fmt: skip
-    nothing = {"taken": 0, "here": 0, "away": 0, "back": 0, "given_up": 0}
-    counts = []
-    for hour in range(last - number + 1, last + 1):
-        row = found.get(hour, nothing)
-        begins_at = EPOCH + timedelta(hours=hour)
-        bounced = row["back"] + row["given_up"]
-        counts.append(HourCount(begins_at, row["taken"], row["here"], row["away"], bounced))
-    return counts
 
 
 def forecast(
