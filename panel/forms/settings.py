@@ -22,6 +22,7 @@ TABS = {
     "acme": "Certificates",
     "logs": "Logs",
     "resolver": "Name servers",
+    "transport": "Encryption",
 }
 INTROS = {
     "listeners": "Limits of sessions and what the server demands of senders; they act at once, in "
@@ -32,6 +33,7 @@ INTROS = {
     "acme": "How certificates are ordered and renewed by themselves (ACME).",
     "logs": "What is written to the logs and how long it is kept.",
     "resolver": "The name servers that are asked; empty means those of the operating system.",
+    "transport": "What other domains may demand of connections to them, and what they are told.",
 }
 HELP = {
     "listeners": {
@@ -115,6 +117,10 @@ LABELS = {
     "keep_days": "Keep logs",
     "syslog": "System log",
     "resolver.primary": "First name server",
+    "use_mta_sts": "MTA-STS",
+    "use_dane": "DANE",
+    "send_reports": "Reports on TLS",
+    "report_contact": "Contact of the reports",
     "resolver.secondary": "Second name server",
 }
 
