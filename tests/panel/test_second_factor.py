@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from accounts import secondfactor
@@ -279,6 +280,18 @@ def test_a_passkey_is_added_and_asked_for_after_the_password(visitor: Visitor) -
     devices.send("WebAuthn.clearCredentials", authenticator)
     page.get_by_role("button", name="Use a passkey").click()
     page.get_by_text("The browser gave no passkey").wait_for()
+
+
+def test_who_lost_every_device_is_let_in_by_command(world: World) -> None:
+    give(world.root)
+    call_command("secondfactor", "reset", "root")
+    client = Client()
+    data = {"username": "root", "password": PASSWORD}
+    assert client.post("/panel/login/", data)["Location"] == "/panel/"
+    assert AuditEntry.objects.get(verb="reset second factor").object_name == "root"
+    for name in ("root", "nobody@own.example"):
+        with pytest.raises(CommandError):
+            call_command("secondfactor", "reset", name)
 
 
 def test_answers_that_no_passkey_gave_are_refused(world: World, log_in: LogIn) -> None:
