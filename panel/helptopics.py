@@ -14,7 +14,9 @@ from django import forms
 from django.urls import reverse
 
 from domains.models import TABS
+from panel.forms import abuse as abuse_forms
 from panel.forms import domains as domain_forms
+from panel.forms import logs as log_forms
 from panel.forms import resellers as reseller_forms
 from panel.forms import routes as route_forms
 from panel.forms import settings as setting_forms
@@ -170,8 +172,19 @@ _ALL = (
     ),
     Topic("audit", "The audit trail", "Reports", ("audit", "domain-audit")),
     Topic("jobs", "Background jobs", "Reports", ("jobs", "job")),
-    Topic("services", "Services, connections and logs", "Server",
-          ("services", "connections", "blocks", "logs")),
+    Topic("services", "Services and connections", "Server",
+          ("services", "connections", "connection-parties")),
+    Topic("blocks", "Blocks", "Server", ("blocks", "block-new"),
+          form=lambda: abuse_forms.BlockForm),
+    Topic("abuse-rules", "Abuse rules", "Server",
+          ("abuse-rules", "abuse-rule", "abuse-rule-new"), form=lambda: abuse_forms.RuleForm),
+    Topic("blacklist", "Blacklist and whitelist", "Server",
+          ("blacklist", "blacklist-new", "blacklist-entry", "blacklist-import",
+           "whitelist", "whitelist-new", "whitelist-entry", "whitelist-import")),
+    Topic("logs", "Logs", "Server", ("logs",), form=lambda: log_forms.LogForm),
+    Topic("transcripts", "Transcripts", "Server",
+          ("transcripts", "transcript", "transcript-new"),
+          form=lambda: log_forms.TranscriptForm),
     Topic("certificates", "Certificates", "Server", ("certificates",)),
     Topic("settings", "Server settings", "Server", ("settings",)),
     *(_settings_tab(name, label) for name, label in setting_forms.TABS.items()),
