@@ -32,12 +32,12 @@ class PublishedPolicyAdmin(ServiceAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("domain",) if obj is not None else ()
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
     def add(self, request: HttpRequest, data: dict[str, Any]) -> PublishedPolicy:
         domain = data.pop("domain")
         return published.change_policy(domain=domain, values=data, by=request.user)
 
     def change(self, request: HttpRequest, row: Any, data: dict[str, Any]) -> None:
         published.change_policy(domain=row.domain, values=data, by=request.user)
+
+    def remove(self, request: HttpRequest, row: Any) -> None:
+        published.reset_policy(domain=row.domain, by=request.user)

@@ -67,6 +67,14 @@ def change_policy(
     return row
 
 
+@transaction.atomic
+def reset_policy(*, domain: Domain, by: Actor | None) -> None:
+    """Serve the standard policy again."""
+    deleted, _ = PublishedPolicy.objects.filter(domain=domain).delete()
+    if deleted:
+        audit.record(by, "reset MTA-STS policy", domain)
+
+
 def _names(text: str) -> list[str]:
     """Raises NameMalformed."""
     names = (each.strip() for each in text.split(","))

@@ -48,13 +48,22 @@ def test_the_living_others_are_counted_by_protocol():
     def open_sessions(process_id, *sessions):
         opened = [
             OpenConnection(
-                process_id * 100 + place, service, address, 1, "127.0.0.1", 143, False, account,
-                None, now,
+                connection_id=process_id * 100 + place,
+                service=service,
+                client_address=address,
+                client_port=1,
+                local_address="127.0.0.1",
+                local_port=143,
+                started_at=now,
+                account_id=account,
             )
             for place, (service, address, account) in enumerate(sessions)
-        ]  # fmt: skip
+        ]
         with transaction.atomic(), connection.cursor() as cursor:
-            Changes.write_rows([Changes(process_id=process_id, now=now, opened=opened)], cursor)
+            Changes.write_rows(
+                [Changes(process_id=process_id, node=0, pid=process_id, now=now, opened=opened)],
+                cursor,
+            )
 
     for number in (1, 2, 3):
         enter(number, number, now)

@@ -118,7 +118,7 @@ def test_everything_basic_works_without_javascript(root: Visitor) -> None:
     page.get_by_label("Select own.example").check()
     page.get_by_role("button", name="Disable", exact=True).click()
     assert Domain.objects.get(name="own.example").is_disabled
-    page.get_by_role("link", name="own.example", exact=True).click()
+    page.get_by_role("link", name="Edit own.example", exact=True).click()
     page.get_by_label("POP port").fill("1110")
     page.get_by_role("button", name="Save changes").click()
     expect(page.get_by_text("Saved own.example.")).to_be_visible()

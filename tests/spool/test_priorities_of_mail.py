@@ -9,6 +9,7 @@ from spool import gateways, services
 from spool.claims import ClaimDue
 from spool.configuration import SPOOL
 from spool.models import Kind, Origin, SpooledMessage, SpooledRecipient
+from spool.selection import Selection
 from tests import factories
 from tests.sinks import Sink
 from tests.spool import outgoing
@@ -90,7 +91,7 @@ async def test_a_bounce_has_the_priority_of_the_domain_whose_mail_failed(far_dns
 def test_the_priority_set_by_hand_stands_before_every_rule():
     domain(standard=3)
     spool_id = submit("bob@far.test")
-    services.set_priority(message_ids=[spool_id], priority=9, by=None, now=utc_now())
+    services.set_priority(selection=Selection.of([spool_id]), priority=9, by=None, now=utc_now())
     assert priority_of(spool_id) == 9
 
 
@@ -142,7 +143,7 @@ async def test_after_x_and_y_failed_tries_the_priority_changes_and_with_it_the_g
 
 
 def force(spool_id):
-    services.force(message_ids=[spool_id], by=None, now=utc_now())
+    services.force(selection=Selection.of([spool_id]), by=None, now=utc_now())
 
 
 def tried(spool_id, times):
