@@ -66,10 +66,9 @@ def test_the_first_start_makes_all_and_the_second_changes_nothing(fresh):
 @pytest.mark.spec("X-030")
 def test_the_printed_password_opens_the_panel_and_no_other(server):
     login, password = re.search(r"administrator: (\S+)   password: (\S+)", server.log).groups()
-    for attempt, status in ((password, 302), ("wrong", 200)):
-        assert sign_in(f"http://127.0.0.1:{server.port('http')}/admin/login/", login, attempt) == (
-            status
-        )
+    for attempt, status in ((password, 302), ("wrong", 403)):
+        url = f"http://127.0.0.1:{server.port('http')}/panel/login/"
+        assert sign_in(url, login, attempt) == status
 
 
 def sign_in(url, login, password):

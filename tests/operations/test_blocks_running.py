@@ -140,7 +140,7 @@ def test_failed_logins_of_all_services_and_the_web_count_together(pair):
     fail_by_pop(pair, source, "two@blocks.example")
     fail_by_smtp(pair, source, "three@blocks.example")
     fail_by_imap(pair, source, "four@blocks.example")
-    assert fail_by_web(pair, source, "root") == 200
+    assert fail_by_web(pair, source, "root") == 403
     assert not blocks_of(pair, source)
     fail_by_pop(pair, source, "five@blocks.example")
     block = wait_for(lambda: blocks_of(pair, source))[0]
@@ -280,7 +280,7 @@ def fail_by_web(server, source, name):
     connection = http.client.HTTPConnection(
         "127.0.0.1", server.port("http"), timeout=30, source_address=(source, 0)
     )
-    connection.request("GET", "/admin/login/")
+    connection.request("GET", "/panel/login/")
     response = connection.getresponse()
     cookie = response.getheader("Set-Cookie").split(";")[0]
     page = response.read().decode()
@@ -290,7 +290,7 @@ def fail_by_web(server, source, name):
     )
     connection.request(
         "POST",
-        "/admin/login/",
+        "/panel/login/",
         form,
         {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookie},
     )
