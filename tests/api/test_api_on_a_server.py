@@ -78,15 +78,15 @@ def wait_for(client, job_id):
     raise AssertionError(job)
 
 
-def test_two_programs_do_not_overwrite_each_other(base, server, reseller):
-    reseller.domains_post(body=new_domain("etag.apirob.example"))
-    out = server.manage("token", "create", "apirob", "second", "--json")
+def test_two_programs_do_not_overwrite_each_other(base, server, root):
+    root.domains_post(body=new_domain("etag.example"))
+    out = server.manage("token", "create", "apiroot", "second", "--json")
     other = Generated(base, json.loads(out)["key"])
-    for one in (reseller, other):
-        one.domain_view_get(name="etag.apirob.example")
-    reseller.domain_view_patch(name="etag.apirob.example", body={"is_disabled": True})
+    for one in (root, other):
+        one.domain_view_get(name="etag.example")
+    root.domain_view_patch(name="etag.example", body={"is_disabled": True})
     with pytest.raises(Refused) as late:
-        other.domain_view_patch(name="etag.apirob.example", body={"is_disabled": False})
+        other.domain_view_patch(name="etag.example", body={"is_disabled": False})
     assert late.value.problem["status"] == 412
 
 
