@@ -164,7 +164,6 @@ def test_an_added_user_goes_as_long_as_the_mailbox_is_empty(world: World) -> Non
     assert not User.objects.filter(domain=world.own, local_part="bob").exists()
 
 
-@pytest.mark.spec("D-100")
 def test_aliases_go_back_with_their_targets_and_switches(world: World) -> None:
     alias = UserAlias.objects.get(local_part="sales")
     with audit.acting():

@@ -238,7 +238,6 @@ def upload(client: Client, text: str | bytes, existing: str = "leave") -> Any:
     return client.post(IMPORT, {"file": file, "existing": existing})
 
 
-@pytest.mark.spec("U-024")
 def test_an_exported_list_begins_no_formula_and_can_be_imported_again(
     world: World, log_in: LogIn
 ) -> None:
@@ -260,7 +259,6 @@ def test_an_exported_list_begins_no_formula_and_can_be_imported_again(
     assert alice.password == world.user.password
 
 
-@pytest.mark.spec("U-024")
 def test_the_preview_tells_errors_by_line_and_changes_nothing(world: World, log_in: LogIn) -> None:
     client = log_in(world.admin)
     page = upload(
