@@ -217,6 +217,6 @@ async def test_sessions_become_more_with_success_and_fewer_when_the_server_asks(
     async with busy, running_manager(far_dns, port=busy.port) as manager:
         for number in range(12):
             await submit_async(f"s{number}@far.test")
-        await until(lambda: manager.busy == 0)
+        await until(lambda: busy.sessions > 0 and manager.busy == 0)
         (destination,) = manager._outbound._destinations.values() or [None]
         assert destination is None or destination.limit < FIRST_LIMIT
