@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
-from accounts.models import User
+from accounts.models import Role, User
 from operations import servicestate
 from operations.models import Service
 from spool.errors import MessageUnknown
@@ -85,7 +85,7 @@ def count_waiting() -> int:
 def changes_for(actor: User | None, *, limit: int = 50) -> list[SpoolChange]:
     """What has been done to the spool, latest first; customers see what they did themselves."""
     rows = SpoolChange.objects.order_by("-id")
-    if actor is not None and actor.domain_id is not None:
+    if actor is not None and actor.role != Role.SYSTEM_ADMINISTRATOR:
         rows = rows.filter(actor_account=actor)
     return list(rows[:limit])
 
