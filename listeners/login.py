@@ -122,7 +122,7 @@ async def _check(visit: Visit, proof: Proof) -> AccountPolicy:
 
 async def _wait_for_turn(login: str) -> None:
     """M-064: an account that is being guessed at answers slower and slower, to everybody alike."""
-    seconds = abuse.delay_seconds(login)
+    seconds = await bridge.ask(lambda: abuse.delay_seconds(login, now=utc_now()))
     if seconds:
         await asyncio.sleep(seconds)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from concurrent.futures import Future
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -15,7 +14,7 @@ from clock.moments import to_micros, utc_now
 from domains.directory import Memory
 from operations import blocks, rules
 from operations.addresses import party
-from operations.counting import LOGIN_PREFIX, Event, RecordEvents, Sums
+from operations.counting import LOGIN_PREFIX, Event, RecordEvents, total
 from operations.models import Kind
 from operations.rules import Rule
 
@@ -24,11 +23,8 @@ log = structlog.get_logger(__name__)
 # Failures of an account that cost nothing; each further one doubles the wait.
 FREE_FAILURES = 3
 LONGEST_DELAY_SECONDS = 8.0
-MOST_ACCOUNTS = 10_000
 
 _rules: Memory[int, tuple[Rule, ...]] = Memory(limit=1)
-_lock = threading.Lock()
-_failures: dict[str, tuple[float, int]] = {}  # login -> (until when it counts, how many)
 
 
 def current_rules() -> tuple[Rule, ...]:
@@ -39,11 +35,6 @@ def current_rules() -> tuple[Rule, ...]:
 def forget() -> None:
     """Called for each note on Topic.BLOCKS."""
     _rules.clear()
-
-
-def forget_failures() -> None:
-    with _lock:
-        _failures.clear()
 
 
 def login_failed(address: str, service: str, account: str) -> None:
@@ -78,40 +69,27 @@ def _count(address: str, service: str, account: str) -> None:
         # The committer would wait for this very transaction.
         with connection.cursor() as cursor:
             RecordEvents.write_rows([job], cursor)
-        _remember(job.result, account, found)
     else:
         written = process_committer().submit(job)
-        written.add_done_callback(lambda future: _take_result(future, account, found))
+        written.add_done_callback(_log_failure)
 
 
-def delay_seconds(account: str) -> float:
+def delay_seconds(account: str, *, now: datetime) -> float:
     """How long the next log-in of an account has to wait before it is looked at.
 
     Growing instead of a lock-out, the same whether the account exists or not, and the same for
-    right and wrong passwords: a guesser learns nothing from the time.
+    right and wrong passwords: a guesser learns nothing from the time. Counted over all processes.
     """
-    known = _failures.get(_subject(account))
-    if known is None or known[0] < time.monotonic() or known[1] < FREE_FAILURES:
+    subject = _subject(account)
+    seen = max((total(rule, subject, to_micros(now)) for rule in current_rules()), default=0)
+    if seen < FREE_FAILURES:
         return 0.0
-    return min(LONGEST_DELAY_SECONDS, 2.0 ** min(known[1] - FREE_FAILURES, 10))
+    return min(LONGEST_DELAY_SECONDS, 2.0 ** min(seen - FREE_FAILURES, 10))
 
 
-def _take_result(written: Future[Any], account: str, found: tuple[Rule, ...]) -> None:
+def _log_failure(written: Future[Any]) -> None:
     if (error := written.exception()) is not None:
         log.error("failed log-in could not be counted", error=str(error))
-    else:
-        _remember(written.result(), account, found)
-
-
-def _remember(sums: Sums, account: str, found: tuple[Rule, ...]) -> None:
-    subject = _subject(account)
-    count = max((sums.get((rule.rule_id, subject), 0) for rule in found), default=0)
-    until = time.monotonic() + max(rule.window_seconds for rule in found)
-    with _lock:
-        _failures.pop(subject, None)
-        _failures[subject] = (until, count)
-        while len(_failures) > MOST_ACCOUNTS:
-            del _failures[next(iter(_failures))]
 
 
 def _guessing() -> tuple[Rule, ...]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from django.db import connection
+
 from accounts.models import User
 from blobs.committer import Job
 from clock.moments import from_micros
@@ -43,10 +45,6 @@ _RENEW = (
 )
 _BLOCK_ADDRESS = f"{_COLUMNS} ON CONFLICT (network, service) WHERE account_id IS NULL{_RENEW}"
 _BLOCK_USER = f"{_COLUMNS} ON CONFLICT (account_id) WHERE account_id IS NOT NULL{_RENEW}"
-
-
-# (rule, subject) to how many events of it all processes have seen.
-Sums = dict[tuple[int, str], int]
 
 
 class Event(NamedTuple):
@@ -127,10 +125,7 @@ class Windows:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class RecordEvents(Job):
-    """Add to the sums of all processes, and act where one has passed its threshold.
-
-    The result is the sum of each (rule, subject).
-    """
+    """Add to the sums of all processes, and act where one has passed its threshold."""
 
     waits_for_disk = False
 
@@ -140,21 +135,28 @@ class RecordEvents(Job):
     @staticmethod
     def write_rows(jobs: Sequence[RecordEvents], cursor: Any) -> None:
         for job in jobs:
-            job.result = job._write(cursor)
+            job._write(cursor)
 
-    def _write(self, cursor: Any) -> Sums:
+    def _write(self, cursor: Any) -> None:
         events = list(_of_living_rules(cursor, self.events))
         rows = [(one.rule.rule_id, one.subject, one.slice, one.events) for one in events]
         if rows:
             cursor.executemany(_COUNT, rows)
-        sums: Sums = {}
         for rule, subject in dict.fromkeys((one.rule, one.subject) for one in events):
-            cursor.execute(_SUM, (rule.rule_id, subject, rule.first_slice(self.now)))
-            total = int(cursor.fetchone()[0])
-            sums[rule.rule_id, subject] = total
-            if total >= rule.threshold and is_actionable(rule, subject):
-                act(cursor, rule, subject, total=total, now=self.now)
-        return sums
+            seen = _sum(cursor, rule, subject, self.now)
+            if seen >= rule.threshold and is_actionable(rule, subject):
+                act(cursor, rule, subject, total=seen, now=self.now)
+
+
+def total(rule: Rule, subject: str, now: int) -> int:
+    """What all processes have counted of a subject in the rule's window before `now`."""
+    with connection.cursor() as cursor:
+        return _sum(cursor, rule, subject, now)
+
+
+def _sum(cursor: Any, rule: Rule, subject: str, now: int) -> int:
+    cursor.execute(_SUM, (rule.rule_id, subject, rule.first_slice(now)))
+    return int(cursor.fetchone()[0])
 
 
 def _of_living_rules(cursor: Any, events: Sequence[Event]) -> Iterator[Event]:

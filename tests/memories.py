@@ -24,7 +24,6 @@ def forget_everything() -> None:
         operations_settings.forget,
         services.forget,
         abuse.forget,
-        abuse.forget_failures,
         spool_settings.forget,
         gatewaychoice.forget,
         relaydomains.forget,

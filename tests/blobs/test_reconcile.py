@@ -81,7 +81,7 @@ def test_orphans_can_be_buried(crashed, area):
     assert next(scan(target)).header.blob_id == location.blob_id
     assert list(buried([area])) == [target]
     written = datetime.fromtimestamp(target.stat().st_mtime, UTC)
-    assert forget_buried([area], before=written) == 0
+    assert forget_buried([area], before=written - timedelta(seconds=1)) == 0
     assert forget_buried([area], before=written + timedelta(seconds=1)) == 1
     assert not target.exists()
     assert reconcile(now=NOW).orphans == []

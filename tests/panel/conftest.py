@@ -43,7 +43,8 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def visitor(chromium: Browser, live_server: object) -> Iterator[browser.Visitor]:
     """A browser window on a live server: `visitor.log_in(user).inspect(path, "name")`."""
-    context = chromium.new_context()
+    # A colour on its way to another is no colour of the page's.
+    context = chromium.new_context(reduced_motion="reduce")
     yield browser.Visitor(context, str(live_server))
     context.close()
 
