@@ -93,7 +93,8 @@ def serve(stop: Stop, *, when_ready: Callable[[], None], in_worker: Callable[[],
         stop.set()
 
     signals.worker_shutting_down.connect(end, weak=False)
-    signals.worker_process_init.connect(lambda **_: in_worker(), weak=False)
+    for started in (signals.worker_process_init, signals.beat_embedded_init):
+        started.connect(lambda **_: in_worker(), weak=False)
     connections.close_all()
     gc.collect()
     gc.freeze()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any
 
 from django.conf import settings
-from django.db import connections, transaction
+from django.db import transaction
 from django_tasks.backends.base import BaseTaskBackend
 from django_tasks.base import Task, TaskResult, TaskResultStatus
 
@@ -85,14 +84,10 @@ def _declare(entry: periodic.Periodic) -> None:
 def serve(stop: Stop, *, when_ready: Callable[[], None], in_worker: Callable[[], None]) -> bool:
     """Run workers and schedule until `stop`; False if they ended by themselves.
 
-    `in_worker` is called first in each worker.
+    The workers are threads of this process: `in_worker` is for engines that start others.
     """
     cluster = import_module("jobs.engines.djangoq_cluster")
-    connections.close_all()
-    # What is shared with the workers stays shared: collections would copy its pages.
-    gc.collect()
-    gc.freeze()
-    cluster.Cluster(stop, when_ready=when_ready, in_worker=in_worker).start()
+    cluster.Cluster(stop, when_ready=when_ready).start()
     return stop.is_set()
 
 

@@ -1,19 +1,19 @@
-"""django-q2's cluster in as few processes as can be: the workers, and one that feeds them.
+"""django-q2's cluster in one process: its workers and the parts that feed them are threads.
 
-Its own has three more for the parts that take tasks out of the table, note what has ended, and
-watch; here they are threads of the process that starts the workers, which saves 50 MB. This file
-alone touches the inside of django-q2 1.11; tests/jobs/test_djangoq.py fails when that changes.
+Its own has a process for each, which costs an idle server 150 MB. A job that takes the process
+down ends the others' runs too; the supervisor starts it anew, and they go on where they were.
+This file alone touches the inside of django-q2 1.11; tests/jobs/test_djangoq.py fails when that
+changes.
 """
 
 from __future__ import annotations
 
 import os
-import signal
+import queue
 import threading
 import time
 import uuid
 from collections.abc import Callable
-from multiprocessing import get_context
 from typing import Any
 
 from django_q.brokers.orm import ORM
@@ -26,83 +26,56 @@ from jobs.stopping import Stop
 
 LOOK_SECONDS = 1.0
 
-# A worker is forked while no other thread is inside the database: what a library has locked at
-# that moment would stay locked in the child for ever.
-_database = threading.Lock()
-_forking = get_context("fork")
-
 
 class Broker(ORM):  # type: ignore[misc]
-    """django-q2's table as queue; nobody forks while it is read or written."""
+    """django-q2's table as queue."""
 
     def dequeue(self) -> Any:
-        with _database:
-            tasks = super().dequeue()
+        tasks = super().dequeue()
         if not tasks:
             time.sleep(LOOK_SECONDS)
         return tasks
-
-    def delete(self, task_id: int) -> None:
-        with _database:
-            super().delete(task_id)
 
 
 class Cluster(Sentinel):  # type: ignore[misc]
     """Watches the workers in the calling thread, from `start()` to the end of the drain."""
 
-    def __init__(
-        self, stop: Stop, *, when_ready: Callable[[], None], in_worker: Callable[[], None]
-    ) -> None:
-        self._in_worker = in_worker
+    def __init__(self, stop: Stop, *, when_ready: Callable[[], None]) -> None:
         super().__init__(stop, _Started(when_ready), uuid.uuid4(), Broker(), Conf.TIMEOUT, False)
-        # Closing this end would close the other as well: the thread that reads is in this process.
-        self.result_queue.close = self.result_queue.join_thread = lambda: None
+        self.task_queue = _Queue(maxsize=Conf.QUEUE_LIMIT or 0)
+        self.result_queue = _Queue()
 
     def spawn_process(self, target: Any, *args: Any) -> Any:
-        if target is not worker:
-            thread = _Thread(target=target, args=args, name=target.__name__, daemon=True)
-            thread.start()
-            return thread
-        arguments = (os.getpid(), self._in_worker, *args)
-        process = _forking.Process(target=_work, args=arguments, daemon=True)
-        process.timer = args[2]  # type: ignore[attr-defined]
-        self.pool.append(process)
-        with _database:
-            process.start()
-        return process
-
-    def start(self) -> None:
-        try:
-            super().start()
-        finally:
-            # After a drain there are none.
-            for process in self.pool:
-                process.kill()
+        thread = _Thread(target=target, args=args, name=target.__name__, daemon=True)
+        if target is worker:
+            thread.timer = args[2]
+            self.pool.append(thread)
+        thread.start()
+        return thread
 
     def stop(self) -> None:
         progress.ending.set()
         super().stop()
 
 
+class _Queue(queue.Queue[Any]):
+    """Looks to django-q2 like the queue between processes that it would have made."""
+
+    def close(self) -> None:
+        """Nothing is held that an end of the process does not free."""
+
+    def join_thread(self) -> None:
+        """There is none: what was put is there."""
+
+
 class _Thread(threading.Thread):
     """Looks to django-q2 like the process that it would have started."""
+
+    timer: Any = None
 
     @property
     def pid(self) -> int:
         return os.getpid()
-
-
-def _work(parent: int, before: Callable[[], None], *args: Any) -> None:
-    def end(*_: object) -> None:
-        # Service managers send SIGTERM to every process: whoever has work in hand finishes it
-        # and is told to end by its parent, if there still is one.
-        if os.getppid() != parent:
-            os._exit(1)
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    before()
-    worker(*args)
 
 
 class _Started:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -70,6 +72,13 @@ def test_a_job_interrupted_by_a_drain_goes_on(workers):
     until(lambda: workers.row(job_id)["state"] == "done", 75)
     assert [int(word) for word in workers.marks("counted")] == list(range(60))
     workers.stop()
+
+
+def test_workers_end_with_whoever_started_them(workers):
+    workers.start()
+    children = until(workers.children)
+    os.kill(workers.process.pid, signal.SIGKILL)
+    until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in children), 20)
 
 
 def test_starting_a_job_does_not_fail_without_the_broker(tmp_path):

@@ -1,9 +1,6 @@
-"""Tasks and jobs on django-q2, with real worker processes on SQLite."""
+"""Tasks and jobs on django-q2, with a real process on SQLite."""
 
 from __future__ import annotations
-
-import os
-import signal
 
 import pytest
 
@@ -58,18 +55,17 @@ def test_a_job_goes_on_where_it_was_after_a_drain(workers):
 
 
 @pytest.mark.spec("X-007")
-def test_a_job_survives_the_death_of_its_worker(workers, monkeypatch):
+def test_a_job_survives_the_death_of_its_worker(workers):
     workers.start()
-    job_id = workers.start_job("count", until=120, seconds=0.1)
+    job_id = workers.start_job("count", until=60, seconds=0.1)
     until(lambda: workers.row(job_id)["done"] > 5, 20)
-    worker = workers.row(job_id)["worker"].split("/")[1]
-    assert int(worker) in workers.children()
-    os.kill(int(worker), signal.SIGKILL)
-    # The row's worker is silent for half a minute; then the tick of the minute finds it.
-    until(lambda: workers.row(job_id)["state"] == "done", 110)
+    workers.kill()
+    workers.fall_silent(job_id)
+    workers.start()
+    until(lambda: workers.row(job_id)["state"] == "done", 60)
     counted = [int(word) for word in workers.marks("counted")]
-    assert sorted(set(counted)) == list(range(120))
-    assert len(counted) < 180  # it did not begin anew
+    assert sorted(set(counted)) == list(range(60))
+    assert len(counted) < 90  # it did not begin anew
     assert workers.row(job_id)["runs"] == 2
     workers.stop()
 
@@ -80,11 +76,3 @@ def test_a_task_that_fails_is_told_in_the_log_and_not_repeated(workers):
     until(lambda: "on purpose" in workers.log, 15)
     assert len(workers.marks("failing")) == 1
     assert workers.stop() == 0
-
-
-def test_workers_end_with_whoever_started_them(workers):
-    workers.start()
-    children = workers.children()
-    assert len(children) == 2
-    os.kill(workers.process.pid, signal.SIGKILL)
-    until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in children), 10)

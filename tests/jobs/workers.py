@@ -100,6 +100,11 @@ class Workers:
                 connection.execute("SELECT * FROM jobs_job WHERE id = ?", (job_id,)).fetchone()
             )
 
+    def fall_silent(self, job_id: int) -> None:
+        """As if its worker had not been heard of for so long that it counts as dead."""
+        with sqlite3.connect(self.data / "mailhost.sqlite3", timeout=10) as connection:
+            connection.execute("UPDATE jobs_job SET seen_at = 1 WHERE id = ?", (job_id,))
+
     @property
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
