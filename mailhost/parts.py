@@ -9,11 +9,12 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from listeners.activation import FIRST
 from listeners.readiness import Listening
+from mailhost.forking import Copy
 
 LARGEST_NOTE_BYTES = 65_536
 
@@ -23,7 +24,8 @@ class Part:
     """What the supervisor keeps running."""
 
     name: str  # "mail", "web"
-    command: tuple[str, ...]
+    # A program with its arguments, or what a copy of this process does and exits with.
+    work: tuple[str, ...] | Callable[[], int]
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -40,16 +42,20 @@ class Process:
         self.notes.setblocking(False)
         self.notes.bind(f"\0{name}")
         self.started_at = time.monotonic()  # seconds
-        inherited = _inherited_sockets()
-        self._popen = subprocess.Popen(  # noqa: S603  # this program's own commands
-            part.command,
-            env=_environment(part, f"@{name}"),
-            stdin=subprocess.DEVNULL,
-            pass_fds=inherited,
-            # Ctrl-C in a terminal is for the supervisor alone: it drains the parts in order.
-            start_new_session=True,
-        )
-        self.pid = self._popen.pid
+        environment = _environment(part, f"@{name}")
+        self._child: Copy | subprocess.Popen[bytes]
+        if isinstance(part.work, tuple):
+            self._child = subprocess.Popen(  # noqa: S603  # this program's own commands
+                part.work,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                pass_fds=_inherited_sockets(),
+                # Ctrl-C in a terminal is for the supervisor alone: it drains the parts in order.
+                start_new_session=True,
+            )
+        else:
+            self._child = Copy(part.work, environment, keep=_inherited_sockets())
+        self.pid = self._child.pid
 
     @property
     def lived_seconds(self) -> float:
@@ -57,10 +63,10 @@ class Process:
 
     def exit_code(self) -> int | None:
         """None while it runs; -N if signal N ended it."""
-        return self._popen.poll()
+        return self._child.poll()
 
     def terminate(self) -> None:
-        self._popen.terminate()
+        self._child.terminate()
 
     def kill(self) -> None:
         """End it now, with all that it has started."""
@@ -92,7 +98,7 @@ class Process:
     def close(self) -> None:
         """Clear up after the end: nothing that it started may outlive it."""
         self.kill()
-        self._popen.wait()
+        self._child.wait()
         self.notes.close()
 
 
@@ -102,14 +108,8 @@ def _inherited_sockets() -> tuple[int, ...]:
     return tuple(range(FIRST, FIRST + int(os.environ.get("LISTEN_FDS", "0"))))
 
 
-MMAP_THRESHOLD_BYTES = 1 << 20
-
-
 def _environment(part: Part, notify_socket: str) -> dict[str, str]:
     environment = {**os.environ, **part.environment}
-    # glibc keeps what large blocks have left free for itself after the first of them: the 19 MiB
-    # of each password hash would stay with the process for ever. A fixed threshold gives it back.
-    environment.setdefault("MALLOC_MMAP_THRESHOLD_", str(MMAP_THRESHOLD_BYTES))
     environment.update(
         MAILHOST_PART=part.name,
         MAILHOST_SUPERVISOR=str(os.getpid()),

@@ -131,11 +131,11 @@ class RunningServer:
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 try:
-                    arguments = (entry / "cmdline").read_bytes().decode().split("\0")
+                    name = (entry / "comm").read_text().strip()
                     parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
                 except OSError:
                     continue  # it ended meanwhile
-                if parent == self.process.pid and command in arguments:
+                if parent == self.process.pid and command == name:
                     found.append(int(entry.name))
         return found
 

@@ -1,0 +1,118 @@
+"""Parts as copies of a process that has loaded what all of them need: its memory stays shared."""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import gc
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+
+_PR_SET_NAME = 15
+FIRST_DESCRIPTOR = 3  # behind standard error
+
+# What every part loads, and what reads neither settings nor models when it is loaded.
+COMMON = (
+    "asyncio",
+    "cryptography.x509",
+    "django.contrib.auth.hashers",
+    "django.core.mail",
+    "django.core.management.base",
+    "django.db.models",
+    "django.forms",
+    "django.http",
+    "django.urls",
+    "dns.asyncresolver",
+    "environ",
+    "msgspec",
+    "ssl",
+    "sqlparse",
+    "structlog",
+)
+
+
+def load_common() -> None:
+    """Load it once, for the copies to come."""
+    for name in COMMON:
+        import_module(name)
+    # What is collected in a copy would be written to, and so no longer shared.
+    gc.collect()
+    gc.freeze()
+
+
+class Copy:
+    """A running copy of this process, in a session of its own, with the face of a Popen.
+
+    For a process with one thread: in a copy the others would be gone, and their locks held.
+    """
+
+    def __init__(
+        self, work: Callable[[], int], environment: Mapping[str, str], *, keep: Iterable[int]
+    ) -> None:
+        self._exit_code: int | None = None
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            _become_a_part(work, environment, keep=keep)
+
+    def poll(self) -> int | None:
+        """The exit code, None while it runs; -N if signal N ended it."""
+        if self._exit_code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self._exit_code = os.waitstatus_to_exitcode(status)
+        return self._exit_code
+
+    def wait(self) -> int:
+        if self._exit_code is None:
+            _, status = os.waitpid(self.pid, 0)
+            self._exit_code = os.waitstatus_to_exitcode(status)
+        return self._exit_code
+
+    def terminate(self) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGTERM)
+
+
+def _become_a_part(
+    work: Callable[[], int], environment: Mapping[str, str], *, keep: Iterable[int]
+) -> None:
+    """Never returns: what the supervisor would do on its way out is not this process's business."""
+    exit_code = 1
+    try:
+        _forget_the_supervisor(environment, keep=keep)
+        exit_code = work()
+        threading._shutdown()  # type: ignore[attr-defined]  # as at the end of any program
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+    finally:
+        os._exit(exit_code)
+
+
+def _forget_the_supervisor(environment: Mapping[str, str], *, keep: Iterable[int]) -> None:
+    os.setsid()  # Ctrl-C in a terminal is for the supervisor alone
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.closerange(max((FIRST_DESCRIPTOR - 1, *keep)) + 1, os.sysconf("SC_OPEN_MAX"))
+    os.environ.clear()
+    os.environ.update(environment)
+    atexit._clear()
+
+
+def call_it(name: str) -> None:
+    """What `ps -e` and `top` show of this process; 15 characters at most."""
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0)

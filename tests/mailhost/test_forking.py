@@ -1,0 +1,90 @@
+"""Copies of a process: what they keep of it, what they forget, how they end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BEGIN = """
+import atexit, os, signal, sys, threading, time
+from mailhost.forking import Copy, call_it
+atexit.register(print, "the supervisor's own end")
+signal.signal(signal.SIGTERM, lambda *_: print("asked to stop"))
+"""
+
+
+def run(code: str) -> tuple[list[str], str]:
+    """The lines that it prints, and what it says on standard error."""
+    done = subprocess.run(
+        [sys.executable, "-c", BEGIN + code],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    return done.stdout.splitlines(), done.stderr
+
+
+def test_a_copy_has_its_own_environment_session_and_descriptors():
+    printed, _ = run("""
+reader, writer = os.pipe()
+kept, also_kept = os.pipe()
+def work():
+    call_it("a-part")
+    def is_open(fd):
+        try:
+            os.fstat(fd)
+        except OSError:
+            return False
+        return True
+    print(dict(os.environ), os.getsid(0) == os.getpid(), sys.stdin.read() == "")
+    print([is_open(fd) for fd in (1, 2, reader, writer)], open("/proc/self/comm").read().strip())
+    return 7
+copy = Copy(work, {"NAME": "value"}, keep=())
+assert copy.wait() == copy.poll() == 7
+def look():
+    os.fstat(kept)
+    return 0
+print(Copy(look, {}, keep=range(3, also_kept + 1)).wait())
+""")
+    assert printed == [
+        "{'NAME': 'value'} True True",
+        "[True, True, False, False] a-part",
+        "0",
+        "the supervisor's own end",
+    ]
+
+
+def test_a_copy_ends_by_signals_that_its_original_handles():
+    printed, _ = run("""
+copy = Copy(lambda: time.sleep(60) or 0, {}, keep=())
+assert copy.poll() is None
+time.sleep(0.3)
+copy.terminate()
+print(copy.wait())
+copy.terminate()
+""")
+    assert printed == ["-15", "the supervisor's own end"]
+
+
+def test_a_copy_that_fails_says_why_and_never_goes_on_as_its_original():
+    printed, said = run("""
+def work():
+    raise RuntimeError("not today")
+print(Copy(work, {}, keep=()).wait())
+def leave():
+    sys.exit("no way")
+print(Copy(leave, {}, keep=()).wait())
+""")
+    assert printed == ["1", "1", "the supervisor's own end"]
+    assert "RuntimeError: not today" in said and "no way" in said
+
+
+def test_a_copy_waits_for_its_threads_and_does_what_it_has_registered():
+    printed, _ = run("""
+def work():
+    atexit.register(print, "registered")
+    threading.Thread(target=lambda: time.sleep(0.2) or print("thread")).start()
+    return 0
+print(Copy(work, {}, keep=()).wait())
+""")
+    assert printed == ["thread", "registered", "0", "the supervisor's own end"]
