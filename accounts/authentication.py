@@ -241,7 +241,7 @@ def _obstacle(
 ) -> str:
     """Why the account may not come in by this service; empty: it may."""
     domain = domain_directory.policy(account.domain_id, cached_only=cached_only)
-    if domain is None or domain.is_disabled or domain.is_deleting:
+    if domain is None or domain.is_disabled or domain.is_closed:
         return "domain disabled"
     if account.status != Status.ENABLED:
         return "account disabled"

@@ -79,3 +79,24 @@ class NothingToUndo(Refused):
 
     def __str__(self) -> str:
         return "everything is as it was before already"
+
+
+@dataclass(eq=False)
+class DomainInUse(Refused):
+    """The domain cannot be renamed now; nothing was changed."""
+
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name} cannot be used: {self.reason}"
+
+
+@dataclass(eq=False)
+class RenameRefused(Refused):
+    """Nothing was renamed: all of these are in the way."""
+
+    conflicts: tuple[Refused, ...]
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.conflicts))

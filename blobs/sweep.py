@@ -15,6 +15,7 @@ from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, transaction
 from django.db.models import F, Sum
 
 from blobs.errors import StoreError
+from blobs.holding import held
 from blobs.ids import first_id_at
 from blobs.models import Blob, Segment
 from blobs.moving import Mover
@@ -116,7 +117,8 @@ def compact(swept: Swept) -> None:
     crowded = sorted(_mostly_dead() + _small_ones(), key=lambda s: (s.area_id, s.live_bytes))
     for _, of_area in groupby(crowded, key=lambda segment: segment.area_id):
         segments = list(of_area)
-        with Mover(segments[0].area) as mover:
+        area = segments[0].area
+        with held(area), Mover(area) as mover:
             for segment in segments:
                 if swept.moved_bytes + segment.live_bytes > COMPACTION_BYTES:
                     return

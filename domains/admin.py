@@ -30,6 +30,12 @@ class DomainAliasAdmin(ServiceAdmin):
         services.remove_alias(alias=row, by=request.user)
 
 
+@admin.register(models.DomainRenaming)
+class DomainRenamingAdmin(ReadOnlyAdmin):
+    list_display = ("domain", "name", "until")
+    list_select_related = ("domain",)
+
+
 @admin.register(models.HostedName)
 class HostedNameAdmin(ReadOnlyAdmin):
     list_display = ("name", "domain", "is_alias")

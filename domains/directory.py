@@ -109,6 +109,7 @@ def _read_policy(domain_id: int) -> DomainPolicy | None:
             "domainlimits",
             "domainpriority",
             "domainthrottling",
+            "renaming",
         )
         .filter(pk=domain_id)
         .first()
@@ -125,6 +126,7 @@ def _read_policy(domain_id: int) -> DomainPolicy | None:
         list_command_address=domain.list_command_address,
         is_disabled=domain.is_disabled,
         is_deleting=domain.is_deleting,
+        is_renaming=hasattr(domain, "renaming"),
         technical=copy_fields(Technical, domain.domaintechnical),
         features=copy_fields(Features, domain.domainfeatures),
         limits=read_limits(domain.domainlimits),

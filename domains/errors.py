@@ -105,3 +105,25 @@ class ChangedMeanwhile(Refused):
 
     def __str__(self) -> str:
         return "somebody else changed it meanwhile"
+
+
+@dataclass(eq=False)
+class DomainInRenaming(Refused):
+    """The domain is getting another name just now."""
+
+    name: str
+    new_name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} is being renamed just now"
+
+
+@dataclass(eq=False)
+class NameMovedOn(Refused):
+    """Somebody else has renamed the domain meanwhile (D-111)."""
+
+    expected: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.expected} is called {self.name} now"

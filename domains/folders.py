@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -11,11 +12,13 @@ from django.conf import settings
 from django.db.models import Q
 
 from blobs.models import Area
+from blobs.segment import sync_directory
 from domains.errors import FolderRefused
 
 log = structlog.get_logger()
 
 MODE = 0o700
+OUR_PROGRAMS = frozenset({"manage.py", "granian", "serve"})
 
 
 def default_path(name: str) -> str:
@@ -89,6 +92,69 @@ def move(old: str, new: str) -> None:
         log.info("domain folder was not there", path=old)
     except OSError as error:
         log.error("domain folder not moved", path=old, reason=error.strerror)
+
+
+def renamed(path: str, old: str, new: str) -> str:
+    """Where a folder belongs when its domain gets another name: beside where it was.
+
+    A folder that an operator has called otherwise keeps its name.
+    """
+    found = Path(path)
+    return str(found.with_name(new)) if found.name == old else path
+
+
+def rename(old: str, new: str) -> None:
+    """In one `rename(2)`, so on one file system. Raises FolderRefused."""
+    source, goal = settings.MAILHOST_DATA / old, settings.MAILHOST_DATA / new
+    try:
+        source.rename(goal)
+        for parent in {source.parent, goal.parent}:
+            sync_directory(parent)
+    except OSError as error:
+        raise FolderRefused(new, error.strerror or "it cannot be renamed") from error
+
+
+def bring(old: str, new: str) -> bool:
+    """After a crash: what lies at `old` belongs at `new`, where something may lie already."""
+    source, goal = settings.MAILHOST_DATA / old, settings.MAILHOST_DATA / new
+    if not source.is_dir():
+        return False
+    if not goal.exists():
+        source.rename(goal)
+        return True
+    for path in sorted(source.iterdir()):
+        if not (goal / path.name).exists():
+            path.rename(goal / path.name)
+    with suppress(OSError):  # what could not be moved stays, for people to look at
+        source.rmdir()
+    return True
+
+
+def opened_by(path: str) -> list[str]:
+    """Programs that are not this server's and have files of the folder open, as far as can be
+    seen (D-115)."""
+    directory = f"{os.path.realpath(settings.MAILHOST_DATA / path)}/"
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and _has_open(entry, directory):
+            with suppress(OSError):
+                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                if not any(Path(word).name in OUR_PROGRAMS for word in words):
+                    found.add(f"{Path(words[0]).name} (process {entry.name})")
+    return sorted(found)
+
+
+def _has_open(process: Path, directory: str) -> bool:
+    try:
+        if f"{(process / 'cwd').readlink()}/".startswith(directory):
+            return True
+        for fd in (process / "fd").iterdir():
+            with suppress(FileNotFoundError):
+                if str(fd.readlink()).startswith(directory):
+                    return True
+    except OSError:
+        pass
+    return False
 
 
 def _roots() -> list[Path]:

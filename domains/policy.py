@@ -107,11 +107,17 @@ class DomainPolicy:
     list_command_address: str
     is_disabled: bool
     is_deleting: bool
+    is_renaming: bool
     technical: Technical
     features: Features
     limits: Limits
     priority: Priorities
     throttling: Throttling
+
+    @property
+    def is_closed(self) -> bool:
+        """Mail for it waits and nobody logs in, for now or for good (D-008, D-113)."""
+        return self.is_deleting or self.is_renaming
 
     def listens_on(self, local_ip: str | None) -> bool:
         """Whether the domain exists for a session on that address of ours (D-033)."""

@@ -34,7 +34,7 @@ def _may_stay(account_id: int, access: str) -> bool:
     if account is None or account.status != Status.ENABLED:
         return False
     domain = domain_directory.policy(account.domain_id)
-    if domain is None or domain.is_disabled or domain.is_deleting:
+    if domain is None or domain.is_disabled or domain.is_closed:
         return False
     # D-066: without the feature the switches do not count.
     return bool(getattr(account, access)) or not domain.features.service_access_control

@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,6 +15,8 @@ import structlog
 from django.db import models
 
 from accounts.models import AliasTarget, User, UserAlias
+from blobs.errors import StoreFailed
+from blobs.holding import held
 from blobs.segment import sync_directory
 from domains.models import TABS, Domain
 from mailboxes.models import Folder, Subscription
@@ -59,18 +62,22 @@ def build(domain: Domain) -> bytes:
 
 
 def write(domain: Domain) -> bool:
-    """Bring the domain's manifest up to date; False if it was. Raises OSError. Blocks.
+    """Bring the domain's manifest up to date; False if it was. Raises OSError, StoreFailed. Blocks.
 
     A reader sees the old one or the new one, whatever happens meanwhile.
     """
-    directory = domain.area.directory
     content = build(domain)
+    with held(domain.area):
+        return _write(domain.area.directory, content)
+
+
+def _write(directory: Path, content: bytes) -> bool:
     path = directory / NAME
     try:
         if path.read_bytes() == content:
             return False
     except FileNotFoundError:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        pass
     fresh = directory / f".{NAME}.{os.getpid()}"
     fd = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
@@ -109,13 +116,13 @@ class ManifestKeeper:
         return written
 
     def _write(self, domain_id: int) -> bool:
-        domain = Domain.objects.select_related("area").filter(pk=domain_id).first()
-        if domain is None or domain.is_deleting:
+        domain = Domain.objects.select_related("area", "renaming").filter(pk=domain_id).first()
+        if domain is None or domain.is_deleting or hasattr(domain, "renaming"):
             return False
         try:
             return write(domain)
-        except OSError as error:
-            log.error("manifest not written", domain=domain.name, reason=error.strerror)
+        except (OSError, StoreFailed) as error:
+            log.error("manifest not written", domain=domain.name, reason=str(error))
             return False
 
 

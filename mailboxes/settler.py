@@ -16,6 +16,7 @@ from blobs import references
 from blobs.committer import Job
 from blobs.errors import BlobDamaged, BlobGone, StoreError
 from blobs.group import Entry, GroupWriter
+from blobs.holding import held
 from blobs.ids import first_id_at, new_id
 from blobs.models import Area, Blob
 from blobs.moving import Mover
@@ -82,6 +83,7 @@ class Settler:
             id__gt=self._after_id,
             id__lt=before,
             folder__account__domain__is_deleting=False,
+            folder__account__domain__renaming=None,
         )
         columns = ("id", "blob_id", "folder__account__domain__area_id")
         return [
@@ -96,7 +98,8 @@ class Settler:
         settled = 0
         for area_id, rows in by_area.items():
             try:
-                settled += self._settle_area(areas[area_id], rows)
+                with held(areas[area_id]):
+                    settled += self._settle_area(areas[area_id], rows)
             except (StoreError, DatabaseError) as error:
                 log.warning("mail not settled", area=areas[area_id].name, reason=str(error))
                 self._forget(area_id)

@@ -80,7 +80,7 @@ def resolve(recipient: Address, question: Question) -> Resolution:
     domain = domain_directory.by_name(name, cached_only=question.cached_only)
     if domain is None or not domain.listens_on(question.local_ip):
         return _remote(recipient, question)
-    if domain.is_deleting:
+    if domain.is_closed:
         raise DomainBusy(domain.name)
     if domain.is_disabled:
         raise DomainDisabled(domain.name)

@@ -7,8 +7,9 @@ from functools import partial
 from accounts import provisioning
 from accounts.models import Role, User
 from accounts.permissions import Verb
-from administration.errors import GoneSince, MovedOn
+from administration.errors import CannotUndo, GoneSince, MovedOn
 from administration.rules.table import RULES, old_values, require, undoes
+from administration.tasks import start_rename
 from domains import selectors, services
 from domains.models import TABS, Domain, DomainAlias
 from events.models import AuditEntry
@@ -84,4 +85,21 @@ def handed_over(entry: AuditEntry, by: User | None) -> bool:
     if old is not None and reseller is None:
         raise GoneSince(f"the reseller {old}")
     provisioning.hand_over(domain=domain, reseller=reseller, by=by)
+    return True
+
+
+@undoes(DOMAIN, "renamed domain")
+def renamed(entry: AuditEntry, by: User | None) -> bool:
+    """A job renames it back: as it was, with the aliases that it had."""
+    domain = domain_of(entry)
+    require(by, Verb.RENAME_DOMAIN, domain)
+    old, new = entry.changes["name"]
+    if domain.name == old:
+        return False
+    if domain.name != new:
+        raise MovedOn("the name", new, domain.name)
+    if not DomainAlias.objects.filter(domain=domain, name=old).exists():
+        raise CannotUndo(f"{old} is not an alias of the domain any more")
+    was_alias = new in entry.changes["domain_aliases"][0]
+    start_rename(domain=domain, name=old, keeps_old=was_alias, by=by)
     return True

@@ -5,6 +5,7 @@ from domains.models.eventtypes import DomainEventTypes
 from domains.models.features import DomainFeatures
 from domains.models.limits import DomainLimits
 from domains.models.priority import DomainPriority
+from domains.models.renaming import DomainRenaming
 from domains.models.sharing import DomainSharing
 from domains.models.tab import Tab
 from domains.models.technical import DomainTechnical, SourceAddress, SpamExclusion
@@ -28,6 +29,7 @@ __all__ = [
     "DomainFeatures",
     "DomainLimits",
     "DomainPriority",
+    "DomainRenaming",
     "DomainSharing",
     "DomainTechnical",
     "DomainThrottling",

@@ -245,7 +245,7 @@ class Session:
         if account is None or account.status != Status.ENABLED:
             return None
         domain = await bridge.ask_warm(domain_directory.policy, account.domain_id)
-        if domain is None or domain.is_disabled or domain.is_deleting:
+        if domain is None or domain.is_disabled or domain.is_closed:
             return None
         # D-066: without the feature the switches do not count.
         if not account.smtp_access and domain.features.service_access_control:

@@ -57,7 +57,7 @@ def _refusal(recipient: ClaimedRecipient, head: bytes) -> tuple[Reply | None, Ve
     domain = domain_directory.policy(account.domain_id)
     if domain is None:
         return DOMAIN_GONE, Verdict.FAILED
-    if domain.is_disabled or domain.is_deleting:
+    if domain.is_disabled or domain.is_closed:
         return DOMAIN_HELD, Verdict.DEFERRED
     if not account.receives:
         return ACCOUNT_DISABLED, Verdict.FAILED

@@ -1,0 +1,58 @@
+"""What people and aliases keep under a domain's name, when it gets another one (D-113).
+
+Users and aliases are of the domain by key, and so are their passwords: only text is to be changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import Exists, F, OuterRef, QuerySet, Value
+from django.db.models.functions import Concat, Length, Substr
+
+from accounts.models import AliasTarget, Recycled, User, UserAlias
+from domains.changes import Followed
+from domains.renaming import Naming
+from switchboard.publish import publish_on_commit
+from switchboard.topics import Topic
+
+
+def follow(naming: Naming) -> Iterator[Followed]:
+    """In the transaction that renames."""
+    own = {"domain": naming.domain_id}
+    yield Followed("addresses of users", User.objects.filter(**own).count())
+    yield Followed("addresses of user aliases", UserAlias.objects.filter(**own).count())
+    yield Followed("alias targets that name the domain", _follow_targets(naming))
+    replies = User.everything.filter(reply_to__iendswith=f"@{naming.old}")
+    keys = list(replies.values_list("pk", flat=True))
+    yield Followed("reply addresses of users", replace_domain(replies, "reply_to", naming))
+    for key in keys:
+        publish_on_commit(Topic.ACCOUNT, key, durable=True)
+    bin_of_domain = Recycled.objects.filter(kind=Recycled.Kind.USER, domain_id=naming.domain_id)
+    replace_domain(bin_of_domain.filter(name__endswith=f"@{naming.old}"), "name", naming)
+
+
+def replace_domain(rows: QuerySet[Any], column: str, naming: Naming) -> int:
+    """Addresses in the column end in the new name; `rows` are those that end in the old one."""
+    kept = Substr(column, 1, Length(F(column)) - len(naming.old))
+    return rows.update(**{column: Concat(kept, Value(naming.new.name))})
+
+
+def _follow_targets(naming: Naming) -> int:
+    """In aliases of all domains: those that lead to an address of this one by its name."""
+    targets = AliasTarget.objects.filter(account=None, domain_name=naming.old)
+    domains = set(targets.values_list("alias__domain_id", flat=True))
+    aliases = set(targets.values_list("alias_id", flat=True))
+    count = targets.count()
+    same = AliasTarget.objects.filter(
+        alias=OuterRef("alias"), local_part=OuterRef("local_part"), domain_name=naming.new.name
+    )
+    doubles = AliasTarget.objects.filter(account=None, domain_name=naming.old).filter(Exists(same))
+    AliasTarget.objects.filter(pk__in=list(doubles.values_list("pk", flat=True))).delete()
+    targets.update(domain_name=naming.new.name)
+    for key in aliases:
+        publish_on_commit(Topic.ACCOUNT, key, durable=True)
+    for key in domains:
+        publish_on_commit(Topic.DOMAIN, key, durable=True)
+    return count
