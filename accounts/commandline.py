@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import sys
 from argparse import ArgumentParser
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -79,6 +81,16 @@ def plain(row: models.Model, names: Iterable[str]) -> dict[str, Any]:
         value = getattr(row, name)
         found[name] = value.isoformat() if isinstance(value, datetime) else value
     return found
+
+
+def read_password() -> str:
+    """Asked for twice at a terminal; else the first line of the input. Raises CommandError."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    password = getpass.getpass("Password: ")
+    if password != getpass.getpass("Again: "):
+        raise CommandError("these were not the same")
+    return password
 
 
 def _value(field: Any, text: str, name: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import QuerySet
 
-from domains.errors import DomainUnknown, NameMalformed
+from domains.errors import DomainUnknown, NameMalformed, NameMovedOn
 from domains.models import TABS, Domain, HostedName, Tab
 from domains.names import read_name
 
@@ -24,6 +24,20 @@ def by_name(text: str) -> Domain:
     if hosted is None:
         raise DomainUnknown(name)
     return hosted.domain
+
+
+def by_own_name(text: str) -> Domain:
+    """The domain of that very name. Raises DomainUnknown; NameMovedOn if it is called otherwise
+    now and answers to the name as an alias only (D-111)."""
+    domain = by_name(text)
+    require_own_name(domain, text)
+    return domain
+
+
+def require_own_name(domain: Domain, text: str) -> None:
+    """Raises NameMovedOn: the text is one of its aliases."""
+    if read_name(text).name != domain.name:
+        raise NameMovedOn(text, domain.name)
 
 
 def locked(domain_id: int) -> Domain:

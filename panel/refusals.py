@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from accounts import errors as of_accounts
+from administration import errors as of_administration
 from domains import errors as of_domains
 from domains.errors import Refused
 from domains.localparts import LocalPartMalformed
@@ -42,6 +43,8 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
         "Somebody else saved this page after you had opened it, so nothing of yours was saved. "
         "Open it anew in another tab to see what changed; what you entered is still here."
     ),
+    of_domains.NameMovedOn: lambda e: f"{e.expected} has been renamed: it is {e.name} now.",
+    of_administration.RenameRefused: lambda e: " ".join(map(words, e.conflicts)),
     of_accounts.LocalPartTaken: lambda e: (
         f"“{e.local_part}” is taken" + (f" by a {e.kind}." if e.kind else ".")
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +75,12 @@ def opened(request: HttpRequest, name: str) -> HttpResponse:
 
 def _groups(domain: Domain) -> list[RecordGroup]:
     lookup = facts.new_lookup(patience_seconds=PATIENCE_SECONDS)
-    records = services.advise(domain, lookup=lookup)
+    return grouped(services.advise(domain, lookup=lookup))
+
+
+def grouped(records: Iterable[Record]) -> list[RecordGroup]:
+    """As `panel/domains/records.html` shows them."""
+    records = tuple(records)
     found = [
         RecordGroup(title, text, [record for record in records if record.need == need])
         for need, title, text in GROUPS

@@ -15,7 +15,7 @@ from accounts.models import User
 from clock.moments import utc_now
 from messaging import audience as audiences
 from messaging import services
-from messaging.models import MassMail, Reminder
+from messaging.models import Audience, MassMail, Reminder
 from panel import notices, refusals
 from panel.access import ACTION, EVERYBODY, FORM, PROVIDERS, actor_of, opens_for
 from panel.forms.messaging import AudienceForm, MailForm, ReminderForm
@@ -88,7 +88,9 @@ def reminder_answer(request: HttpRequest, number: int) -> HttpResponse:
 def _page(request: HttpRequest, kind: Kind) -> HttpResponse:
     """Send shows a summary first; its button sends, or goes back to the form."""
     actor = actor_of(request)
-    form = kind.form(request.POST if request.method == "POST" else None)
+    asked = request.GET.get("domain", "")
+    preset = {"audience": Audience.DOMAIN, "domain": asked} if asked else {}
+    form = kind.form(request.POST if request.method == "POST" else None, initial=preset)
     step = request.POST.get("step")
     if request.method == "POST" and form.is_valid() and step != "edit":
         try:

@@ -8,9 +8,8 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from accounts import services
-from accounts.commandline import RoomCommand, plain, values, verb
+from accounts.commandline import RoomCommand, plain, read_password, values, verb
 from accounts.errors import UserUnknown
-from accounts.management.commands.domain import read_password
 from accounts.models import Status, User
 from accounts.services import NewUser
 from domains import selectors

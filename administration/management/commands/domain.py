@@ -1,28 +1,29 @@
-"""manage.py domain: list, show, open, change, enable, disable and delete domains."""
+"""manage.py domain: list, show, open, change, rename, enable, disable and delete domains."""
 
 from __future__ import annotations
 
-import getpass
-import sys
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import CommandError
 
 from accounts import editing, provisioning, services
-from accounts.commandline import RoomCommand, plain, values, verb
+from accounts.commandline import RoomCommand, plain, read_password, values, verb
 from accounts.provisioning import NewDomain
 from accounts.services import NewUser
+from administration import renaming
+from administration.renaming import Rehearsal
 from domains import selectors
 from domains import services as domain_services
 from domains.models import TABS, Domain
 from domains.values import settable_fields
+from jobs.progress import Progress
 
 OPTIONS = ("listen_ip", "list_command_address", "is_disabled")
 
 
 class Command(RoomCommand):
-    help = "Lists, shows, opens, changes, enables, disables and deletes domains."
+    help = "Lists, shows, opens, changes, renames, enables, disables and deletes domains."
     name = "domain"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -35,6 +36,13 @@ class Command(RoomCommand):
         change = verb(verbs, "change", "set what is given, all or nothing")
         change.add_argument("domain")
         change.add_argument("settings", nargs="+", help="such as limits.users=50")
+        rename = verb(verbs, "rename", "another name for the domain, in every place")
+        rename.add_argument("domain")
+        rename.add_argument("name")
+        rename.add_argument("--rehearse", action="store_true", help="only say what would happen")
+        rename.add_argument(
+            "--drop-old-name", action="store_true", help="else it stays as a domain alias"
+        )
         for name in ("enable", "disable"):
             verb(verbs, name, f"{name} the domain").add_argument("domain")
         delete = verb(verbs, "delete", "remove the domain and all its mail for good")
@@ -72,6 +80,19 @@ class Command(RoomCommand):
         editing.change_domain(domain=domain, by=None, options=own, tabs=tabs)
         return self.do_show(options)
 
+    def do_rename(self, options: dict[str, Any]) -> Any:
+        domain = selectors.by_own_name(options["domain"])
+        keeps_old = not options["drop_old_name"]
+        if options["rehearse"]:
+            told = renaming.rehearse(domain, name=options["name"], keeps_old=keeps_old)
+            return _rehearsed(told)
+        naming = renaming.require_possible(
+            domain, name=options["name"], keeps_old=keeps_old, by=None
+        )
+        done = renaming.run(Progress(job_id=0), naming, by=None)
+        changes = {change.what: change.count for change in done.changes}
+        return {"old": done.old, "new": done.new, "closed_seconds": done.closed_seconds} | changes
+
     def do_enable(self, options: dict[str, Any]) -> Any:
         domain = selectors.by_name(options["domain"])
         return _summary(domain_services.set_disabled(domain=domain, is_disabled=False, by=None))
@@ -89,14 +110,17 @@ class Command(RoomCommand):
         return f"deleted {name}"
 
 
-def read_password() -> str:
-    """Asked for twice at a terminal; else the first line of the input. Raises CommandError."""
-    if not sys.stdin.isatty():
-        return sys.stdin.readline().rstrip("\r\n")
-    password = getpass.getpass("Password: ")
-    if password != getpass.getpass("Again: "):
-        raise CommandError("these were not the same")
-    return password
+def _rehearsed(told: Rehearsal) -> dict[str, Any]:
+    return {
+        "old": told.old,
+        "new": told.new,
+        "is_possible": not told.conflicts,
+        "conflicts": [str(conflict) for conflict in told.conflicts],
+        "changes": {change.what: change.count for change in told.changes},
+        "consequences": list(told.consequences),
+        "records": [record.line for record in told.records],
+        "opened_by": list(told.opened_by),
+    }
 
 
 def _summary(row: Domain) -> dict[str, Any]:
