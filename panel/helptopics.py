@@ -23,6 +23,7 @@ from panel.forms import settings as setting_forms
 from panel.forms import users as user_forms
 from panel.forms import words
 from panel.forms.base import SWITCH, PanelForm
+from panel.forms.renaming import RenameForm
 
 START = "getting-started"
 
@@ -132,7 +133,11 @@ _ALL = (
     Topic("lists", "Lists, filters and exports", "First steps", ("search",)),
     Topic(
         "domains", "Domains", "Domains",
-        ("domains", "domain", "domains-delete", "domain-reload", "domain-rename", "domain-limits"),
+        ("domains", "domain", "domains-delete", "domain-reload", "domain-limits"),
+    ),
+    Topic(
+        "renaming", "Renaming a domain", "Domains", ("domain-rename",),
+        form=lambda: RenameForm,
     ),
     Topic(
         "domains.options", "Domain: Options", "Domains", ("domain-new", "domain-wizard"),

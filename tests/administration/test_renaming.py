@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from accounts import aliases, directory
@@ -267,6 +270,23 @@ def test_without_the_old_name_there_is_no_way_back(world: World) -> None:
     entry = AuditEntry.objects.get(verb="renamed domain")
     with pytest.raises(UndoRefused, match="is not an alias"):
         undo.undo([entry], by=None)
+
+
+@pytest.mark.spec("D-110")
+def test_the_command_rehearses_and_renames(world: World) -> None:
+    def domain(*arguments: str) -> Any:
+        out = io.StringIO()
+        call_command("domain", "rename", *arguments, "--json", stdout=out)
+        return json.loads(out.getvalue())
+
+    told = domain("own.example", NEW, "--rehearse")
+    assert told["is_possible"] and told["changes"]["addresses of users"] == 2
+    assert not domain("own.example", "other.example", "--rehearse")["is_possible"]
+    done = domain("own.example", NEW, "--drop-old-name")
+    assert (done["new"], done["addresses of users"]) == (NEW, 2)
+    assert names(world.own) == [("alias.example", True), (NEW, False)]
+    with pytest.raises(CommandError, match="alias.example is called new.example now"):
+        domain("alias.example", "third.example")
 
 
 def test_a_taken_name_is_a_fact(world: World) -> None:

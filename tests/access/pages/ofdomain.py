@@ -10,4 +10,9 @@ PAGES = [
     Page("panel:dns",                   "login 403 404 200 404 200 200", OWN),
     Page("panel:dns",                   "login 403 404 200 404 200 200", OWN, query="format=zone"),
     Page("panel:dns",                   "login 403 404 302 404 302 302", OWN, post={}),
+    Page("panel:domain-rename",         "login 403 403 403 404 200 200", OWN),
+    Page("panel:domain-rename",         "login 403 403 403 404 200 200", OWN, post={"name": ""}),
+    Page("panel:domain-rename",         "login 403 403 403 404 200 200", OWN,
+         post={"name": "other.example", "run": "1"}),
+    Page("panel:domain-rename",         "login 403 403 403 404 302 302", ("alias.example",)),
 ]  # fmt: skip
