@@ -11,8 +11,8 @@ from accounts.models import AppPassword, User, UserAlias
 from accounts.services import PROFILE_FIELDS, USER_FIELDS
 from api.fields import In, Out, Switch, Text, Words, of_model
 from domains import selectors as domain_selectors
+from domains.checking import OPTIONS
 from domains.models import TABS, Domain, DomainAlias
-from domains.services import OPTIONS
 from domains.values import settable_fields
 
 # --- domains -----------------------------------------------------------------------------------

@@ -32,6 +32,11 @@ def claims(row: DomainTechnical) -> dict[str, int]:
 
 def require_free(domain: Domain, row: DomainTechnical) -> None:
     """Raises PortClaimed if two protocols would meet on a port, in this domain or with others."""
+    _require_free_of_others(domain, require_apart(row))
+
+
+def require_apart(row: DomainTechnical) -> dict[str, int]:
+    """The same within one domain; what it claims."""
     claimed = claims(row)
     shared = Counter(claimed.values())
     for field, port in claimed.items():
@@ -40,7 +45,7 @@ def require_free(domain: Domain, row: DomainTechnical) -> None:
         # D-044: 465 as the alternate port means implicit TLS, and so is not in the way.
         if port in IMPLICIT_TLS and (field, port) != ("smtp_alternate_port", 465):
             raise PortClaimed(field, port, f"{IMPLICIT_TLS[port]} over TLS")
-    _require_free_of_others(domain, claimed)
+    return claimed
 
 
 def _require_free_of_others(domain: Domain, claimed: dict[str, int]) -> None:

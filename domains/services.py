@@ -13,9 +13,8 @@ from django.db import IntegrityError, models, transaction
 
 from blobs.models import Area
 from clock.moments import utc_now
-from domains import folders, limits, ports, selectors
-from domains.errors import ChangedMeanwhile, NameTaken, Problem, ValuesRefused
-from domains.localparts import LocalPartMalformed, read_local_part
+from domains import checking, defaults, folders, limits, ports, selectors
+from domains.errors import ChangedMeanwhile, NameTaken
 from domains.models import (
     TABS,
     Domain,
@@ -23,7 +22,6 @@ from domains.models import (
     DomainLimits,
     DomainTechnical,
     HostedName,
-    SourceAddress,
     Tab,
 )
 from domains.names import DomainName, read_name
@@ -34,9 +32,6 @@ from switchboard.publish import publish_on_commit
 from switchboard.topics import Topic
 
 Values = Mapping[str, Any]
-
-# `name` changes by renaming only (D-014), `folder_path` by moving.
-OPTIONS = ("listen_ip", "list_command_address", "is_disabled")
 
 
 @transaction.atomic
@@ -50,8 +45,8 @@ def create(
 ) -> Domain:
     """A new domain with a row for each tab, its folder and its name.
 
-    `folder_path` None: below the data directory. Raises NameMalformed, NameTaken, ValuesRefused,
-    PortClaimed, FolderRefused.
+    What is not given is as `domains.defaults` says. `folder_path` None: below the data directory.
+    Raises NameMalformed, NameTaken, ValuesRefused, PortClaimed, FolderRefused.
     """
     hosted = read_name(name)
     if HostedName.objects.filter(name=hosted.name).exists():
@@ -64,7 +59,8 @@ def create(
     folders.require_apart(path)
     folders.require_writable(path)
     domain = Domain(name=hosted.name, unicode_name=hosted.unicode_name, created_at=utc_now())
-    changes = _set_options(domain, options or {})
+    begins_with = defaults.current()
+    changes = checking.set_options(domain, {**begins_with.pop("options"), **(options or {})})
     try:
         with transaction.atomic():
             domain.area = Area.objects.create(
@@ -75,7 +71,7 @@ def create(
     except IntegrityError:
         raise NameTaken(hosted.name) from None
     for tab, model in TABS.items():
-        changes |= _add_tab(domain, model, (tabs or {}).get(tab, {}))
+        changes |= _add_tab(domain, model, {**begins_with[tab], **(tabs or {}).get(tab, {})})
     audit.record(by, "created domain", domain, {"folder_path": (None, path), **changes})
     transaction.on_commit(partial(folders.make, path))
     publish_on_commit(Topic.DOMAIN, domain.pk, durable=True)
@@ -115,7 +111,7 @@ def change_options(
     A command address needs its place among the local parts: `accounts.provisioning` sees to it.
     """
     domain = _lock(domain, expected_version)
-    changes = _set_options(domain, options)
+    changes = checking.set_options(domain, options)
     if changes:
         ports.require_free(domain, DomainTechnical.objects.get(domain=domain))
         domain.save(update_fields=list(changes))
@@ -244,16 +240,6 @@ def _finish(domain: Domain, verb: str, changes: audit.Changes, by: Actor | None)
     publish_on_commit(Topic.DOMAIN, domain.pk, durable=True)
 
 
-def _set_options(domain: Domain, options: Values) -> dict[str, tuple[Any, Any]]:
-    options = dict(options)
-    if "list_command_address" in options:
-        try:
-            options["list_command_address"] = read_local_part(options["list_command_address"])
-        except LocalPartMalformed as error:
-            raise ValuesRefused((Problem("list_command_address", error.reason),)) from None
-    return replace(domain, options, fields=OPTIONS)
-
-
 def _add_tab(domain: Domain, model: type[Tab], given: Values) -> dict[str, tuple[Any, Any]]:
     row = model(domain=domain)
     changes = replace(row, given, fields=settable_fields(model))
@@ -267,14 +253,7 @@ def _check_across(domain: Domain, row: Tab) -> None:
     if not isinstance(row, DomainTechnical):
         return
     ports.require_free(domain, row)
-    problems = tuple(
-        Problem(f"chosen_source_{version}", "choose the address from which mail is to leave")
-        for version in ("ipv4", "ipv6")
-        if getattr(row, f"source_address_{version}") == SourceAddress.CHOSEN
-        and not getattr(row, f"chosen_source_{version}")
-    )
-    if problems:
-        raise ValuesRefused(problems)
+    checking.require_sources(row)
 
 
 def _insert_alias(domain: Domain, hosted: DomainName) -> DomainAlias:

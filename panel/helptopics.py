@@ -145,6 +145,10 @@ _ALL = (
     ),
     *(_domain_tab(tab) for tab in TABS),
     Topic(
+        "domain-defaults", "Defaults for new domains", "Domains",
+        ("domain-defaults", "domain-defaults-existing"),
+    ),
+    Topic(
         "users", "Users", "Domains",
         ("users", "user", "users-new", "users-import", "users-delete", "online-users",
          "inactive-users", "impersonate", "domain-impersonate", "users-import-run",

@@ -10,6 +10,7 @@ from accounts.permissions import Verb
 from administration.errors import GoneSince
 from administration.rules.table import RULES, earlier, old_values, require, undoes
 from certificates.settings import ACME
+from domains import defaults
 from domains.singlerow import ALL, SingleRow
 from events import audit
 from events.models import AuditEntry
@@ -19,6 +20,7 @@ from spool import gateways
 from spool.models import Gateway
 
 NETWORK, GATEWAY = "operations.relaynetwork", "spool.gateway"
+DEFAULTS = "domains.domaindefaults"
 
 assert ACME.name in ALL  # importing the rooms is what fills the table
 
@@ -33,6 +35,23 @@ def _settings(row: SingleRow[Any], entry: AuditEntry, by: User | None) -> bool:
 
 for _row in ALL.values():
     RULES[_row.model._meta.label_lower, f"changed {_row.name} settings"] = partial(_settings, _row)
+
+
+@undoes(DEFAULTS, "changed domain defaults")
+def changed_defaults(entry: AuditEntry, by: User | None) -> bool:
+    require(by, Verb.MANAGE_SERVER)
+    current = {
+        f"{part}.{name}": audit.plain(value)
+        for part, values in defaults.current().items()
+        for name, value in values.items()
+    }
+    values: dict[str, dict[str, Any]] = {}
+    for field, old in earlier(entry, current).items():
+        part, _, name = field.partition(".")
+        values.setdefault(part, {})[name] = old
+    if values:
+        defaults.change(values=values, by=by)
+    return bool(values)
 
 
 @undoes(NETWORK, "added relay network")

@@ -24,9 +24,9 @@ from api.fields import Choice, In, Out, Switch, Text, Words
 from api.schema import page_of
 from api.shapes import DomainOut, DomainRowOut, OptionsIn, TabsIn
 from api.v1.jobs import JobOut, job_shown
+from domains.checking import OPTIONS
 from domains.errors import Problem, ValuesRefused
 from domains.models import TABS, Domain
-from domains.services import OPTIONS
 from jobs import services as job_services
 
 TAB_VERBS = {tab: Verb(f"change_{tab}") for tab in TABS}

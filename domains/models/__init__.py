@@ -1,5 +1,6 @@
 """The domain and one model for each tab of its page."""
 
+from domains.models.defaults import DomainDefaults
 from domains.models.domain import Domain, DomainAlias, HostedName
 from domains.models.eventtypes import DomainEventTypes
 from domains.models.features import DomainFeatures
@@ -25,6 +26,7 @@ __all__ = [
     "TABS",
     "Domain",
     "DomainAlias",
+    "DomainDefaults",
     "DomainEventTypes",
     "DomainFeatures",
     "DomainLimits",

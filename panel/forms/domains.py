@@ -14,6 +14,7 @@ from accounts.models import User
 from accounts.permissions import Verb
 from accounts.services import NewUser
 from accounts.settings import LONGEST_PASSWORD
+from domains import defaults
 from domains.models import TABS, Domain
 from domains.values import settable_fields
 from operations.addresses import own_addresses
@@ -97,7 +98,7 @@ class NewOptionsForm(PanelForm):
         super().__init__(*args, **kwargs)
         fields: dict[str, forms.Field] = {
             **_administrator_fields(is_required=True),
-            "listen_ip": ListenField(None),
+            "listen_ip": ListenField(self.initial.get("listen_ip")),
             **of_model(Domain, OPTIONS[1:]),
             "folder_path": forms.CharField(
                 label="Folder",
@@ -188,11 +189,13 @@ def tab_form(tab: str) -> type[PanelForm]:
 
 
 def for_new(data: Any, *, only: Collection[str] = tuple(TABS)) -> TabbedForm:
-    """`only`: the tabs besides the options; what the others hold is the default."""
-    tabs = [FormTab("options", "Options", NewOptionsForm(data, prefix="options"))]
-    for tab, model in TABS.items():
+    """`only`: the tabs besides the options; what the others hold is the default (D-027)."""
+    begins_with = defaults.current()
+    options = NewOptionsForm(data, prefix="options", initial=begins_with["options"])
+    tabs = [FormTab("options", "Options", options)]
+    for tab in TABS:
         if tab in only:
-            tabs.append(_tab(tab, data, values_of(model(), settable_fields(model))))
+            tabs.append(tab_of(tab, data, begins_with[tab]))
     return TabbedForm(tabs)
 
 
@@ -202,10 +205,11 @@ def for_editing(domain: Domain, data: Any, *, by: User, version: int) -> TabbedF
     tabs = [FormTab("options", "Options", form, "panel/domains/options.html")]
     for tab, model in TABS.items():
         row = getattr(domain, model._meta.model_name or "")
-        tabs.append(_tab(tab, data, values_of(row, settable_fields(model))))
+        tabs.append(tab_of(tab, data, values_of(row, settable_fields(model))))
     return TabbedForm(tabs, version=version)
 
 
-def _tab(tab: str, data: Any, initial: Any) -> FormTab:
+def tab_of(tab: str, data: Any, initial: Any) -> FormTab:
+    """One tab; `initial` are the values of its row."""
     form = tab_form(tab)(data, prefix=tab, initial=initial)
     return FormTab(tab, LABELS.get(tab, tab.capitalize()), form, intro=INTROS[tab])

@@ -12,6 +12,7 @@ from django.urls import path
 
 from accounts import selectors as account_selectors
 from accounts.models import Role, User
+from administration import selectors as administration_selectors
 from jobs import selectors, services
 from jobs.errors import JobOver
 from jobs.kinds import title_of
@@ -69,8 +70,11 @@ def show(request: HttpRequest, job_id: int) -> HttpResponse:
     actor = actor_of(request)
     row = selectors.job(job_id, of_domains=_domains(actor))
     _dress(row)
+    entries = administration_selectors.audit_for(actor).filter(operation=f"job-{row.pk}")
     context = {
         "row": row,
+        # The page of the operation, which has the way back.
+        "entry": entries.order_by("pk").first() if row.has_ended else None,
         "result": json.dumps(row.result, indent=1, ensure_ascii=False) if row.result else "",
         # It may name files and hosts of the server.
         "error": row.error if actor.role == Role.SYSTEM_ADMINISTRATOR else "",

@@ -27,6 +27,12 @@ PAGES = [
          (1,)),
     Page("panel:domain-wizard",     "login    403  403         403   200            200      200",
          (1,), post={}),
+    Page("panel:domain-defaults",   "login    403  403         403   403            403      200"),
+    Page("panel:domain-defaults",   "login    403  403         403   403            403      200",
+         post={}),
+    Page("panel:domain-defaults-existing", "login 403 403      403   403            403      200"),
+    Page("panel:domain-defaults-existing", "login 403 403      403   403            403      200",
+         post={"fields_chosen": "limits.users"}),
     Page("panel:domain-opened",     "login    403  403         403   404            200      200",
          ("own.example",)),
 ]  # fmt: skip
