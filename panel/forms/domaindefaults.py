@@ -121,7 +121,7 @@ class PropagateForm(PanelForm):
         for part, values in self._current.items():
             yield ChoiceGroup(
                 part,
-                domain_forms.LABELS.get(part, part.capitalize()),
+                part_label(part),
                 [
                     Choice(
                         name=f"{part}.{name}",
@@ -133,6 +133,10 @@ class PropagateForm(PanelForm):
                     for name, value in values.items()
                 ],
             )
+
+
+def part_label(part: str) -> str:
+    return domain_forms.LABELS.get(part, part.capitalize())
 
 
 def label_of(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -95,11 +96,11 @@ def _start(
     return redirect("panel:job", job.pk)
 
 
-def _changes(changes: dict[str, tuple[Any, Any]]) -> Any:
+def _changes(changes: dict[str, tuple[Any, Any]]) -> Iterator[tuple[str, str, str]]:
+    """Label, old and new in words."""
     for name, (old, new) in changes.items():
         part, _, field = name.partition(".")
-        where = forms.domain_forms.LABELS.get(part, part.capitalize())
-        words = f"{where}: {forms.label_of(field)}"
+        words = f"{forms.part_label(part)}: {forms.label_of(field)}"
         yield words, forms.in_words(field, old), forms.in_words(field, new)
 
 
