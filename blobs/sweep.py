@@ -14,6 +14,7 @@ from pathlib import Path
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, transaction
 from django.db.models import F, Sum
 
+from blobs import keeping
 from blobs.errors import StoreError
 from blobs.holding import held
 from blobs.ids import first_id_at
@@ -102,7 +103,14 @@ def remove_emptied(*, before: datetime, swept: Swept) -> None:
     """Unlink segments that have been empty since `before`, then delete their rows.
 
     In this order a crash between leaves a row without a file, which the next run deletes.
+    While a backup is made nothing is removed: a later run does it.
     """
+    with keeping.removing() as may_remove:
+        if may_remove:
+            _remove_emptied(before, swept)
+
+
+def _remove_emptied(before: datetime, swept: Swept) -> None:
     for segment in Segment.objects.filter(emptied_at__lte=before).select_related("area"):
         if _repair_live_bytes(segment):
             continue

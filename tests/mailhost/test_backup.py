@@ -1,0 +1,202 @@
+"""A server is copied while it runs, and what was copied reads all of its mail (X-032)."""
+
+from __future__ import annotations
+
+import imaplib
+import json
+import os
+import smtplib
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+import yaml
+from django.conf import LazySettings
+
+from blobs import keeping, sweep
+from blobs.models import Area, Segment
+from clock.moments import utc_now
+from mailhost.backup import restoring, taking
+from mailhost.backup.contents import BackupError
+from mailhost.backup.files import Copied
+from tests import databases
+from tests.running import RunningServer
+
+PASSWORD = "correct horse battery"
+BEFORE, LARGE = 12, 300_000
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Iterator[RunningServer]:
+    """A server with mail, part of it waiting for another server that takes none."""
+    with databases.fresh(os.environ.get("MAILHOST_DATABASE_URL")) as url:
+        server = RunningServer(
+            tmp_path / "old", database_url=url, failed_login_ms=20, outgoing_port=9,
+            dns_servers="127.0.0.1:9", domain_roots=str(tmp_path / "elsewhere"),
+        )  # fmt: skip
+        server.start()
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Iterator[RunningServer]:
+    """One that was never started."""
+    with databases.fresh(os.environ.get("MAILHOST_DATABASE_URL")) as url:
+        roots = str(tmp_path / "elsewhere")
+        server = RunningServer(tmp_path / "new", database_url=url, domain_roots=roots)
+        yield server
+        if server.process is not None:
+            server.stop()
+
+
+def fill(server: RunningServer, tmp_path: Path) -> None:
+    users = [{"username": "alice", "password": PASSWORD}]
+    site = {
+        "domains": [
+            {"name": "own.example", "admin": {"username": "admin", "password": PASSWORD},
+             "users": users},
+            {"name": "far.example", "admin": {"username": "admin", "password": PASSWORD},
+             "users": users, "folder_path": str(tmp_path / "elsewhere" / "far")},
+        ],
+        "gateways": [{"name": "smart", "host": "192.0.2.25", "username": "me", "password": "s3cret",
+                      "domains": ["by-gateway.example"]}],
+    }  # fmt: skip
+    server.manage("apply", "-", text=yaml.safe_dump(site))
+
+
+@contextmanager
+def sending(server: RunningServer) -> Iterator[Callable[..., None]]:
+    """A session of alice's: `send(subject, recipient)` returns when the message is accepted."""
+    with smtplib.SMTP("127.0.0.1", server.port("submission"), timeout=30) as smtp:
+        smtp.starttls()
+        smtp.login("alice@own.example", PASSWORD)
+
+        def send(subject: str, recipient: str, size_bytes: int = 200) -> None:
+            body = ("x" * 76 + "\r\n") * (size_bytes // 78)
+            message = f"From: alice@own.example\r\nSubject: {subject}\r\n\r\n{body}"
+            smtp.sendmail("alice@own.example", [recipient], message)
+
+        yield send
+
+
+def subjects(server: RunningServer, login: str) -> tuple[set[str], int]:
+    """The subjects in the Inbox, each message read whole, and its UIDVALIDITY."""
+    with imaplib.IMAP4("127.0.0.1", server.port("imap"), timeout=30) as client:
+        client.starttls()
+        client.login(login, PASSWORD)
+        client.select("INBOX")
+        validity = int(client.response("UIDVALIDITY")[1][0])  # type: ignore[arg-type]
+        _, parts = client.fetch("1:*", "(BODY.PEEK[])")
+        whole = [part[1] for part in parts if isinstance(part, tuple)]
+    found = {
+        line.removeprefix(b"Subject: ").decode()
+        for message in whole
+        for line in message.split(b"\r\n")
+        if line.startswith(b"Subject: ")
+    }
+    return found, validity
+
+
+@pytest.mark.spec("X-032")
+def test_all_mail_of_a_running_server_is_read_from_its_backup(
+    old: RunningServer, new: RunningServer, tmp_path: Path
+) -> None:
+    fill(old, tmp_path)
+    stop, is_going_on = threading.Event(), threading.Event()
+    with sending(old) as send:
+        for number in range(BEFORE):
+            domain = "far" if number % 2 else "own"
+            size_bytes = LARGE if number < 4 else 200
+            send(f"before {number}", f"alice@{domain}.example", size_bytes)
+        send("waits", "somebody@elsewhere.example")
+
+        def go_on() -> None:
+            for number in count():
+                if stop.is_set():
+                    return
+                send(f"meanwhile {number}", "alice@own.example")
+                is_going_on.set()
+
+        writer = threading.Thread(target=go_on)
+        writer.start()
+        try:
+            assert is_going_on.wait(30)
+            made = json.loads(old.manage("backup", str(tmp_path / "backup"), "--json"))
+        finally:
+            stop.set()
+            writer.join()
+    assert made["size_bytes"] > 4 * LARGE and made["files"] > 5
+    before_own, validity = subjects(old, "alice@own.example")
+    # The folder of that domain lies outside of the data: it must be free for the other server.
+    assert old.stop() == 0
+    (tmp_path / "elsewhere" / "far").rename(tmp_path / "gone")
+
+    done = json.loads(new.manage("restore", str(tmp_path / "backup"), "--json"))
+    assert done["held"] == 1
+    new.start()
+    own, restored_validity = subjects(new, "alice@own.example")
+    far, _ = subjects(new, "alice@far.example")
+    assert {f"before {n}" for n in range(0, BEFORE, 2)} <= own <= before_own
+    assert far == {f"before {n}" for n in range(1, BEFORE, 2)}
+    assert restored_validity > validity
+    with sending(new) as send:
+        send("after", "alice@own.example")
+    assert "after" in subjects(new, "alice@own.example")[0]
+    # Sealed by the server's key, which came along.
+    assert "password: s3cret" in new.manage("snapshot", "--secrets")
+
+
+@pytest.fixture
+def data(tmp_path: Path, settings: LazySettings) -> Path:
+    """A data folder as a first command has made it."""
+    settings.MAILHOST_DATA = tmp_path / "data"
+    (settings.MAILHOST_DATA / "keys").mkdir(parents=True)
+    (settings.MAILHOST_DATA / "keys" / "server.key").write_text("key")
+    return Path(settings.MAILHOST_DATA)
+
+
+def test_a_backup_goes_into_a_new_folder_outside_of_the_data(data: Path, tmp_path: Path) -> None:
+    for folder, words in (
+        (tmp_path, "in the server's own data, or they in it"),
+        (data / "spool" / "copy", "own data"),
+        (data.parent / "there", "is there already"),
+    ):
+        (tmp_path / "there").mkdir(exist_ok=True)
+        with pytest.raises(BackupError, match=words):
+            taking.take(folder, now=utc_now())
+    assert not (data / "spool").exists() and (tmp_path / "there").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_backup_that_fails_leaves_no_folder_and_an_unfinished_one_is_none(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Copied, "copy", full)
+    with pytest.raises(BackupError, match="No space left"):
+        taking.take(tmp_path / "backup", now=utc_now())
+    assert not (tmp_path / "backup").exists()
+    (tmp_path / "backup").mkdir()
+    with pytest.raises(BackupError, match="is no backup, or one that was not finished"):
+        restoring.restore(tmp_path / "backup", now=utc_now())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_segments_stay_while_a_backup_is_made(data: Path) -> None:
+    area = Area.objects.create(name="kept", path="kept", kind=Area.Kind.DOMAIN)
+    area.directory.mkdir()
+    then = utc_now() - timedelta(hours=1)
+    segment = Segment.objects.create(area=area, sealed_at=then, emptied_at=then)
+    segment.path.write_bytes(b"")
+    with keeping.all_kept(), keeping.all_kept():
+        sweep.sweep(now=utc_now())
+        assert segment.path.exists()
+    sweep.sweep(now=utc_now())
+    assert not segment.path.exists() and not Segment.objects.filter(pk=segment.pk).exists()
