@@ -41,15 +41,18 @@ def months_before(moment: datetime, months: int) -> datetime:
 
 
 def inactive_for(actor: User, period: Period, *, now: datetime) -> QuerySet[User]:
-    """Mailbox users in sight without activity, each with `last_active_at` and `last_service`.
+    """Mailbox users in sight without activity."""
+    return inactive(users_for(actor).filter(domain__isnull=False), period, now=now)
+
+
+def inactive(users: QuerySet[User], period: Period, *, now: datetime) -> QuerySet[User]:
+    """Those of `users` without activity, each with `last_active_at` and `last_service`.
 
     Activity is the last successful login by any service; of who never came the creation counts.
     """
     before = inactive_since(period, now=now)
     return (
-        users_for(actor)
-        .filter(domain__isnull=False)
-        .filter(
+        users.filter(
             Q(last_activity__at__lt=before) | Q(last_activity__isnull=True, created_at__lt=before)
         )
         .annotate(

@@ -18,6 +18,7 @@ from listeners import activation, traffic
 from listeners.gate import Gate, Refusal, plain_address
 from listeners.tls import Certificates
 from logbook.taps import Tap
+from operations.tally import TALLY
 
 log = structlog.get_logger(__name__)
 
@@ -86,6 +87,7 @@ class Visit:
             self.listener.gate.leave_user(self.account_id)
         self.account_id, self.domain_id = account_id, domain_id
         self.logged_in_at = utc_now()
+        TALLY.logged_in(self.listener.name, account_id=account_id, domain_id=domain_id)
         traffic.logged_in(self)
         return True
 
@@ -377,6 +379,8 @@ def _admit(
     listener.visits.add(visit)
     listener.entered += 1
     visit.is_probe = peer[1] in listener.own_probes
+    if not visit.is_probe:
+        TALLY.connected(listener.name)
     traffic.began(visit)
     return visit
 

@@ -19,6 +19,7 @@ from listeners.base import Listener, Visit
 from listeners.gate import plain_address
 from operations import connections
 from operations.connections import Changes, OpenConnection
+from operations.tally import TALLY
 from spool.agents import openconnections
 from spool.agents.openconnections import OutboundConnection
 from switchboard.subscribe import Switchboard
@@ -97,6 +98,7 @@ class Registry:
             opened=opened,
             changed=changed,
             closed=closed,
+            tallied=TALLY.take(),
         )
         is_known = await process_committer().commit(changes)
         self._told = described if is_known else {}

@@ -152,6 +152,7 @@ ROOMS = [
     "administration",
     "zones",
     "messaging",
+    "reports",
     "transport",
     "listeners",
     "api",

@@ -15,6 +15,7 @@ from operations.logs import LOGS
 from operations.models import (
     AbuseCount,
     AbuseRule,
+    ActivityHour,
     BlacklistEntry,
     Block,
     Connection,
@@ -161,3 +162,9 @@ class BlacklistEntryAdmin(ListedNetworkAdmin):
 @admin.register(WhitelistEntry)
 class WhitelistEntryAdmin(ListedNetworkAdmin):
     fields = ("network", "services", "note", "skips_greylisting")
+
+
+@admin.register(ActivityHour)
+class ActivityHourAdmin(ReadOnlyAdmin):
+    list_display = ("hour", "service", "domain_id", "account_id", "connections", "logins")
+    list_filter = ("service",)

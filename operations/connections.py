@@ -14,7 +14,9 @@ from blobs.committer import Job
 from clock.moments import to_micros, utc_now
 from events import audit
 from events.audit import Actor
+from operations import tally
 from operations.models import Connection, Process
+from operations.tally import Came
 from switchboard.publish import publish_on_commit
 from switchboard.topics import Topic
 
@@ -81,6 +83,7 @@ class Changes(Job):
     opened: Sequence[OpenConnection] = field(default_factory=list)
     changed: Sequence[OpenConnection] = field(default_factory=list)
     closed: Sequence[int] = field(default_factory=list)
+    tallied: Sequence[tuple[Came, int, int]] = field(default_factory=list)
 
     @staticmethod
     def write_rows(jobs: Sequence[Changes], cursor: Any) -> None:
@@ -88,6 +91,7 @@ class Changes(Job):
             job.result = job._write(cursor)
 
     def _write(self, cursor: Any) -> bool:
+        tally.write(cursor, self.tallied, now=self.now)
         now = to_micros(self.now)
         cursor.execute(_LIVES, (now, self.process_id))
         if not cursor.rowcount:

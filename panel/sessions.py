@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from accounts import secondfactor, websessions
 from accounts.models import User
 from clock.moments import from_micros, to_micros, utc_now
+from operations import tally
 from panel.access import client_address
 
 # Keys of what a session holds.
@@ -39,12 +40,14 @@ def log_in(request: HttpRequest, user: User, *, by_second_factor: bool) -> None:
     if by_second_factor:
         prove(request)
     request.session.save()
+    now = utc_now()
+    tally.web_login(user.pk, user.domain_id, now=now)
     websessions.begin(
         user=user,
         session_key=request.session.session_key or "",
         client_address=client_address(request),
         program=request.headers.get("User-Agent", ""),
-        now=utc_now(),
+        now=now,
     )
 
 

@@ -9,6 +9,7 @@ from operations.models.abuse import (
     Kind,
     WhitelistEntry,
 )
+from operations.models.activity import ActivityHour
 from operations.models.connections import Connection, Process
 from operations.models.listeners import ListenerSettings, RelayNetwork, ResolverSettings
 from operations.models.logs import LogSettings, Transcript
@@ -18,6 +19,7 @@ __all__ = [
     "AbuseCount",
     "AbuseRule",
     "Action",
+    "ActivityHour",
     "ActualState",
     "BlacklistEntry",
     "Block",

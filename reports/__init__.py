@@ -1,0 +1,1 @@
+"""Statistics, the reports made of them, and reports that are mailed."""

@@ -1,0 +1,82 @@
+"""Who may see which report, and making it for him (R-010, R-015, R-021, M-036)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from accounts import permissions, selectors
+from accounts.errors import NotPermitted
+from accounts.inactivity import Period
+from accounts.models import Role, User
+from accounts.permissions import Verb
+from domains.models import Domain
+from reports import making
+from reports.kinds import BUILDERS, Scope, Wanted, of_scope, scope_of
+from reports.models import Kind
+from reports.series import Days
+from reports.tables import Report
+
+__all__ = ["account_for", "domain_for", "make", "make_for", "making", "open_to"]
+
+PROVIDERS = (Role.SYSTEM_ADMINISTRATOR, Role.RESELLER)
+
+
+def open_to(actor: User) -> list[Kind]:
+    """The kinds that the actor's role includes, whatever is switched on."""
+    scopes = {
+        Role.SYSTEM_ADMINISTRATOR: (Scope.SYSTEM, Scope.DOMAIN, Scope.USER),
+        Role.RESELLER: (Scope.DOMAIN, Scope.USER),
+        Role.DOMAIN_ADMINISTRATOR: (Scope.DOMAIN, Scope.USER),
+        Role.USER: (Scope.USER,),
+    }[Role(actor.role)]
+    return [kind for scope in scopes for kind in of_scope(scope)]
+
+
+def domain_for(actor: User, name: str) -> Domain:
+    """Raises DomainUnknown; FeatureOff for the domain's own people if it is off (D-067)."""
+    domain = selectors.domain_for(actor, name)
+    if actor.role not in PROVIDERS:
+        permissions.require_feature(domain, "domain_reports")
+    return domain
+
+
+def account_for(actor: User, address: str) -> User:
+    """Raises UserUnknown; FeatureOff for a user himself if it is off (D-078)."""
+    if actor.domain is not None and address in ("", str(actor)):
+        permissions.require_feature(actor.domain, "user_reports")
+        return actor
+    if actor.role == Role.USER:
+        raise NotPermitted(Verb.VIEW)
+    user = selectors.user_for(actor, address)
+    if actor.role == Role.DOMAIN_ADMINISTRATOR and user.domain is not None:
+        permissions.require_feature(user.domain, "user_reports")
+    return user
+
+
+def make_for(
+    actor: User,
+    kind: Kind,
+    *,
+    days: Days,
+    now: datetime,
+    domain: str = "",
+    address: str = "",
+    inactive: Period = Period.DAYS_90,
+) -> Report:
+    """The report, if the actor may see it. Raises DomainUnknown, UserUnknown, NotPermitted,
+    FeatureOff."""
+    if kind not in open_to(actor) or not actor.is_active:
+        raise NotPermitted(Verb.VIEW)
+    wanted = Wanted(days, now, inactive=inactive)
+    match scope_of(kind):
+        case Scope.DOMAIN:
+            name = domain or (actor.domain.name if actor.domain else "")
+            wanted = Wanted(days, now, domain_for(actor, name), inactive=inactive)
+        case Scope.USER:
+            wanted = Wanted(days, now, account=account_for(actor, address))
+    return BUILDERS[kind](wanted)
+
+
+def make(kind: Kind, wanted: Wanted) -> Report:
+    """Whoever asks: for the server's operator."""
+    return BUILDERS[kind](wanted)
