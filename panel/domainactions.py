@@ -47,6 +47,7 @@ ACTIONS = (
     Action("Disk space", "hard-drive", "panel:domain-disk"),
     Action("DNS records", "network", "panel:dns"),
     Action("Limits in force", "chart-line", "panel:domain-limits"),
+    Action("Reports", "chart-line", "panel:domain-reports"),
     Action("Owner", "user-cog", "panel:domain-owner"),
     Action("Reload domain", "refresh-cw", "panel:domain-reload", starts_group=True),
     Action("Rename domain", "text-cursor-input", "panel:domain-rename"),

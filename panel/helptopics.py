@@ -177,7 +177,8 @@ _ALL = (
     Topic("archive", "The message archive", "Mail", ("archive", "domain-archive")),
     Topic(
         "reports", "Reports", "Reports",
-        ("traffic", "disk-usage", "domain-disk", "domain-reports", "my-report"),
+        ("traffic", "disk-usage", "domain-disk", "domain-reports",
+         "domain-report", "system-reports", "system-report", "my-report"),
     ),
     Topic("audit", "The audit trail", "Reports", ("audit", "domain-audit")),
     Topic("jobs", "Background jobs", "Reports", ("jobs", "job")),

@@ -99,6 +99,10 @@ MENU = (
             Entry("DNS", "network", "panel:dns", of_domain=True),
             Entry("Disk space", "hard-drive", "panel:domain-disk", of_domain=True),
             Entry("Limits", "chart-line", "panel:domain-limits", of_domain=True),
+            Entry(
+                "Reports", "chart-line", "panel:domain-reports", of_domain=True,
+                feature="domain_reports",
+            ),
             Entry("Audit trail", "history", "panel:domain-audit", of_domain=True),
         ),
     ),
@@ -106,6 +110,7 @@ MENU = (
         "Reports",
         (
             Entry("Traffic", "chart-line", "panel:traffic"),
+            Entry("Server reports", "chart-line", "panel:system-reports"),
             Entry("Disk usage", "hard-drive", "panel:disk-usage"),
             Entry("My report", "chart-pie", "panel:my-report"),
             Entry("Message trace", "route", "panel:trace"),

@@ -14,6 +14,7 @@ from jobs.errors import JobUnknown
 from messaging.errors import SendingUnknown
 from operations import errors as of_operations
 from operations.transcripts import TranscriptUnknown
+from reports.errors import ReportUnknown, ScheduleUnknown
 from spool import errors as of_spool
 
 # What one may not see answers as if it were not there: 404.
@@ -27,6 +28,8 @@ OUT_OF_SIGHT = (
     TranscriptUnknown,
     of_spool.MessageUnknown,
     SendingUnknown,
+    ReportUnknown,
+    ScheduleUnknown,
 )
 # What one sees but may not do: 403.
 FORBIDDEN = (of_accounts.NotPermitted, of_accounts.FeatureOff)

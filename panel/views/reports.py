@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import path
@@ -17,28 +15,17 @@ from accounts.models import Role, User
 from clock.moments import utc_now
 from domains.models import Domain
 from mailboxes import spacereport
-from panel import charts, csvfiles
+from panel import charts, csvfiles, reportpage
 from panel.access import ADMINISTRATORS, OF_DOMAINS, PROVIDERS, actor_of, opens_for
 from panel.lists import Column, Listing
+from reports import asking
+from reports.models import Kind
+from reports.series import Days
 from spool import traffic as ledger_traffic
-from spool.traffic import LONGEST_DAYS, Span
+from spool.traffic import Span
 
 MEGABYTE = 1024 * 1024
-USUAL_DAYS = 30
-RANGES = ((1, "Today"), (7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "A year"))
 NAMES = ("accepted", "delivered", "relayed", "bounced", "expired", "discarded", "deleted")
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Whole days, UTC, both included."""
-
-    first: date
-    last: date
-
-    @property
-    def days(self) -> int:
-        return (self.last - self.first).days + 1
 
 
 @opens_for(ADMINISTRATORS)
@@ -46,9 +33,9 @@ def traffic(request: HttpRequest) -> HttpResponseBase:
     """System administrators see everything; others their domains; all may choose one."""
     actor = actor_of(request)
     chosen, domains = _scope(actor, request.GET.get("domain", ""))
-    over = _range(request)
+    over = reportpage.days_in(request)
     spans = ledger_traffic.by_time(over.first, over.last, domains=domains)
-    is_by_hour = over.days <= ledger_traffic.DAYS_BY_HOUR
+    is_by_hour = over.count <= ledger_traffic.DAYS_BY_HOUR
     if request.GET.get("format") == "csv":
         heads = ["Time (UTC)", *(name.capitalize() for name in NAMES)]
         rows = ([span.starts_at, *(getattr(span, name) for name in NAMES)] for span in spans)
@@ -60,7 +47,7 @@ def traffic(request: HttpRequest) -> HttpResponseBase:
         "chart": _chart(spans, "%Y-%m-%d %H:%M" if is_by_hour else "%Y-%m-%d"),
         "is_by_hour": is_by_hour,
         "range": over,
-        "ranges": RANGES,
+        "ranges": reportpage.RANGES,
         "today": utc_now().date(),
         "chosen": chosen,
         "top": _top(actor, over, domains) if chosen is None else [],
@@ -89,16 +76,21 @@ def disk_usage(request: HttpRequest) -> HttpResponseBase:
 
 
 @opens_for(OF_DOMAINS)
-def my_report(request: HttpRequest) -> HttpResponse:
-    """A user's own figures (R-015)."""
+def my_report(request: HttpRequest) -> HttpResponseBase:
+    """A user's own figures (R-015, D-078)."""
     actor = actor_of(request)
-    assert actor.domain is not None, "the roles have a domain"
-    permissions.require_feature(actor.domain, "user_reports")
+    is_file = request.GET.get("format") == "csv"
+    is_folders = is_file and request.GET.get("kind") == Kind.USER_FOLDERS
+    kind = Kind.USER_FOLDERS if is_folders else Kind.USER_ACTIVITY
+    report = asking.make_for(actor, kind, days=reportpage.days_in(request), now=utc_now())
+    if is_file:
+        return reportpage.as_file(report)
     user = spacereport.users(User.objects.filter(pk=actor.pk)).select_related("last_activity").get()
     context = {
         "user": user,
         "folders": spacereport.folders(actor),
         "last": getattr(user, "last_activity", None),
+        **reportpage.context(request, report),
     }
     return render(request, "panel/reports/mine.html", context)
 
@@ -122,23 +114,7 @@ def _require(actor: User, domain: Domain, feature: str) -> None:
         permissions.require_feature(domain, feature)
 
 
-def _range(request: HttpRequest) -> Range:
-    """As chosen; what makes no sense becomes the usual one."""
-    today = utc_now().date()
-    days = request.GET.get("days", "")
-    if days in {str(count) for count, _ in RANGES}:
-        return Range(today - timedelta(days=int(days) - 1), today)
-    try:
-        first = date.fromisoformat(request.GET.get("from", ""))
-        last = date.fromisoformat(request.GET.get("to", ""))
-    except ValueError:
-        return Range(today - timedelta(days=USUAL_DAYS - 1), today)
-    if not date(2000, 1, 1) <= first <= last <= today + timedelta(days=1):
-        return Range(today - timedelta(days=USUAL_DAYS - 1), today)
-    return Range(max(first, last - timedelta(days=LONGEST_DAYS - 1)), last)
-
-
-def _top(actor: User, over: Range, domains: Sequence[int] | None) -> list[tuple[str, Any]]:
+def _top(actor: User, over: Days, domains: Sequence[int] | None) -> list[tuple[str, Any]]:
     rows = ledger_traffic.by_domain(over.first, over.last, domains=domains, most=20)
     keys = [row.domain_id for row in rows]
     names = dict(selectors.domains_for(actor).filter(pk__in=keys).values_list("pk", "name"))

@@ -7,6 +7,11 @@ OWN = ("own.example",)
 # Columns: anonymous, user, other_admin, admin, other_reseller, reseller, root.
 PAGES = [
     Page("panel:domain-disk",           "login 403 404 200 404 200 200", OWN),
+    Page("panel:domain-reports",        "login 403 404 200 404 200 200", OWN),
+    Page("panel:domain-report",         "login 403 404 200 404 200 200",
+         (*OWN, "domain-users")),
+    Page("panel:domain-report",         "login 403 404 404 404 404 404",
+         (*OWN, "system-volume")),
     Page("panel:dns",                   "login 403 404 200 404 200 200", OWN),
     Page("panel:dns",                   "login 403 404 200 404 200 200", OWN, query="format=zone"),
     Page("panel:dns",                   "login 403 404 302 404 302 302", OWN, post={}),
