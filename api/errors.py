@@ -21,6 +21,7 @@ from domains.errors import Problem, Refused, ValuesRefused
 from domains.localparts import LocalPartMalformed
 from jobs import errors as of_jobs
 from operations import errors as of_operations
+from reports.errors import ReportUnknown
 from spool.errors import MessageUnknown
 from spool.selection import NothingSelected
 from spool.services import PriorityOutOfRange
@@ -110,6 +111,7 @@ KINDS: dict[type[Exception], Kind] = {
     of_accounts.UserUnknown: NOT_FOUND,
     of_accounts.AliasUnknown: NOT_FOUND,
     of_jobs.JobUnknown: NOT_FOUND,
+    ReportUnknown: NOT_FOUND,
     MessageUnknown: NOT_FOUND,
     of_operations.ConnectionUnknown: NOT_FOUND,
     of_administration.EntryUnknown: NOT_FOUND,

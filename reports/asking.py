@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from accounts import permissions, selectors
-from accounts.errors import NotPermitted
+from accounts.errors import NotPermitted, UserUnknown
 from accounts.inactivity import Period
 from accounts.models import Role, User
 from accounts.permissions import Verb
+from domains import selectors as domain_selectors
+from domains.errors import DomainUnknown
 from domains.models import Domain
+from protocols.address import fold
 from reports import making
 from reports.kinds import BUILDERS, Scope, Wanted, of_scope, scope_of
 from reports.models import Kind
@@ -42,15 +45,28 @@ def domain_for(actor: User, name: str) -> Domain:
 
 def account_for(actor: User, address: str) -> User:
     """Raises UserUnknown; FeatureOff for a user himself if it is off (D-078)."""
-    if actor.domain is not None and address in ("", str(actor)):
+    if _is_self(actor, address):
+        assert actor.domain is not None, "nobody else is"
         permissions.require_feature(actor.domain, "user_reports")
         return actor
     if actor.role == Role.USER:
-        raise NotPermitted(Verb.VIEW)
+        raise UserUnknown(address)
     user = selectors.user_for(actor, address)
     if actor.role == Role.DOMAIN_ADMINISTRATOR and user.domain is not None:
         permissions.require_feature(user.domain, "user_reports")
     return user
+
+
+def _is_self(actor: User, address: str) -> bool:
+    """Whether the address, or none, is that of somebody with a mailbox himself."""
+    if actor.domain is None or not address:
+        return actor.domain is not None
+    local_part, _, name = address.rpartition("@")
+    try:
+        domain = domain_selectors.by_name(name)
+    except DomainUnknown:
+        return False
+    return domain.pk == actor.domain_id and fold(local_part) == actor.local_part
 
 
 def make_for(

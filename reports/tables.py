@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from reports.series import Days
 
@@ -83,6 +84,21 @@ class Report:
         ]  # fmt: skip
         return heads, (list(row) for row in self.rows)
 
+    def as_plain(self) -> dict[str, Any]:
+        """For JSON: moments as texts, bytes as they are."""
+        return {
+            "kind": str(self.kind),
+            "title": self.title,
+            "about": self.about,
+            "first": self.days.first.isoformat(),
+            "last": self.days.last.isoformat(),
+            "columns": [
+                {"key": one.key, "label": one.label, "unit": one.unit.value} for one in self.columns
+            ],
+            "rows": [[_plain(value) for value in row] for row in self.rows],
+            "is_cut": self.is_cut,
+        }
+
     def words(self, place: int, value: Cell) -> str:
         """One cell as people read it."""
         if value is None:
@@ -102,6 +118,10 @@ def size_in_words(size_bytes: int) -> str:
     if size_bytes < MEGABYTE:
         return f"{-(-size_bytes // 1024):,} KB"
     return f"{-(-size_bytes // MEGABYTE):,} MB"
+
+
+def _plain(value: Cell) -> str | int | None:
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _number(value: Cell) -> int:
