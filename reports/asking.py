@@ -19,7 +19,9 @@ from reports.models import Kind
 from reports.series import Days
 from reports.tables import Report
 
-__all__ = ["account_for", "domain_for", "make", "make_for", "making", "open_to"]
+__all__ = [
+    "PROVIDERS", "account_for", "domain_for", "make", "make_for", "making", "open_to", "wanted_for",
+]  # fmt: skip
 
 PROVIDERS = (Role.SYSTEM_ADMINISTRATOR, Role.RESELLER)
 
@@ -79,18 +81,36 @@ def make_for(
     address: str = "",
     inactive: Period = Period.DAYS_90,
 ) -> Report:
-    """The report, if the actor may see it. Raises DomainUnknown, UserUnknown, NotPermitted,
-    FeatureOff."""
+    """The report, if the actor may see it. Raises what `wanted_for` raises."""
+    wanted = wanted_for(
+        actor, kind, days=days, now=now, domain=domain, address=address, inactive=inactive
+    )
+    return make(kind, wanted)
+
+
+def wanted_for(
+    actor: User,
+    kind: Kind,
+    *,
+    days: Days,
+    now: datetime,
+    domain: str = "",
+    address: str = "",
+    inactive: Period = Period.DAYS_90,
+) -> Wanted:
+    """What the report is to be about; without `domain` and `address`: the actor's own.
+
+    Raises DomainUnknown, UserUnknown, NotPermitted, FeatureOff.
+    """
     if kind not in open_to(actor) or not actor.is_active:
         raise NotPermitted(Verb.VIEW)
-    wanted = Wanted(days, now, inactive=inactive)
     match scope_of(kind):
         case Scope.DOMAIN:
             name = domain or (actor.domain.name if actor.domain else "")
-            wanted = Wanted(days, now, domain_for(actor, name), inactive=inactive)
+            return Wanted(days, now, domain_for(actor, name), inactive=inactive)
         case Scope.USER:
-            wanted = Wanted(days, now, account=account_for(actor, address))
-    return BUILDERS[kind](wanted)
+            return Wanted(days, now, account=account_for(actor, address), inactive=inactive)
+    return Wanted(days, now, inactive=inactive)
 
 
 def make(kind: Kind, wanted: Wanted) -> Report:
