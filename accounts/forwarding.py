@@ -57,7 +57,7 @@ def change(*, row: ForwardingBan, note: str, by: Actor | None) -> ForwardingBan:
 @transaction.atomic
 def remove(*, row: ForwardingBan, by: Actor | None) -> None:
     """Forwards there go on."""
-    audit.record(by, "removed forwarding blacklist entry", row)
+    audit.record(by, "removed forwarding blacklist entry", row, {"note": (row.note, None)})
     row.delete()
     publish_on_commit(Topic.SETTINGS, 0, NOTE, durable=True)
 

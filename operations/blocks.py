@@ -81,7 +81,9 @@ def add(
 @transaction.atomic
 def lift(*, block: Block, by: Actor | None) -> None:
     """Let the party in at once; rules may block it again, from zero (M-056)."""
-    audit.record(by, "lifted block", block)
+    names = ("service", "until", "note")
+    kept = {name: (getattr(block, name), None) for name in names}
+    audit.record(by, "lifted block", block, kept)
     subject = block.network or str(block.account_id)
     AbuseCount.objects.filter(subject=subject).delete()
     block.delete()

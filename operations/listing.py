@@ -7,6 +7,7 @@ import io
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db import transaction
@@ -96,7 +97,8 @@ def change(*, row: Entry, values: Mapping[str, Any], by: Actor | None) -> Entry:
 
 @transaction.atomic
 def remove(*, row: Entry, by: Actor | None) -> None:
-    audit.record(by, f"removed {row._meta.verbose_name}", row)
+    kept = {name: (getattr(row, name), None) for name in _fields(type(row))}
+    audit.record(by, f"removed {row._meta.verbose_name}", row, kept)
     row.delete()
     _publish(row.network)
 
@@ -110,13 +112,14 @@ def import_csv(model: type[Entry], text: str, *, by: Actor | None) -> Imported:
     if len(text) > LONGEST_FILE_CHARACTERS:
         raise ValuesRefused((Problem("file", "is too large"),))
     forbidden = _Forbidden() if model is BlacklistEntry else None
+    now = utc_now()
     rows: dict[str, Entry] = {}
     problems = []
     for number, line in enumerate(csv.reader(io.StringIO(text)), start=1):
         if not line or not line[0].strip() or line[0].strip().lower() == COLUMNS[0]:
             continue
         try:
-            row = _read_line(model, line)
+            row = _read_line(model, line, now)
             if forbidden is not None:
                 forbidden.refuse(row.network)
         except Refused as error:
@@ -125,6 +128,19 @@ def import_csv(model: type[Entry], text: str, *, by: Actor | None) -> Imported:
             rows[row.network] = row
     added = _insert(model, list(rows.values()), by)
     return Imported(added, len(rows) - added, tuple(problems))
+
+
+@transaction.atomic
+def remove_imported(model: type[Entry], *, at: datetime, by: Actor | None) -> int:
+    """Take out what the import of that moment put in, as far as it stands there yet."""
+    rows = model._default_manager.filter(created_at=at)
+    row, count = rows.first(), rows.count()
+    if row is not None:
+        what = f"removed imported {model._meta.verbose_name_plural}"
+        audit.record(by, what, row, {"entries": (count, 0), "created_at": (at, None)})
+        rows.delete()
+        publish_on_commit(Topic.BLOCKS, 0, b"", durable=True)
+    return count
 
 
 def export_csv(model: type[Entry]) -> Iterator[str]:
@@ -177,9 +193,9 @@ class _Forbidden:
                 raise OwnNetwork(network, str(known))
 
 
-def _read_line(model: type[Entry], line: list[str]) -> Entry:
+def _read_line(model: type[Entry], line: list[str], now: datetime) -> Entry:
     cells = [*line, "", ""]
-    row = model(network=normal_network(cells[0]), created_at=utc_now())
+    row = model(network=normal_network(cells[0]), created_at=now)
     values = {"services": read_services(cells[1].split()), "note": cells[2].removeprefix("'")}
     replace(row, values, fields=_fields(model))
     return row
@@ -192,7 +208,10 @@ def _insert(model: type[Entry], rows: Sequence[Entry], by: Actor | None) -> int:
         rows_of.bulk_create(rows, batch_size=BATCH, ignore_conflicts=True)
         added = model._default_manager.count() - before
         if added:
-            changes = {"entries": (before, before + added)}
+            changes = {
+                "entries": (before, before + added),
+                "created_at": (None, rows[0].created_at),
+            }
             audit.record(by, f"imported {model._meta.verbose_name_plural}", rows[0], changes)
             publish_on_commit(Topic.BLOCKS, 0, b"", durable=True)
     return added

@@ -141,7 +141,8 @@ def change(*, rule: AbuseRule, values: Mapping[str, Any], by: Actor | None) -> A
 @transaction.atomic
 def delete(*, rule: AbuseRule, by: Actor | None) -> None:
     """Blocks that it made stay until their time is over."""
-    _finish(rule, "deleted abuse rule", {}, by)
+    kept = {name: (getattr(rule, name), None) for name in FIELDS}
+    _finish(rule, "deleted abuse rule", kept, by)
     rule.delete()
 
 

@@ -82,7 +82,9 @@ def change(
 def delete(*, gateway: Gateway, by: Actor | None) -> None:
     """Mail takes the next matching gateway, or goes out directly."""
     key = gateway.pk
-    audit.record(by, "deleted gateway", gateway)
+    kept = {name: getattr(gateway, name) for name in FIELDS} | scope_of(gateway)
+    kept |= {"password": bytes(gateway.password)} if gateway.password else {}
+    audit.record(by, "deleted gateway", gateway, {name: (old, None) for name, old in kept.items()})
     gateway.delete()
     publish_on_commit(Topic.ROUTES, key, durable=True)
 

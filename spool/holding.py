@@ -94,7 +94,7 @@ def remove_rule(*, rule: HoldRule, by: Actor | None, now: datetime) -> Done:
     """Nothing is caught any more, and what the rule holds is released."""
     rule_id = rule.pk
     with transaction.atomic():
-        audit.record(by, "removed hold rule", rule, {"reason": (rule.reason, "")})
+        audit.record(by, "removed hold rule", rule, _kept(rule))
         rule.delete()
         _tell()
     return release_caught(rule_id, by=by, now=now)
@@ -177,6 +177,14 @@ def _release(batch: Batch, recipient: SpooledRecipient) -> None:
     if recipient.claimed_by is None:
         recipient.state = State.RETRYING if recipient.attempts else State.QUEUED
         recipient.due_at = batch.now
+
+
+def _kept(rule: HoldRule) -> audit.Changes:
+    """All that makes the rule, so that it can be set again."""
+    names = ("sender", "recipient", "destination", "reason", "until")
+    values = {name: getattr(rule, name) for name in names}
+    values["domain"] = rule.domain.name if rule.domain else None
+    return {name: (value, None) for name, value in values.items()}
 
 
 def _checked_reason(reason: str) -> str:

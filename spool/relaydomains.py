@@ -67,7 +67,8 @@ def change(*, row: RelayDomain, values: Values, by: Actor | None) -> RelayDomain
 def remove(*, row: RelayDomain, by: Actor | None) -> None:
     """No mail is taken for it any more; what waits goes to its MX."""
     key = row.pk
-    audit.record(by, "removed relay domain", row)
+    kept = {name: (getattr(row, name), None) for name in FIELDS}
+    audit.record(by, "removed relay domain", row, kept)
     row.delete()
     publish_on_commit(Topic.ROUTES, key, durable=True)
 

@@ -40,7 +40,8 @@ def remove_override(*, destination: str, by: Actor | None) -> None:
     row = TlsPolicyOverride.objects.select_for_update().filter(destination=name).first()
     if row is None:
         raise OverrideUnknown(name)
-    audit.record(by, "removed TLS policy override", row)
+    kept = {"level": (row.level, None), "note": (row.note, None)}
+    audit.record(by, "removed TLS policy override", row, kept)
     row.delete()
     _tell()
 

@@ -70,9 +70,11 @@ def change_policy(
 @transaction.atomic
 def reset_policy(*, domain: Domain, by: Actor | None) -> None:
     """Serve the standard policy again."""
-    deleted, _ = PublishedPolicy.objects.filter(domain=domain).delete()
-    if deleted:
-        audit.record(by, "reset MTA-STS policy", domain)
+    row = PublishedPolicy.objects.filter(domain=domain).first()
+    if row is not None:
+        kept = {name: (getattr(row, name), None) for name in FIELDS}
+        audit.record(by, "reset MTA-STS policy", domain, kept)
+        row.delete()
 
 
 def _names(text: str) -> list[str]:

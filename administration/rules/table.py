@@ -35,7 +35,9 @@ NO_WAY_BACK = {
     ("accounts.user", "removed app password"): (
         "app passwords are not kept, so it cannot be made valid again: add a new one"
     ),
-    ("spool.gateway", "deleted gateway"): "the gateway's password is not kept: add it anew",
+    ("spool.spoolchange", "undid a change in the spool"): "do what was undone once more instead",
+    ("operations.blacklistentry", "removed imported blacklist entries"): "import the file again",
+    ("operations.whitelistentry", "removed imported whitelist entries"): "import the file again",
 }
 
 
@@ -83,6 +85,14 @@ def earlier(entry: AuditEntry, current: Mapping[str, Any]) -> dict[str, Any]:
         if found != new:
             raise MovedOn(_words(name), _show(new), _show(found))
         values[name] = old
+    return values
+
+
+def kept(entry: AuditEntry) -> dict[str, Any]:
+    """What a deletion wrote down of the row, but secrets. Raises CannotUndo for old entries."""
+    values = {name: old for name, (old, _) in entry.changes.items() if name not in audit.SECRETS}
+    if not values:
+        raise CannotUndo("what it was set to is not on record")
     return values
 
 
