@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
 from accounts import permissions
 from accounts.errors import AliasUnknown, UserUnknown
@@ -15,6 +16,8 @@ from domains.errors import DomainUnknown
 from domains.limits import effective
 from domains.models import Domain, DomainAlias
 from protocols.address import fold
+
+M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,19 @@ def users_for(actor: User) -> QuerySet[User]:
     rows = User.objects.select_related("domain", "last_activity")
     if actor.role == Role.USER:
         return rows.filter(pk=actor.pk)
-    return rows.filter(domain__in=domains_for(actor))
+    return _in_sight(actor, rows)
+
+
+def _in_sight(actor: User, rows: QuerySet[M]) -> QuerySet[M]:
+    """Of what belongs to domains: a join, which counts and sorts faster than a list of keys."""
+    if not actor.is_active or actor.role == Role.USER:
+        return rows.none()
+    rows = rows.filter(domain__isnull=False, domain__recycled=None)
+    if actor.role == Role.SYSTEM_ADMINISTRATOR:
+        return rows
+    if actor.role == Role.RESELLER:
+        return rows.filter(domain__ownership__reseller=actor)
+    return rows.filter(domain=actor.domain_id or 0)
 
 
 def user_for(actor: User, address: str, *, verb: Verb = Verb.VIEW) -> User:
@@ -76,7 +91,7 @@ def user_for(actor: User, address: str, *, verb: Verb = Verb.VIEW) -> User:
 def aliases_for(actor: User) -> QuerySet[UserAlias]:
     """Aliases of the domains in sight, without their catch-alls."""
     rows = UserAlias.objects.select_related("domain").exclude(local_part=CATCH_ALL)
-    return rows.filter(domain__in=domains_for(actor))
+    return _in_sight(actor, rows)
 
 
 def alias_for(actor: User, address: str, *, verb: Verb = Verb.VIEW) -> UserAlias:
@@ -96,12 +111,12 @@ def alias_for(actor: User, address: str, *, verb: Verb = Verb.VIEW) -> UserAlias
 def catch_all_for(actor: User, domain: Domain) -> UserAlias | None:
     """Who gets mail for unknown local parts; None: nobody does, or the domain is out of sight."""
     rows = UserAlias.objects.select_related("domain").filter(local_part=CATCH_ALL, domain=domain)
-    return rows.filter(domain__in=domains_for(actor)).first()
+    return _in_sight(actor, rows).first()
 
 
 def domain_aliases_for(actor: User) -> QuerySet[DomainAlias]:
     """Further names of the domains in sight."""
-    return DomainAlias.objects.select_related("domain").filter(domain__in=domains_for(actor))
+    return _in_sight(actor, DomainAlias.objects.select_related("domain"))
 
 
 def in_use(domain: Domain) -> list[InUse]:

@@ -8,6 +8,7 @@ from django.db.models import Q
 
 from accounts import selectors
 from accounts.models import User
+from domains.lookups import begins_with
 from operations.models import Connection
 from panel.lists import Column, Listing, Pill
 
@@ -76,7 +77,7 @@ class SessionListing(Listing[Connection]):
         """By address, domain, IP address or type (M-027)."""
         local_part, at, domain = query.lower().partition("@")
         if at:
-            return Q(local_part__startswith=local_part, domain_name__startswith=domain)
+            return begins_with("local_part", local_part) & begins_with("domain_name", domain)
         return (
             Q(local_part__icontains=query)
             | Q(domain_name__icontains=query)
@@ -88,8 +89,10 @@ class SessionListing(Listing[Connection]):
 def users_named(query: str) -> object:
     """Keys of the users whose address begins so."""
     local_part, _, domain = query.lower().partition("@")
-    users = User.objects.filter(local_part__startswith=local_part)
-    return (users.filter(domain__name__startswith=domain) if domain else users).values("pk")
+    users = User.objects.filter(begins_with("local_part", local_part))
+    if domain:
+        users = users.filter(begins_with("domain__name", domain))
+    return users.values("pk")
 
 
 def name_users(rows: Sequence[Connection], actor: User) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ from django.db.models import Sum
 
 from blobs.ids import time_of
 from clock.moments import EPOCH
-from domains import directory as domain_directory
+from domains.models import Domain, DomainThrottling
 from spool import forecast as forecasting
 from spool import gatewaychoice, settings
 from spool.forecast import Flow, Forecast
@@ -28,6 +28,7 @@ ERRORS_AMONG = 2_000  # of the latest tries
 # Where nothing has been sent lately a try is taken to last so long.
 ASSUMED_TRY_SECONDS = 1.0
 LOCAL_PER_SECOND = 200.0
+PRIORITIES = range(1, 11)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,38 +104,92 @@ def forecast(
     From what was measured last, so its cost does not grow with what waits.
     """
     gateways = gatewaychoice.current() if gateways is None else gateways
-    groups = QueueGroup.objects.all()
+    limited = _limited(throttles or {})
     waiting: defaultdict[str, int] = defaultdict(int)
-    limits: dict[str, tuple[int, int]] = {}  # flow -> its limit, and the domain
     hosts: dict[str, str] = {}
-    for group in groups:
-        count = max(group.recipients - group.held, 0)
-        limit = _limit(group.domain_id, throttles) if group.destination else None
+    for group in _groups(gateways, limited):
         gateway = _gateway(group, gateways)
-        if limit is not None:
-            name = f"domain {group.domain_id}"
-            limits[name] = (limit, group.domain_id)
-        elif gateway is not None:
+        if gateway is not None:
             name = f"gateway {gateway.name}"
             hosts[name] = gateway.host
         else:
             name = group.destination or "mailboxes here"
-        waiting[name] += count
-    used = _used_this_hour({domain for _, domain in limits.values()}, now)
+        waiting[name] += group.waiting
     rates = _Rates()
-    flows = []
+    flows = [
+        Flow(one.name, one.waiting, rates.of_all(), hourly_limit=one.limit,
+             used_this_hour=one.used)
+        for one in _limited_queues(limited, now)
+    ]  # fmt: skip
     for name, count in waiting.items():
-        if name in limits:
-            limit, domain = limits[name]
-            flows.append(
-                Flow(_domain_name(domain), count, rates.of_all(), hourly_limit=limit,
-                     used_this_hour=used.get(domain, 0))
-            )  # fmt: skip
-        elif name in hosts:
-            flows.append(Flow(name, count, rates.of_host(hosts[name])))
-        else:
-            flows.append(Flow(name, count, rates.of_destination(name)))
+        is_host = name in hosts
+        rate = rates.of_host(hosts[name]) if is_host else rates.of_destination(name)
+        flows.append(Flow(name, count, rate))
     return forecasting.forecast(flows, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class _LimitedQueue:
+    """What waits from a domain that may send so much in an hour."""
+
+    name: str
+    waiting: int
+    limit: int
+    used: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """What waits for one destination; the other two only where a gateway asks for them."""
+
+    destination: str
+    waiting: int
+    priority: int
+    domain_id: int
+
+
+def _limited(throttles: Mapping[int, Throttle]) -> dict[int, int]:
+    """Domains with a limit of the hour, in one query however many have mail."""
+    rows = DomainThrottling.objects.filter(
+        domain__recycled=None,
+        outgoing_messages_per_hour_enabled=True,
+        outgoing_messages_per_hour__gt=0,
+    )
+    limits: dict[int, int | None] = dict(rows.values_list("domain", "outgoing_messages_per_hour"))
+    limits |= {domain: one.messages_per_hour for domain, one in throttles.items()}
+    return {domain: limit for domain, limit in limits.items() if limit is not None}
+
+
+def _groups(gateways: Sequence[GatewayPolicy], limited: Collection[int]) -> Iterator[_Group]:
+    """What no limit of a domain holds back, summed up as far as all of it goes the same way."""
+    asks_priority = any(len(one.priorities) < len(PRIORITIES) for one in gateways)
+    asks_domain = any(one.sending_domain_ids for one in gateways)
+    columns = ["destination"]
+    columns += ["priority"] if asks_priority else []
+    columns += ["domain_id"] if asks_domain else []
+    rows = QueueGroup.objects.exclude(domain_id__in=limited, destination__gt="")
+    for row in rows.values(*columns).annotate(all=Sum("recipients"), kept=Sum("held")).order_by():
+        yield _Group(
+            row["destination"],
+            max(row["all"] - row["kept"], 0),
+            row.get("priority", PRIORITIES[0]),
+            row.get("domain_id", 0),
+        )
+
+
+def _limited_queues(limited: Mapping[int, int], now: datetime) -> list[_LimitedQueue]:
+    rows = QueueGroup.objects.filter(domain_id__in=limited, destination__gt="")
+    sums = rows.values("domain_id").annotate(all=Sum("recipients"), kept=Sum("held")).order_by()
+    found = {row["domain_id"]: max(row["all"] - row["kept"], 0) for row in sums}
+    names = dict(Domain.objects.filter(pk__in=found).values_list("pk", "name"))
+    ledger = LedgerHour.objects.filter(domain_id__in=found, hour=measured_hour(now))
+    used = dict(ledger.values_list("domain_id", "relayed"))
+    return [
+        _LimitedQueue(
+            names.get(domain, "domains that are gone"), count, limited[domain], used.get(domain, 0)
+        )
+        for domain, count in found.items()
+    ]
 
 
 class _Rates:
@@ -175,14 +230,7 @@ def _measured(row: FlowRate | None) -> float:
     return 0.0 if row is None else row.ended / row.measured_seconds
 
 
-def _limit(domain_id: int, throttles: Mapping[int, Throttle] | None) -> int | None:
-    if throttles is not None and domain_id in throttles:
-        return throttles[domain_id].messages_per_hour
-    domain = domain_directory.policy(domain_id) if domain_id else None
-    return None if domain is None else domain.throttling.outgoing_messages_per_hour
-
-
-def _gateway(group: QueueGroup, gateways: Sequence[GatewayPolicy]) -> GatewayPolicy | None:
+def _gateway(group: _Group, gateways: Sequence[GatewayPolicy]) -> GatewayPolicy | None:
     if not group.destination:
         return None
     chosen = gatewaychoice.choose(
@@ -192,16 +240,6 @@ def _gateway(group: QueueGroup, gateways: Sequence[GatewayPolicy]) -> GatewayPol
         destination=group.destination,
     )
     return chosen[0] if chosen else None
-
-
-def _used_this_hour(domain_ids: set[int], now: datetime) -> dict[int, int]:
-    rows = LedgerHour.objects.filter(domain_id__in=domain_ids, hour=measured_hour(now))
-    return dict(rows.values_list("domain_id", "relayed"))
-
-
-def _domain_name(domain_id: int) -> str:
-    domain = domain_directory.policy(domain_id)
-    return domain.name if domain else "domains that are gone"
 
 
 def _destinations(now: datetime) -> tuple[DestinationQueue, ...]:

@@ -112,6 +112,14 @@ class User(AbstractBaseUser):
 
     class Meta:
         ordering = ["domain_id", "local_part"]
+        indexes = [
+            # Counted by itself: that somebody lies in the recycle bin stands in the index, too.
+            models.Index(fields=["domain", "recycled"], name="user_counted"),
+            # The search box looks for the beginning of a name in all domains.
+            models.Index(
+                fields=["local_part"], name="user_by_name", opclasses=["varchar_pattern_ops"]
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["domain", "local_part"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
@@ -10,6 +9,7 @@ from django.urls import path
 from accounts import selectors
 from accounts.models import Role
 from blobs.ids import encode_id
+from domains.lookups import begins_with
 from panel import checklist, dashboard, figures
 from panel.access import ADMINISTRATORS, EVERYBODY, PROVIDERS, actor_of, opens_for
 from panel.domainlist import domains_in_sight
@@ -46,13 +46,12 @@ def search(request: HttpRequest) -> HttpResponse:
     if query:
         local_part, _, name = query.lower().partition("@")
         domains = selectors.domains_for(actor)
-        named = Q(name__startswith=name or local_part) | Q(
-            unicode_name__startswith=name or local_part
-        )
+        wanted = name or local_part
+        named = begins_with("name", wanted) | begins_with("unicode_name", wanted)
         context["domains"] = domains.filter(named)[:FOUND]
-        users = selectors.users_for(actor).filter(local_part__startswith=local_part)
+        users = selectors.users_for(actor).filter(begins_with("local_part", local_part))
         if name:
-            users = users.filter(domain__name__startswith=name)
+            users = users.filter(begins_with("domain__name", name))
         context["users"] = users.order_by("local_part", "pk")[:FOUND]
         found = sight.find_for(actor, query)
         context["messages"] = [(encode_id(row.pk), row) for row in found.messages[:FOUND]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
@@ -14,6 +13,7 @@ from accounts.errors import ImpersonationOver, UserUnknown
 from accounts.models import User
 from accounts.permissions import Verb, require
 from clock.moments import utc_now
+from domains.lookups import begins_with
 from events import audit
 from panel import notices, refusals, sessions, windows
 from panel.access import (
@@ -66,9 +66,9 @@ def proposals(request: HttpRequest) -> HttpResponse:
     rows: list[User] = []
     if text:
         found = impersonation.subjects_for(actor_of(request))
-        found = found.filter(local_part__startswith=local_part)
+        found = found.filter(begins_with("local_part", local_part))
         if "@" in text:
-            named = Q(domain__name__startswith=name) | Q(domain__unicode_name__startswith=name)
+            named = begins_with("domain__name", name) | begins_with("domain__unicode_name", name)
             found = found.filter(named)
         rows = list(found.order_by("local_part", "pk")[:PROPOSED])
     return render(request, "panel/impersonation/proposals.html", {"users": rows})

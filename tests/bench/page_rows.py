@@ -45,7 +45,7 @@ BATCH = 10_000
 RESELLERS = 100
 DESTINATIONS = 1_000
 PASSWORD = "a long enough password"  # noqa: S105 - of nobody
-LARGEST = "d00000.example"  # the domain that has a twentieth of all users
+LARGEST = "d00000.example"  # the domain that has a hundredth of all users
 Row = Mapping[str, Any]
 
 
@@ -162,8 +162,8 @@ def _add_domains(number: int, resellers: list[int]) -> list[int]:
 
 
 def _domain_of(number: int, domains: list[int]) -> int:
-    """A twentieth is the largest domain's; the others share alike."""
-    return domains[0 if number % 20 == 0 else 1 + number % (len(domains) - 1)]
+    """A hundredth is the largest domain's; the others share alike."""
+    return domains[0 if number % 100 == 0 else 1 + number % (len(domains) - 1)]
 
 
 def _add_users(size: Size, domains: list[int]) -> range:
