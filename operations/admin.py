@@ -20,6 +20,7 @@ from operations.models import (
     Block,
     Connection,
     ListenerSettings,
+    LoginTurn,
     LogSettings,
     Process,
     RelayNetwork,
@@ -134,6 +135,13 @@ class BlockAdmin(ReadOnlyAdmin):
 class AbuseCountAdmin(ReadOnlyAdmin):
     list_display = ("subject", "rule", "events")
     search_fields = ("subject",)
+
+
+@admin.register(LoginTurn)
+class LoginTurnAdmin(ReadOnlyAdmin):
+    list_display = ("login", "party", "due_at")
+    search_fields = ("login",)
+    exclude = ("token_hash",)
 
 
 class ListedNetworkAdmin(ServiceAdmin):

@@ -66,3 +66,14 @@ class ConnectionUnknown(Refused):
 
     def __str__(self) -> str:
         return "there is no such connection any more"
+
+
+@dataclass(eq=False)
+class NotYetYourTurn(Refused):
+    """The account is being guessed at: this try is looked at in `seconds` (M-064)."""
+
+    token: str
+    seconds: int
+
+    def __str__(self) -> str:
+        return f"try again in {self.seconds} seconds"

@@ -7,6 +7,7 @@ from operations.models.abuse import (
     BlacklistEntry,
     Block,
     Kind,
+    LoginTurn,
     WhitelistEntry,
 )
 from operations.models.activity import ActivityHour
@@ -27,6 +28,7 @@ __all__ = [
     "Kind",
     "ListenerSettings",
     "LogSettings",
+    "LoginTurn",
     "Process",
     "RelayNetwork",
     "ResolverSettings",

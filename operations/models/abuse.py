@@ -106,6 +106,18 @@ class AbuseCount(models.Model):
         return f"{self.subject}: {self.events}"
 
 
+class LoginTurn(models.Model):
+    """One try to log in by the web that is looked at from a moment on (M-064)."""
+
+    token_hash = models.CharField(max_length=64, unique=True)
+    login = models.CharField(max_length=320, help_text="As it was given, known or not.")
+    party = models.CharField(max_length=49, db_index=True, help_text="Who asked for it.")
+    due_at = MomentField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.login
+
+
 class ListedNetwork(models.Model):
     """What both lists have in common."""
 

@@ -8,6 +8,7 @@ from accounts.settings import LONGEST_PASSWORD
 from panel.forms.base import PanelForm
 
 LONGEST_LOGIN = 320
+LONGEST_TURN = 64
 
 
 class LoginForm(PanelForm):
@@ -24,3 +25,4 @@ class LoginForm(PanelForm):
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
+    turn = forms.CharField(required=False, max_length=LONGEST_TURN, widget=forms.HiddenInput)

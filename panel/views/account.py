@@ -10,11 +10,11 @@ from django.shortcuts import redirect, render
 from django.urls import path
 from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts import passwords, services, websessions
+from accounts import passwords, services, watching, websessions
 from accounts.models import User
 from events.models import AuditEntry
 from panel import accountpages, notices, refusals, sessions
-from panel.access import EVERYBODY, FORM, actor_of, opens_for
+from panel.access import EVERYBODY, FORM, actor_of, client_address, opens_for
 from panel.forms.account import PasswordForm, ProfileForm
 from panel.gate import passes_gate
 from panel.refusals import Refused
@@ -64,6 +64,7 @@ def audit(request: HttpRequest) -> HttpResponse:
 
 def _set_password(request: HttpRequest, actor: User, form: PasswordForm) -> bool:
     if not passwords.verify(form.cleaned_data["current"], actor.password):
+        watching.tell_of_failure(str(actor), "web", client_address(request))  # M-064
         time.sleep(entrance.FAILURE_SECONDS)
         form.add_error("current", "This is not your password.")
         return False

@@ -21,6 +21,9 @@ from accounts import impersonation, secondfactor
 from accounts.models import ClearTextLogin, User
 from accounts.settings import LOGIN
 from clock.moments import to_micros, utc_now
+from operations import turns
+from operations.errors import NotYetYourTurn
+from operations.turns import Turn
 from panel import sessions, windows
 from panel.access import client_address
 from panel.context import THEME_COOKIE, THEMES
@@ -45,17 +48,60 @@ def login(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated and request.method != "POST":
         return redirect(target)
     form = LoginForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        user = auth.authenticate(request, **form.cleaned_data)
-        if isinstance(user, User):
-            if secondfactor.has_one(user):
-                return ask_for_second_factor(request, user, target)
-            sessions.log_in(request, user, by_second_factor=False)
-            return redirect(target)
-        time.sleep(FAILURE_SECONDS)
-        form.add_error(None, "Wrong name or password.")
     status = 403 if form.is_bound else 200
-    return render(request, "panel/login.html", {"form": form, "next": target}, status=status)
+    turn: Turn | None = None
+    if request.method == "POST" and form.is_valid():
+        try:
+            user = _whose_password(request, form)
+        except NotYetYourTurn as error:
+            status, turn = 429, Turn(error.token, error.seconds)
+            form.add_error(None, _please_wait(turn))
+        else:
+            if user is not None:
+                return go_on(request, user, target)
+            time.sleep(FAILURE_SECONDS)
+            turn = turns.next_turn(
+                login=form.cleaned_data["username"],
+                client_address=client_address(request),
+                now=utc_now(),
+            )
+            words = f" {_please_wait(turn)}" if turn else ""
+            form.add_error(None, f"Wrong name or password.{words}")
+    context = {"form": form, "next": target, "turn": turn}
+    response = render(request, "panel/login.html", context, status=status)
+    if turn is not None:
+        response.headers["Retry-After"] = str(turn.seconds)
+    return response
+
+
+def _whose_password(request: HttpRequest, form: LoginForm) -> User | None:
+    """None: it is wrong, or nobody's. Raises NotYetYourTurn before anything is looked at."""
+    given = form.cleaned_data
+    turns.require(
+        login=given["username"],
+        token=given["turn"],
+        client_address=client_address(request),
+        now=utc_now(),
+    )
+    user = auth.authenticate(request, username=given["username"], password=given["password"])
+    return user if isinstance(user, User) else None
+
+
+def go_on(request: HttpRequest, user: User, target: str) -> HttpResponse:
+    """Who the user is has been shown: in, or on to the second factor."""
+    if secondfactor.has_one(user):
+        return ask_for_second_factor(request, user, target)
+    sessions.log_in(request, user, by_second_factor=False)
+    return redirect(target)
+
+
+def _please_wait(turn: Turn) -> str:
+    """The same for names that exist and for others."""
+    seconds = "1 second" if turn.seconds == 1 else f"{turn.seconds} seconds"
+    return (
+        f"There were many wrong tries with this name: please wait {seconds}, "
+        "then enter the password again."
+    )
 
 
 @passes_gate
