@@ -169,6 +169,32 @@ def current(*, now: datetime) -> list[Impersonation]:
     return list(_open().filter(entered_at__isnull=False).order_by("pk"))
 
 
+def visible_to(actor: User, *, now: datetime) -> list[Impersonation]:
+    """Those under way of users in the actor's sight, and his own: for Online Users (M-020)."""
+    rows = current(now=now)
+    if actor.role == Role.SYSTEM_ADMINISTRATOR or not rows:
+        return rows
+    subjects = selectors.users_for(actor).filter(pk__in=[row.subject_id for row in rows])
+    known = set(subjects.values_list("pk", flat=True))
+    return [row for row in rows if row.by_id == actor.pk or row.subject_id in known]
+
+
+def may_end(actor: User, row: Impersonation) -> bool:
+    """His own window, and a system administrator anybody's."""
+    return row.by_id == actor.pk or actor.role == Role.SYSTEM_ADMINISTRATOR
+
+
+def end_for(actor: User, number: int, *, now: datetime) -> Impersonation:
+    """End the window from outside. Raises ImpersonationOver, NotPermitted."""
+    row = next((row for row in visible_to(actor, now=now) if row.pk == number), None)
+    if row is None:
+        raise ImpersonationOver
+    if not may_end(actor, row):
+        raise NotPermitted(Verb.IMPERSONATE)
+    end(impersonation=row, now=now, because=f"ended by {actor} from the online users")
+    return row
+
+
 def _open() -> QuerySet[Impersonation]:
     return _people().filter(ended_at=None)
 

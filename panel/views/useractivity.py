@@ -9,10 +9,11 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 
-from accounts import permissions, selectors
-from accounts.errors import NotPermitted
-from accounts.models import User
+from accounts import impersonation, permissions, selectors
+from accounts.errors import ImpersonationOver, NotPermitted
+from accounts.models import Impersonation, User
 from accounts.permissions import Verb
+from clock.moments import utc_now
 from operations import useractivity
 from operations.errors import ConnectionUnknown
 from operations.models import Connection
@@ -33,7 +34,8 @@ def online(request: HttpRequest) -> HttpResponseBase:
         BulkAction("End session", "log-out", reverse("panel:online-users-end")),
         BulkAction("Disable user", "user-x", reverse("panel:online-users-disable"), is_danger=True),
     )
-    return SessionListing(request, useractivity.sessions_for(actor), actions=actions).response()
+    listing = SessionListing(request, useractivity.sessions_for(actor), actions=actions)
+    return listing.response(impersonations=_impersonations(actor))
 
 
 @opens_for(ADMINISTRATORS, methods=ACTION)
@@ -42,6 +44,18 @@ def end(request: HttpRequest) -> HttpResponse:
     listing = SessionListing(request, useractivity.sessions_for(actor_of(request)))
     _cut(request, listing.selected(), "Ended", "sessions")
     return redirect(_back(request, "panel:online-users"))
+
+
+@opens_for(ADMINISTRATORS, methods=ACTION)
+def end_impersonation(request: HttpRequest, number: int) -> HttpResponse:
+    """One's own window, or by a system administrator anybody's (U-060)."""
+    try:
+        row = impersonation.end_for(actor_of(request), number, now=utc_now())
+    except ImpersonationOver:
+        notices.warned(request, "This impersonation has ended meanwhile.")
+    else:
+        notices.done(request, f"Ended the impersonation of {row.subject} by {row.by}.")
+    return redirect("panel:online-users")
 
 
 @opens_for(ADMINISTRATORS, methods=ACTION)
@@ -123,6 +137,12 @@ def _say_if_none(request: HttpRequest, chosen: list[User] | list[Connection]) ->
         notices.warned(request, "Nothing was selected, or it has ended meanwhile.")
 
 
+def _impersonations(actor: User) -> list[tuple[Impersonation, bool]]:
+    """Each with whether the actor may end it."""
+    rows = impersonation.visible_to(actor, now=utc_now())
+    return [(row, impersonation.may_end(actor, row)) for row in rows]
+
+
 def _back(request: HttpRequest, name: str) -> str:
     """The list as it was filtered."""
     state = request.GET.urlencode()
@@ -133,6 +153,11 @@ urlpatterns = [
     path("online-users/", online, name="online-users"),
     path("online-users/end/", end, name="online-users-end"),
     path("online-users/disable/", disable, name="online-users-disable"),
+    path(
+        "online-users/impersonation/<int:number>/end/",
+        end_impersonation,
+        name="online-users-end-impersonation",
+    ),
     path("connections/", connections, name="connections"),
     path("connections/drop/", drop, name="connections-drop"),
     path("connections/by-address/", parties, name="connection-parties"),

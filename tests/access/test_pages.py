@@ -6,10 +6,20 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from django.test import Client
 from django.urls import URLPattern, URLResolver
 
 from panel import urls
-from tests.access.rows import ROLES, Page, ask
+from tests.access.rows import (
+    COLUMNS,
+    IMPERSONATOR,
+    IN_PERSON,
+    ROLES,
+    Page,
+    ask,
+    ask_in,
+    open_window,
+)
 from tests.people import make_world
 
 
@@ -47,9 +57,21 @@ def test_every_line_of_the_table_is_a_page_with_a_word_for_each_role() -> None:
     assert [str(page) for page in PAGES if len(page.expected.split()) != len(ROLES)] == []
 
 
+def test_every_page_that_is_closed_to_impersonators_is_a_page() -> None:
+    assert IN_PERSON - names(urls.urlpatterns) == set()
+
+
+@pytest.mark.spec("U-060")
 @pytest.mark.django_db
-@pytest.mark.parametrize("who", ROLES)
+@pytest.mark.parametrize("who", COLUMNS)
 def test_each_role_gets_what_the_table_says(who: str) -> None:
     world = make_world()
-    expected = {(str(page), page.url): page.expected.split()[ROLES.index(who)] for page in PAGES}
-    assert {(str(page), page.url): ask(page, who, world) for page in PAGES} == expected
+    expected = {(str(page), page.url): page.expected_of(who) for page in PAGES}
+    if who == IMPERSONATOR:
+        window = open_window(Client(), world, world.admin)
+        last = [page for page in PAGES if page.name == "panel:impersonation-end"]
+        pages = [page for page in PAGES if page not in last] + last  # it closes the window
+        found = {(str(page), page.url): ask_in(window, page) for page in pages}
+    else:
+        found = {(str(page), page.url): ask(page, who, world) for page in PAGES}
+    assert found == expected

@@ -1,45 +1,56 @@
-"""What pages answer in the window of an impersonation: what they answer the subject, or less."""
+"""What windows of impersonation answer besides the table: as a plain user, to look only, by others.
+
+The table's own column of the impersonator is asked in `test_pages`.
+"""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from django.test import Client
-from django.urls import resolve
+from django.urls import resolve, reverse
 
-from tests.access.rows import LOGIN, ROLES, Page
+from tests.access.rows import IMPERSONATOR, IN_PERSON, ask_in, open_window
+from tests.access.test_api import CALLS
 from tests.access.test_pages import PAGES
 from tests.people import make_world
 
 
-def expected(page: Page, who: str) -> str:
-    facts = vars(resolve(page.url.partition("?")[0]).func)
-    if facts.get("works_in_windows") or facts.get("opens_windows"):
-        return page.expected.split()[ROLES.index(who)]
-    if "roles" not in facts or facts["in_person"]:
-        return "403"
-    return page.expected.split()[ROLES.index(who)]
-
-
-@pytest.mark.spec("U-060", "U-061")
+@pytest.mark.spec("U-061")
 @pytest.mark.django_db
-@pytest.mark.parametrize("who", ["admin", "user"])
-def test_each_page_is_the_subjects_or_closed(who: str) -> None:
+def test_each_page_is_the_users_own_or_closed() -> None:
     world = make_world()
-    client = Client()
-    client.force_login(world.root)
+    window = open_window(Client(), world, world.user)
     asked = [page for page in PAGES if page.name != "panel:impersonation-end"]
-    address = {"address": str(getattr(world, who))}
-    token = client.post("/panel/impersonate/", address)["Location"]
-    window = client.get(token)["Location"].removesuffix("/panel/")
-
-    def ask(page: Page) -> str:
-        url = window + page.url
-        answer: Any = client.get(url) if page.post is None else client.post(url, page.post)
-        is_login = answer.status_code == 302 and "/panel/login/" in answer["Location"]
-        return LOGIN if is_login else str(answer.status_code)
-
-    assert {str(page): ask(page) for page in asked} == {
-        str(page): expected(page, who) for page in asked
+    assert {str(page): ask_in(window, page) for page in asked} == {
+        str(page): page.expected_of(IMPERSONATOR, subject="user") for page in asked
     }
+
+
+@pytest.mark.spec("U-060")
+@pytest.mark.django_db
+def test_whoever_only_looks_can_change_nothing() -> None:
+    world = make_world()
+    window = open_window(Client(), world, world.admin, is_read_only="on")
+    always = {"panel:theme", "panel:impersonation-end", "panel:impersonation-enter"}
+    posts = [page for page in PAGES if page.post is not None and page.name not in always]
+    assert {str(page): ask_in(window, page) for page in posts} == {
+        str(page): "403" for page in posts
+    }
+
+
+@pytest.mark.spec("U-060")
+@pytest.mark.django_db
+def test_the_other_doors_are_closed_in_a_window() -> None:
+    world = make_world()
+    window = open_window(Client(), world, world.admin)
+    doors = [reverse("admin:index"), reverse("admin:accounts_user_changelist")]
+    doors += [reverse(f"api:{call.name}", args=call.args) for call in CALLS]
+    answers = {door: window.client.get(window.prefix + door).status_code for door in doors}
+    assert {door: status for door, status in answers.items() if status != 403} == {}
+
+
+def test_pages_in_person_are_marked_so_in_the_code_as_well() -> None:
+    for page in PAGES:
+        facts = vars(resolve(page.url.partition("?")[0]).func)
+        if "roles" in facts:
+            assert facts["in_person"] == (page.name in IN_PERSON), page.name

@@ -166,6 +166,31 @@ def test_administrators_act_on_the_sessions_of_their_own_users_alone(
     assert client.post("/panel/connections/drop/", {"only": theirs.pk}).status_code == 403
 
 
+@pytest.mark.spec("M-020", "U-060")
+def test_who_is_logged_in_as_another_is_shown_and_can_be_sent_out(
+    world: World, log_in: LogIn
+) -> None:
+    client = log_in(world.root)
+    form = {"address": "alice@own.example", "reason": HOSTILE, "is_read_only": "on"}
+    window = client.get(client.post("/panel/impersonate/", form)["Location"])["Location"]
+    for who, sees, may_end in (
+        (world.root, True, True), (world.reseller, True, False), (world.admin, True, False),
+        (world.other_admin, False, False), (world.other_reseller, False, False),
+    ):  # fmt: skip
+        page = log_in(who).get("/panel/online-users/")
+        assert (("looks only" in text(page)), ("/impersonation/" in text(page))) == (sees, may_end)
+        assert HOSTILE not in text(page)
+    [(row, _)] = client.get("/panel/online-users/").context["impersonations"]
+    end = f"/panel/online-users/impersonation/{row.pk}/end/"
+    assert log_in(world.admin).post(end).status_code == 403
+    assert "has ended meanwhile" in text(log_in(world.other_admin).post(end, follow=True))
+    assert client.get(window).status_code == 200
+    assert "Ended the impersonation of alice" in text(client.post(end, follow=True))
+    assert client.get(window).status_code == 403
+    entry = AuditEntry.objects.get(verb="ended impersonation")
+    assert entry.changes["because"][1] == "ended by root from the online users"
+
+
 @pytest.mark.spec("M-040", "M-041", "M-042", "M-043", "M-044", "M-045")
 def test_connections_are_shown_by_protocol_and_grouped_by_address(
     world: World, log_in: LogIn

@@ -16,6 +16,7 @@ PAGES = [
     Page("panel:online-users", ADMINISTRATORS.format(200)),
     Page("panel:online-users-end", ADMINISTRATORS.format(302), post={}),
     Page("panel:online-users-disable", ADMINISTRATORS.format(302), post={}),
+    Page("panel:online-users-end-impersonation", ADMINISTRATORS.format(302), (10**9,), post={}),
     Page("panel:connections", SYSTEM.format(200)),
     Page("panel:connections-drop", SYSTEM.format(302), post={}),
     Page("panel:connection-parties", SYSTEM.format(200)),
