@@ -100,6 +100,12 @@ def require_feature(domain: Domain, feature: str) -> None:
         raise FeatureOff(feature)
 
 
+def require_sight_of_mail(actor: User) -> None:
+    """Raises NotPermitted: who is logged in as another may be kept from reading mail (U-061)."""
+    if actor.is_impersonated and not LOGIN.read().impersonators_may_read_mail:
+        raise NotPermitted(Verb.VIEW)
+
+
 def _is_withheld(actor: User, verb: Verb) -> bool:
     """Domain administrators log in as their users only if the provider lets them (U-061)."""
     return (

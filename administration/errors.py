@@ -100,3 +100,14 @@ class RenameRefused(Refused):
 
     def __str__(self) -> str:
         return "; ".join(map(str, self.conflicts))
+
+
+@dataclass(eq=False)
+class NotDelivered(Refused):
+    """The spool did not take the message for the mailbox."""
+
+    address: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.address} does not take it: {self.reason}"

@@ -148,6 +148,7 @@ ROOMS = [
     "operations",
     "certificates",
     "mailboxes",
+    "archive",
     "spool",
     "administration",
     "zones",

@@ -5,15 +5,17 @@ Rooms that are built later only have to give their page the name that stands her
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from types import MappingProxyType
 
 from django.urls import NoReverseMatch, get_script_prefix, resolve, reverse
 
 from accounts import permissions
 from accounts.models import Role, User
 from accounts.permissions import Verb
+from archive import searching
 from domains.models import DomainFeatures
 
 
@@ -22,7 +24,8 @@ class Entry:
     """One page. `of_domain`: its address has the name of the actor's own domain.
 
     `feature`: a switch of the domain (D-060) that hides it from the domain's own people;
-    `verb`: what the actor must be permitted, where his role alone does not tell.
+    `verb`: what the actor must be permitted, where his role alone does not tell; `is_open_for`:
+    what else decides.
     """
 
     label: str
@@ -31,6 +34,7 @@ class Entry:
     of_domain: bool = False
     feature: str = ""
     verb: Verb | None = None
+    is_open_for: Callable[[User], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Shown:
     icon: str
     url: str
     is_active: bool = False
+    count: int = 0  # beside the label; 0: nothing
 
 
 @dataclass(slots=True)
@@ -71,7 +76,7 @@ MENU = (
             Entry("Current blocks", "shield-ban", "panel:blocks"),
             Entry("Send email", "megaphone", "panel:mass-email"),
             Entry("Send reminder", "bell", "panel:mass-reminder"),
-            Entry("Archive search", "archive", "panel:archive"),
+            Entry("Archive search", "archive", "panel:archive", is_open_for=searching.is_open_for),
             Entry("View logs", "scroll-text", "panel:logs"),
             Entry("Recycle bin", "trash-2", "panel:recycle-bin"),
             Entry("Impersonate user", "user-cog", "panel:impersonate", verb=Verb.IMPERSONATE),
@@ -136,26 +141,34 @@ MENU = (
 )  # fmt: skip
 
 
-def shown_to(actor: User, path: str) -> list[ShownGroup]:
-    """The menu for one page at `path`; empty groups are left out."""
+def shown_to(
+    actor: User, path: str, counters: Mapping[str, int] = MappingProxyType({})
+) -> list[ShownGroup]:
+    """The menu for one page at `path`; empty groups are left out.
+
+    `counters`: numbers beside the entries, by the name of their page.
+    """
     groups = []
     for group in MENU:
-        found = list(_entries(group, actor))
+        found = list(_entries(group, actor, counters))
         if found:
             groups.append(ShownGroup(group.label, found))
     return _with_active(groups, path)
 
 
-def _entries(group: Group, actor: User) -> Iterator[Shown]:
+def _entries(group: Group, actor: User, counters: Mapping[str, int]) -> Iterator[Shown]:
     withheld = _withheld(actor, group)
     for entry in group.entries:
         if (entry.of_domain and actor.domain is None) or entry.feature in withheld:
             continue
         if entry.verb and not permissions.may(actor, entry.verb, actor.domain):
             continue
+        if entry.is_open_for and not entry.is_open_for(actor):
+            continue
         arguments = (actor.domain.name,) if entry.of_domain and actor.domain else ()
         if actor.role in roles_of(entry.url_name, len(arguments)):
-            yield Shown(entry.label, entry.icon, reverse(entry.url_name, args=arguments))
+            url = reverse(entry.url_name, args=arguments)
+            yield Shown(entry.label, entry.icon, url, count=counters.get(entry.url_name, 0))
 
 
 @lru_cache(maxsize=512)
@@ -190,8 +203,5 @@ def _with_active(groups: list[ShownGroup], path: str) -> list[ShownGroup]:
     if active == home and path != home:
         active = ""
     for group in groups:
-        group.entries = [
-            Shown(shown.label, shown.icon, shown.url, shown.url == active)
-            for shown in group.entries
-        ]
+        group.entries = [replace(shown, is_active=shown.url == active) for shown in group.entries]
     return groups

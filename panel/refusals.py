@@ -7,6 +7,7 @@ from typing import Any
 
 from accounts import errors as of_accounts
 from administration import errors as of_administration
+from archive import errors as of_archive
 from domains import errors as of_domains
 from domains.errors import Refused
 from domains.localparts import LocalPartMalformed
@@ -30,6 +31,8 @@ OUT_OF_SIGHT = (
     SendingUnknown,
     ReportUnknown,
     ScheduleUnknown,
+    of_archive.ArchivedUnknown,
+    of_archive.ExportGone,
 )
 # What one sees but may not do: 403.
 FORBIDDEN = (of_accounts.NotPermitted, of_accounts.FeatureOff)

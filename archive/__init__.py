@@ -1,0 +1,1 @@
+"""The message archive as the rest of the house sees it: one engine, searched by who may."""
