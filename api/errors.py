@@ -15,11 +15,15 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from accounts import errors as of_accounts
+from accounts.recyclebin import DomainRecycled, RecycledUnknown
+from accounts.usercsv import FileRefused
 from administration import errors as of_administration
+from certificates import errors as of_certificates
 from domains import errors as of_domains
 from domains.errors import Problem, Refused, ValuesRefused
 from domains.localparts import LocalPartMalformed
 from jobs import errors as of_jobs
+from messaging import errors as of_messaging
 from operations import errors as of_operations
 from reports.errors import ReportUnknown
 from spool.errors import MessageUnknown
@@ -115,6 +119,9 @@ KINDS: dict[type[Exception], Kind] = {
     MessageUnknown: NOT_FOUND,
     of_operations.ConnectionUnknown: NOT_FOUND,
     of_administration.EntryUnknown: NOT_FOUND,
+    of_certificates.CertificateUnknown: NOT_FOUND,
+    of_messaging.SendingUnknown: NOT_FOUND,
+    RecycledUnknown: NOT_FOUND,
     of_accounts.NotPermitted: Kind(403, "not-permitted", "Not permitted for your role"),
     PermissionDenied: Kind(403, "not-permitted", "Not permitted for your role"),
     of_accounts.FeatureOff: Kind(403, "feature-off", "A feature that is switched off or withheld"),
@@ -138,6 +145,12 @@ KINDS: dict[type[Exception], Kind] = {
     of_operations.OwnNetwork: Kind(409, "own-network", "It contains what is never blocked"),
     of_operations.ServiceNotInstalled: Kind(409, "service-not-installed", "Not installed"),
     of_operations.ServiceFailed: Kind(503, "service-failed", "The service did not follow"),
+    of_certificates.DefaultNeeded: Kind(409, "default-needed", "The default one must stay"),
+    of_certificates.AcmeOff: Kind(409, "acme-off", "Ordering certificates is switched off"),
+    of_certificates.BetterOneInUse: Kind(409, "better-one-in-use", "A trusted one is in use"),
+    of_messaging.WrongState: Kind(409, "wrong-state", "Not as it stands"),
+    of_messaging.StillStopping: Kind(409, "still-stopping", "Ask again in a moment"),
+    DomainRecycled: Kind(409, "domain-recycled", "The domain must be restored first"),
     KeyReused: Kind(409, "idempotency-key-reused", "Idempotency-Key of another request"),
     StillBeingAnswered: Kind(409, "still-being-answered", "Ask again in a moment"),
     of_domains.ChangedMeanwhile: Kind(412, "changed-meanwhile", "Changed after you had read it"),
@@ -150,6 +163,10 @@ KINDS: dict[type[Exception], Kind] = {
     of_accounts.PasswordRefused: Kind(422, "password-refused", "The password breaks the policy"),
     of_accounts.TargetMalformed: Kind(422, "target-malformed", "The target is no address"),
     of_accounts.TargetUnknown: Kind(422, "target-unknown", "The target leads nowhere"),
+    of_accounts.ForwardingRefused: Kind(422, "forwarding-refused", "Mail is not forwarded there"),
+    of_certificates.CertificateRefused: Kind(422, "certificate-refused", "It would not serve"),
+    of_certificates.NotOrderable: Kind(422, "not-orderable", "It cannot be proven over HTTP"),
+    FileRefused: Kind(422, "file-refused", "The file cannot be read"),
     of_accounts.AliasLoops: Kind(422, "alias-loops", "The alias would lead back to itself"),
     NothingSelected: Kind(422, "nothing-selected", "No messages are selected"),
     WayMalformed: Kind(422, "way-malformed", "Not a way for mail"),

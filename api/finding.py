@@ -19,3 +19,10 @@ def one(rows: QuerySet[M], key: int) -> M:
     if row is None:
         raise NotFound
     return row
+
+
+def known(key: int) -> int:
+    """The key, if a database can hold it. Raises NotFound."""
+    if key > LARGEST_KEY:
+        raise NotFound
+    return key

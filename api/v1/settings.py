@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.permissions import Verb
-from accounts.settings import LOGIN
+from accounts.settings import DELETION, LOGIN
 from api import etags
 from api.endpoints import Endpoint, actor_of
 from api.fields import Out, of_model
@@ -22,8 +22,18 @@ from domains.values import settable_fields
 from operations.logs import LOGS
 from operations.services import LISTENERS, RESOLVER
 from spool.configuration import SPOOL
+from transport.settings import TRANSPORT
 
-SETTINGS: tuple[SingleRow[Any], ...] = (ACME, LISTENERS, LOGIN, LOGS, RESOLVER, SPOOL)
+SETTINGS: tuple[SingleRow[Any], ...] = (
+    ACME,
+    DELETION,
+    LISTENERS,
+    LOGIN,
+    LOGS,
+    RESOLVER,
+    SPOOL,
+    TRANSPORT,
+)
 
 
 class SettingsEndpoint(Endpoint):

@@ -92,16 +92,16 @@ class UserView(Endpoint):
 
     @extend_schema(responses=UserOut, summary="Read a user")
     def get(self, request: Request, address: str) -> Response:
-        return etags.tagged(shapes.user_shown(_seen(actor_of(request), address)))
+        return etags.tagged(shapes.user_shown(seen(actor_of(request), address)))
 
     @extend_schema(request=UserIn, responses=UserOut, summary="Change a user")
     def patch(self, request: Request, address: str) -> Response:
         """Limits of the hour are set by those above the domain: resellers and the provider."""
         actor = actor_of(request)
-        user = _seen(actor, address)
+        user = seen(actor, address)
         given = self.read(UserIn)
         _change(request, user, given, actor)
-        return etags.tagged(shapes.user_shown(_seen(actor, address)))
+        return etags.tagged(shapes.user_shown(seen(actor, address)))
 
     @extend_schema(responses={204: None}, summary="Delete a user")
     def delete(self, request: Request, address: str) -> Response:
@@ -171,7 +171,7 @@ class AppPasswords(Endpoint):
     def get(self, request: Request, address: str) -> Response:
         """Never the passwords themselves."""
         given = self.query(pagination.Paged)
-        rows = _seen(actor_of(request), address).app_passwords.all()
+        rows = seen(actor_of(request), address).app_passwords.all()
         return pagination.page(request, given, rows, key="id", show=shapes.app_password_shown)
 
     @extend_schema(
@@ -204,7 +204,7 @@ class AppPasswordView(Endpoint):
         return Response(status=204)
 
 
-def _seen(actor: User, address: str) -> User:
+def seen(actor: User, address: str) -> User:
     """Raises UserUnknown. An ordinary user sees himself."""
     if actor.role != Role.USER:
         return selectors.user_for(actor, address)

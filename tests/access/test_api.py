@@ -21,6 +21,9 @@ MISSING = "401 404 404 404 404 404 404"
 SERVER = "401 403 403 403 403 403 200"
 SERVER_MISSING = "401 403 403 403 403 403 404"
 SERVER_REFUSED = "401 403 403 403 403 403 422"
+PROVIDERS = "401 403 403 403 200 200 200"
+PROVIDERS_MISSING = "401 403 403 403 404 404 404"
+PROVIDERS_REFUSED = "401 403 403 403 422 422 422"
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,8 @@ CALLS = [
     write("whitelist",                      SERVER_REFUSED),
     Call("whitelist-entry",                 SERVER_MISSING, (1,)),
     *(Call(f"settings-{name}", SERVER)
-      for name in ("acme", "listeners", "login", "logs", "resolver", "spool")),
+      for name in ("acme", "deletion", "listeners", "login", "logs", "resolver", "spool",
+                   "transport")),
     write("settings-spool",                 SERVER, method="patch"),
     Call("spool",                           OWN),
     write("spool-actions",                  "401 403 403 403 403 403 200",
@@ -154,6 +158,47 @@ CALLS = [
     Call("webhook",                         MISSING, (1,)),
     Call("webhook-ping",                    MISSING, (1,), "post"),
     Call("webhook-deliveries",              MISSING, (1,)),
+    Call("certificates",                    SERVER),
+    write("certificates",                   SERVER_REFUSED),
+    write("certificate-orders",             SERVER_REFUSED),
+    Call("certificate",                     SERVER_MISSING, ("nowhere.example",)),
+    Call("transcripts",                     SERVER),
+    write("transcripts",                    SERVER_REFUSED),
+    Call("transcript",                      SERVER_MISSING, (10**6,)),
+    Call("transcript-lines",                SERVER_MISSING, (10**6,)),
+    Call("transcript-stop",                 SERVER_MISSING, (10**6,), "post"),
+    Call("relay-networks",                  SERVER),
+    write("relay-networks",                 SERVER_REFUSED),
+    Call("relay-network",                   SERVER_MISSING, (10**6,)),
+    Call("relay-domains",                   SERVER),
+    write("relay-domains",                  SERVER_REFUSED),
+    Call("relay-domain",                    SERVER_MISSING, (10**6,)),
+    Call("forwarding-blacklist",            SERVER),
+    write("forwarding-blacklist",           SERVER_REFUSED),
+    Call("forwarding-ban",                  SERVER_MISSING, (10**6,)),
+    Call("hold-rules",                      SERVER),
+    write("hold-rules",                     SERVER_REFUSED),
+    Call("hold-rule",                       SERVER_MISSING, (10**6,)),
+    Call("recycle-bin",                     OWN),
+    Call("recycled",                        MISSING, (10**6,)),
+    Call("recycled",                        MISSING, (10**6,), "delete", query="?confirm=x"),
+    Call("recycled-restore",                MISSING, (10**6,), "post"),
+    Call("domain-dns",                      "401 404 404 200 404 200 200", ("own.example",)),
+    Call("domain-dns-check",                "401 404 404 200 404 200 200", ("own.example",),
+         "post"),
+    Call("domain-limits",                   "401 404 404 200 404 200 200", ("own.example",)),
+    Call("user-limits",                     "401 200 404 200 404 200 200", (OWN_USER,)),
+    Call("audience",                        "401 403 403 403 200 200 200", query="?audience=all"),
+    Call("mass-mail",                       PROVIDERS),
+    write("mass-mail",                      PROVIDERS_REFUSED),
+    Call("mass-mail-one",                   PROVIDERS_MISSING, (10**6,)),
+    Call("mass-mail-move",                  PROVIDERS_MISSING, (10**6, "pause"), "post"),
+    Call("reminders",                       PROVIDERS),
+    write("reminders",                      PROVIDERS_REFUSED),
+    Call("reminder",                        PROVIDERS_MISSING, (10**6,)),
+    Call("reminder-move",                   PROVIDERS_MISSING, (10**6, "pause"), "post"),
+    Call("own-reminders",                   OWN),
+    write("own-reminder",                   MISSING, 10**6, body={"answer": "later"}),
     Call("schema",                          OPEN),
     Call("docs",                            OPEN),
     Call("problems",                        OPEN),
