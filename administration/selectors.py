@@ -1,4 +1,4 @@
-"""The audit trail as an actor may see it, and searching in it (X-005)."""
+"""The audit trail and the jobs as an actor may see them (X-005, X-007)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from accounts import selectors
 from accounts.models import Role, User
 from administration.errors import EntryUnknown
 from events.models import AuditEntry
+from jobs import selectors as job_selectors
+from jobs.errors import JobUnknown
+from jobs.models import Job
 
 MOST_TERMS = 12
 FIELDS = {
@@ -35,6 +38,25 @@ def audit_for(actor: User | None) -> QuerySet[AuditEntry]:
     if actor.role == Role.USER:
         return rows.filter(own)
     return rows.filter(own | Q(domain_id__in=selectors.domains_for(actor).values("pk")))
+
+
+def jobs_for(actor: User) -> QuerySet[Job]:
+    """A system administrator's: all; else one's own, and those about domains in sight."""
+    rows = job_selectors.jobs()
+    if not actor.is_active:
+        return rows.none()
+    if actor.role == Role.SYSTEM_ADMINISTRATOR:
+        return rows
+    seen = selectors.domains_for(actor).values("pk")
+    return rows.filter(Q(actor_id=actor.pk) | Q(domain_id__in=seen))
+
+
+def job_for(actor: User, job_id: int) -> Job:
+    """Raises JobUnknown."""
+    row = jobs_for(actor).filter(pk=job_id).first() if job_id < 2**63 else None
+    if row is None:
+        raise JobUnknown(job_id)
+    return row
 
 
 def operation_for(actor: User | None, *, entry: int = 0, operation: str = "") -> list[AuditEntry]:

@@ -99,6 +99,22 @@ class Batch:
 Act = Callable[[Batch], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Where a verb on very many messages stands: told behind every batch, given to go on there.
+
+    `tell` gets the last id that is done with, and the counts so far; it may raise to end the verb
+    there, and what is done stays done.
+    """
+
+    after: int = 0
+    last: int | None = None  # None: what is there when it begins
+    tell: Callable[[int, Done], None] = lambda after, done: None
+
+
+AT_ONCE = Course()
+
+
 @dataclass(slots=True)
 class Run:
     """A verb under way; its counts grow with each batch."""
@@ -111,15 +127,21 @@ class Run:
     undo_for: timedelta | None = None
     is_final: bool = True
     audits_each: bool = False  # S-038: so that a mistake can at least be seen
+    course: Course = AT_ONCE
     change: SpoolChange | None = None
     started: float = field(default_factory=time.monotonic)
     reasons: Counter[str] = field(default_factory=Counter)
     batches: int = 0
 
     def carry_out(self, act: Act) -> Done:
-        for ids in self.selection.batches(now=self.now):
+        course = self.course
+        for ids in self.selection.batches(now=self.now, after=course.after, last=course.last):
             self._act_on(ids, act)
             self.batches += 1
+            course.tell(ids[-1], self._done())
+        return self._done()
+
+    def _done(self) -> Done:
         done = self.change.done if self.change else 0
         skipped = sum(self.reasons.values())
         return Done(done, skipped, dict(self.reasons), self.change.pk if self.change else None)

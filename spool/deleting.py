@@ -12,7 +12,7 @@ from blobs import references
 from clock.moments import to_micros
 from events.audit import Actor
 from spool import ledger
-from spool.changing import Batch, Done, Run, Skipped
+from spool.changing import AT_ONCE, Batch, Course, Done, Run, Skipped
 from spool.models import SpoolChange, SpooledMessage, SpooledRecipient, State
 from spool.selection import Selection
 
@@ -26,6 +26,7 @@ def delete(
     now: datetime,
     at_once: bool = False,
     undo_for: timedelta | None = None,
+    course: Course = AT_ONCE,
 ) -> Done:
     """Take out of the spool, without a report to the sender; who has got it keeps it.
 
@@ -46,7 +47,7 @@ def delete(
 
     run = Run(
         SpoolChange.Verb.DELETE, by, now, selection, undo_for=undo_for or UNDO_FOR, is_final=False,
-        audits_each=True,
+        audits_each=True, course=course,
     )  # fmt: skip
     done = run.carry_out(act)
     if at_once and run.change is not None:

@@ -12,7 +12,7 @@ from domains.models import Domain
 from events import audit
 from events.audit import Actor
 from spool import settings
-from spool.changing import Act, Batch, Done, Run, Skipped
+from spool.changing import AT_ONCE, Act, Batch, Course, Done, Run, Skipped
 from spool.models import HoldRule, SpoolChange, SpooledRecipient, State
 from spool.selection import NothingSelected, Selection, SpoolFilter
 from switchboard.publish import publish_on_commit
@@ -37,17 +37,26 @@ class NewHoldRule:
     until: datetime | None = None
 
 
-def hold(*, selection: Selection, reason: str, by: Actor | None, now: datetime) -> Done:
+def hold(
+    *,
+    selection: Selection,
+    reason: str,
+    by: Actor | None,
+    now: datetime,
+    course: Course = AT_ONCE,
+) -> Done:
     """Keep back until it is released; what is being tried now is held if the try fails.
 
     Raises ValuesRefused for a missing reason.
     """
     reason = _checked_reason(reason)
-    run = Run(Verb.HOLD, by, now, selection, parameter=reason, undo_for=UNDO_FOR)
+    run = Run(Verb.HOLD, by, now, selection, parameter=reason, undo_for=UNDO_FOR, course=course)
     return run.carry_out(_holding(reason))
 
 
-def release(*, selection: Selection, by: Actor | None, now: datetime) -> Done:
+def release(
+    *, selection: Selection, by: Actor | None, now: datetime, course: Course = AT_ONCE
+) -> Done:
     """Put back into the queue what an operator or a rule holds: it is due now."""
 
     def act(batch: Batch) -> None:
@@ -59,7 +68,7 @@ def release(*, selection: Selection, by: Actor | None, now: datetime) -> Done:
             else:
                 _release(batch, recipient)
 
-    run = Run(Verb.RELEASE, by, now, selection, undo_for=UNDO_FOR)
+    run = Run(Verb.RELEASE, by, now, selection, undo_for=UNDO_FOR, course=course)
     return run.carry_out(act)
 
 

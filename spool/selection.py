@@ -235,21 +235,36 @@ class Selection:
         rows = recipients_for(self.actor).filter(message__in=message_ids, state__lt=State.DELIVERED)
         return rows.filter(self.filter.of_recipients(now=now))
 
-    def batches(self, *, now: datetime) -> Iterator[list[int]]:
-        """Ids of what is there now, rising; what comes in meanwhile is spared (S-041)."""
+    def is_more_than(self, count: int, *, now: datetime) -> bool:
+        """Whether so many messages are meant; it looks at no more of them than needed."""
         if self.ids:
-            for start in range(0, len(self.ids), IDS_AT_ONCE):
-                yield list(self.ids[start : start + IDS_AT_ONCE])
+            return len(self.ids) > count
+        return len(self.messages(now=now).values_list("id", flat=True)[: count + 1]) > count
+
+    def batches(
+        self, *, now: datetime, after: int = 0, last: int | None = None
+    ) -> Iterator[list[int]]:
+        """Ids of what is there now, rising; what comes in meanwhile is spared (S-041).
+
+        Behind `after`, and up to `last`: None stands for the newest that is there.
+        """
+        if self.ids:
+            ids = [one for one in self.ids if one > after]
+            for start in range(0, len(ids), IDS_AT_ONCE):
+                yield ids[start : start + IDS_AT_ONCE]
             return
-        present = SpooledMessage.objects.filter(finished_at=None)
-        last = present.order_by("-id").values_list("id", flat=True).first()
-        rows = self.messages(now=now).filter(pk__lte=last or 0)
+        rows = self.messages(now=now).filter(pk__lte=newest() if last is None else last)
         sizes = rows.values_list("id", "recipients_total")
-        after = 0
         while found := list(sizes.filter(pk__gt=after)[:IDS_AT_ONCE]):
             ids = _not_too_many(found)
             yield ids
             after = ids[-1]
+
+
+def newest() -> int:
+    """The id of the message that came in last; 0: the spool is empty."""
+    present = SpooledMessage.objects.filter(finished_at=None)
+    return present.order_by("-id").values_list("id", flat=True).first() or 0
 
 
 def messages_for(actor: User | None) -> QuerySet[SpooledMessage]:

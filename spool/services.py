@@ -11,7 +11,7 @@ from domains.errors import Problem, ValuesRefused
 from events.audit import Actor
 from spool import priority as priority_rules
 from spool import schedule, settings
-from spool.changing import Batch, Done, Run, Skipped
+from spool.changing import AT_ONCE, Batch, Course, Done, Run, Skipped
 from spool.models import Gateway, Route, SpoolChange, SpooledMessage, State
 from spool.priority import HIGHEST, LOWEST
 from spool.selection import Selection
@@ -33,7 +33,9 @@ class PriorityOutOfRange(Exception):
         self.value = value
 
 
-def force(*, selection: Selection, by: Actor | None, now: datetime) -> Done:
+def force(
+    *, selection: Selection, by: Actor | None, now: datetime, course: Course = AT_ONCE
+) -> Done:
     """Deliver now, before everything else; waits of retries and dead hosts are ignored (S-033).
 
     Throttled, held and being worked on stay as they are. Raises NotPermitted.
@@ -51,10 +53,12 @@ def force(*, selection: Selection, by: Actor | None, now: datetime) -> Done:
                 recipient.is_forced = True
                 recipient.due_at = now
 
-    return Run(Verb.FORCE, by, now, selection).carry_out(act)
+    return Run(Verb.FORCE, by, now, selection, course=course).carry_out(act)
 
 
-def reset_retries(*, selection: Selection, by: Actor | None, now: datetime) -> Done:
+def reset_retries(
+    *, selection: Selection, by: Actor | None, now: datetime, course: Course = AT_ONCE
+) -> Done:
     """Start over: no failed tries, due now, patience anew (S-036). What has failed stays failed.
 
     Many at once become due over some seconds (S-037).
@@ -86,11 +90,16 @@ def reset_retries(*, selection: Selection, by: Actor | None, now: datetime) -> D
         spread = timedelta(seconds=acted / MESSAGES_PER_SECOND)
         due_at = now + min(spread, LONGEST_SPREAD)
 
-    return Run(Verb.RESET, by, now, selection).carry_out(act)
+    return Run(Verb.RESET, by, now, selection, course=course).carry_out(act)
 
 
 def set_priority(
-    *, selection: Selection, priority: int | None, by: Actor | None, now: datetime
+    *,
+    selection: Selection,
+    priority: int | None,
+    by: Actor | None,
+    now: datetime,
+    course: Course = AT_ONCE,
 ) -> Done:
     """By hand, 1 to 10; None: by the rules again (S-034). Whole messages, whoever was meant.
 
@@ -116,11 +125,18 @@ def set_priority(
         _save(batch, ["manual_priority"])
 
     words = "auto" if priority is None else str(priority)
-    run = Run(Verb.PRIORITY, by, now, selection, parameter=words, undo_for=UNDO_FOR)
+    run = Run(Verb.PRIORITY, by, now, selection, parameter=words, undo_for=UNDO_FOR, course=course)
     return run.carry_out(act)
 
 
-def change_way(*, selection: Selection, way: Way, by: Actor | None, now: datetime) -> Done:
+def change_way(
+    *,
+    selection: Selection,
+    way: Way,
+    by: Actor | None,
+    now: datetime,
+    course: Course = AT_ONCE,
+) -> Done:
     """Send by another gateway, directly, or to one host, from the next try on.
 
     Raises ValuesRefused for a gateway that is not there or is switched off, NotPermitted.
@@ -139,7 +155,7 @@ def change_way(*, selection: Selection, way: Way, by: Actor | None, now: datetim
                 batch.take(recipient)
                 recipient.via = way.encode()
 
-    run = Run(Verb.ROUTE, by, now, selection, parameter=str(way), undo_for=UNDO_FOR)
+    run = Run(Verb.ROUTE, by, now, selection, parameter=str(way), undo_for=UNDO_FOR, course=course)
     return run.carry_out(act)
 
 

@@ -8,7 +8,10 @@ from django_tasks import task
 
 from clock.moments import utc_now
 from jobs.periodic import periodic
-from spool import maintenance, redrive
+from spool import bulkjobs, maintenance, redrive
+
+# Jobs are found by the name under which their modules register them.
+JOBS = (bulkjobs.act_on_spool, bulkjobs.undo_in_spool)
 
 
 @periodic("* * * * *")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -49,6 +49,11 @@ class Before:
 
 def undo(*, change_id: int, by: Actor | None, now: datetime) -> int:
     """Put back what still is as the change left it; how many messages. Raises NotUndoable."""
+    return put_back(begin(change_id=change_id, by=by, now=now), by=by, now=now)
+
+
+def begin(*, change_id: int, by: Actor | None, now: datetime) -> SpoolChange:
+    """The first half of `undo`: from here on it is going to be put back. Raises NotUndoable."""
     with transaction.atomic():
         change = SpoolChange.objects.select_for_update().filter(pk=change_id).first()
         if change is None:
@@ -65,7 +70,28 @@ def undo(*, change_id: int, by: Actor | None, now: datetime) -> int:
         change.is_final = False
         change.save(update_fields=["undone_at", "is_final"])
         audit.record(by, "undid a change in the spool", change)
-    return _put_back(change, by=by, now=now)
+    return change
+
+
+def put_back(
+    change: SpoolChange,
+    *,
+    by: Actor | None,
+    now: datetime,
+    tell: Callable[[int], None] = lambda done: None,
+) -> int:
+    """The second half: how many messages. Broken off, it goes on where it was; `tell` hears how
+    many messages are done behind every batch."""
+    done: set[int] = set()
+    while (batch := change.batches.order_by("id").first()) is not None:
+        with transaction.atomic():
+            done |= _put_back_batch(change, [Before(*row) for row in batch.before], by, now)
+            batch.delete()
+        tell(len(done))
+    change.is_final = True
+    change.save(update_fields=["is_final"])
+    publish_on_commit(Topic.SPOOL)
+    return len(done)
 
 
 def finish_changes(*, now: datetime) -> int:
@@ -75,7 +101,7 @@ def finish_changes(*, now: datetime) -> int:
         if change.undone_at is not None:
             if change.undone_at > now - timedelta(seconds=30):
                 continue  # somebody is at it
-            _put_back(change, by=None, now=now)
+            put_back(change, by=None, now=now)
         elif change.undo_until is None or change.undo_until <= now:
             _finish_deletion(change.pk, now=now)
         else:
@@ -107,18 +133,6 @@ def _finish_deletion(change_id: int, *, now: datetime) -> None:
         change.undo_until = None  # from here on nobody can undo it
         change.save(update_fields=["undo_until"])
     deleting.finish(change, now=now)
-
-
-def _put_back(change: SpoolChange, *, by: Actor | None, now: datetime) -> int:
-    done: set[int] = set()
-    for batch in change.batches.order_by("id"):
-        with transaction.atomic():
-            done |= _put_back_batch(change, [Before(*row) for row in batch.before], by, now)
-            batch.delete()
-    change.is_final = True
-    change.save(update_fields=["is_final"])
-    publish_on_commit(Topic.SPOOL)
-    return len(done)
 
 
 def _put_back_batch(

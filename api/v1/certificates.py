@@ -39,7 +39,7 @@ class CertificateIn(HostIn):
 
 class CertificateOut(Out):
     host = serializers.CharField()
-    source = serializers.ChoiceField(choices=Source.choices)
+    source = serializers.ChoiceField(choices=Source.choices)  # type: ignore[assignment]
     issuer = serializers.CharField(allow_blank=True)
     not_before = serializers.DateTimeField(allow_null=True, help_text="Null: there is none yet.")
     not_after = serializers.DateTimeField(allow_null=True)

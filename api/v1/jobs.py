@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q, QuerySet
-from django.urls import path
+from django.urls import path, reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import selectors
-from accounts.models import Role, User
+from administration.selectors import job_for, jobs_for
 from api import pagination
 from api.endpoints import Endpoint, actor_of
 from api.fields import Out
 from api.schema import page_of
-from jobs import selectors as job_selectors
 from jobs import services
-from jobs.errors import JobUnknown
 from jobs.kinds import title_of
 from jobs.models import Job, State
 
@@ -28,6 +24,11 @@ from jobs.models import Job, State
 @extend_schema_field(OpenApiTypes.ANY)
 class AnyResult(serializers.JSONField):
     """What the kind of job says."""
+
+
+class NoteOut(Out):
+    at = serializers.DateTimeField()
+    words = serializers.CharField(allow_blank=True)
 
 
 class JobOut(Out):
@@ -39,6 +40,8 @@ class JobOut(Out):
     total = serializers.IntegerField(allow_null=True, help_text="Of how many; null: not known.")
     words = serializers.CharField(allow_blank=True, help_text="What it is doing.")
     result = AnyResult(allow_null=True)
+    notes = NoteOut(many=True, help_text="Its log.")
+    actor = serializers.CharField(help_text="Who asked for it.")
     has_failed = serializers.BooleanField()
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
@@ -55,6 +58,8 @@ def job_shown(job: Job) -> dict[str, Any]:
         "total": job.total,
         "words": job.words,
         "result": job.result,
+        "notes": [{"at": at, "words": words} for at, words in job.notes],
+        "actor": job.actor,
         # Not the error: it has a traceback, which is for the operator's panel.
         "has_failed": job.state == State.FAILED,
         "created_at": job.created_at,
@@ -86,7 +91,7 @@ class JobView(Endpoint):
     @extend_schema(responses=JobOut, summary="Read a job")
     def get(self, request: Request, job_id: int) -> Response:
         """Ask again until `state` is `done`, `failed` or `cancelled`."""
-        return Response(job_shown(_job(actor_of(request), job_id)))
+        return Response(job_shown(job_for(actor_of(request), job_id)))
 
 
 class JobCancel(Endpoint):
@@ -96,25 +101,14 @@ class JobCancel(Endpoint):
     def post(self, request: Request, job_id: int) -> Response:
         """It ends at its next step; what is done stays done."""
         actor = actor_of(request)
-        job = services.cancel(_job(actor, job_id).pk, by=actor)
+        job = services.cancel(job_for(actor, job_id).pk, by=actor)
         return Response(job_shown(job), status=202)
 
 
-def jobs_for(actor: User) -> QuerySet[Job]:
-    """A system administrator's: all; else one's own, and those about domains in sight."""
-    rows = job_selectors.jobs()
-    if actor.role == Role.SYSTEM_ADMINISTRATOR:
-        return rows
-    seen = selectors.domains_for(actor).values("pk")
-    return rows.filter(Q(actor_id=actor.pk) | Q(domain_id__in=seen))
-
-
-def _job(actor: User, job_id: int) -> Job:
-    """Raises JobUnknown."""
-    job = jobs_for(actor).filter(pk=job_id).first() if job_id < 2**63 else None
-    if job is None:
-        raise JobUnknown(job_id)
-    return job
+def accepted(job: Job) -> Response:
+    """What was asked for goes on behind the answer."""
+    place = reverse("api:job", args=(job.pk,))
+    return Response(job_shown(job), status=202, headers={"Location": place})
 
 
 urlpatterns = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.urls import path
@@ -17,19 +17,21 @@ from api.endpoints import Endpoint, actor_of
 from api.errors import NotFound
 from api.fields import Choice, In, Number, Out, Switch, Text, Words
 from api.finding import LARGEST_KEY
+from api.v1 import jobs
+from api.v1.jobs import JobOut
 from blobs.errors import BadId
 from blobs.ids import decode_id, encode_id
 from clock.moments import utc_now
 from domains.errors import Problem, ValuesRefused
-from spool import deleting, holding, selectors, services, undoing, viewing
+from jobs.models import Job
+from spool import bulkjobs, selectors, viewing
 from spool.changing import Done
 from spool.listing import Column, Cursor, CursorMalformed, MessageRow
 from spool.models import SpoolChange
+from spool.orders import Kind, Order
 from spool.selection import NothingSelected, Selection, SpoolFilter, Status
 from spool.viewing import RecipientView
-from spool.ways import Way
 
-ACTIONS = ("force", "reset", "priority", "way", "hold", "release", "delete")
 MOST_IDS = 1000
 
 
@@ -121,7 +123,7 @@ class FilterIn(In):
 class SpoolAction(In):
     """Exactly one of `ids`, `filter` and `all` says what is meant."""
 
-    action = Choice(choices=list(ACTIONS))
+    action = Choice(choices=[kind.value for kind in Kind])
     ids = Words(required=False, length=20, min_length=1, max_length=MOST_IDS)
     filter = FilterIn(required=False)
     all = Switch(required=False, help_text="The whole spool: for system administrators.")
@@ -199,28 +201,40 @@ class SpoolActions(Endpoint):
     scope = "spool"
 
     @extend_schema(
-        request=SpoolAction, responses=DoneOut, examples=[HOLD], summary="Act on messages"
+        request=SpoolAction,
+        responses={200: DoneOut, 202: JobOut},
+        examples=[HOLD],
+        summary="Act on messages",
     )
     def post(self, request: Request) -> Response:
-        """Force, reset retries, set the priority or the way, hold, release or delete."""
+        """Force, reset retries, set the priority or the way, hold, release or delete.
+
+        On more than a thousand messages: 202 with a job, whose result has the same form, with
+        `change_ids` for undoing.
+        """
         actor, given = actor_of(request), self.read(SpoolAction)
-        done = _act(given, _selection(actor, given), actor, utc_now())
-        return Response(_done(done))
+        selection = _selection(actor, given)
+        done = bulkjobs.carry_out(_order(given), selection, by=actor, now=utc_now())
+        return jobs.accepted(done) if isinstance(done, Job) else Response(_done(done))
 
 
 class SpoolUndo(Endpoint):
     scope = "spool"
 
-    @extend_schema(request=None, responses=UndoneOut, summary="Undo an action")
+    @extend_schema(request=None, responses={200: UndoneOut, 202: JobOut}, summary="Undo an action")
     def post(self, request: Request, key: int) -> Response:
-        """While there is time: ten seconds for a deletion, a day for most others."""
+        """While there is time: ten seconds for a deletion, a day for most others.
+
+        Of more than a thousand messages: 202 with a job.
+        """
         actor = actor_of(request)
         rows = SpoolChange.objects.filter(pk=min(key, LARGEST_KEY))
         if actor.role != Role.SYSTEM_ADMINISTRATOR:
             rows = rows.filter(actor_account=actor)
         if not rows.exists():
             raise NotFound
-        return Response({"done": undoing.undo(change_id=key, by=actor, now=utc_now())})
+        done = bulkjobs.undo(change_id=key, by=actor, now=utc_now())
+        return jobs.accepted(done) if isinstance(done, Job) else Response({"done": done})
 
 
 def read_id(text: str) -> int:
@@ -266,27 +280,12 @@ def _filter(given: dict[str, Any]) -> SpoolFilter:
     return SpoolFilter(status=status, **texts, **spans)
 
 
-def _act(given: dict[str, Any], selection: Selection, actor: User, now: datetime) -> Done:
-    match given["action"]:
-        case "force":
-            return services.force(selection=selection, by=actor, now=now)
-        case "reset":
-            return services.reset_retries(selection=selection, by=actor, now=now)
-        case "priority":
-            if "priority" not in given:
-                raise ValuesRefused((Problem("priority", "must be given"),))
-            number = given["priority"]
-            return services.set_priority(selection=selection, priority=number, by=actor, now=now)
-        case "way":
-            way = Way.parse(given.get("way", ""))
-            return services.change_way(selection=selection, way=way, by=actor, now=now)
-        case "hold":
-            reason = given.get("reason", "")
-            return holding.hold(selection=selection, reason=reason, by=actor, now=now)
-        case "release":
-            return holding.release(selection=selection, by=actor, now=now)
-        case _:
-            return deleting.delete(selection=selection, by=actor, now=now)
+def _order(given: dict[str, Any]) -> Order:
+    """Raises ValuesRefused."""
+    kind = Kind(given["action"])
+    if kind is Kind.PRIORITY and "priority" not in given:
+        raise ValuesRefused((Problem("priority", "must be given"),))
+    return Order(kind, given.get("priority"), given.get("reason", ""), given.get("way", ""))
 
 
 def _cursor(text: str | None) -> Cursor | None:

@@ -10,10 +10,9 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path
 
-from accounts import selectors as account_selectors
-from accounts.models import Role, User
-from administration import selectors as administration_selectors
-from jobs import selectors, services
+from accounts.models import Role
+from administration.selectors import audit_for, job_for, jobs_for
+from jobs import services
 from jobs.errors import JobOver
 from jobs.kinds import title_of
 from jobs.models import Job, State
@@ -57,8 +56,7 @@ class JobListing(Listing[Job]):
 
 @opens_for(ADMINISTRATORS)
 def overview(request: HttpRequest) -> HttpResponseBase:
-    rows = selectors.jobs(of_domains=_domains(actor_of(request)))
-    listing = JobListing(request, rows)
+    listing = JobListing(request, jobs_for(actor_of(request)))
     for row in listing.rows:
         _dress(row)
     is_moving = any(not row.has_ended for row in listing.rows)
@@ -68,9 +66,9 @@ def overview(request: HttpRequest) -> HttpResponseBase:
 @opens_for(ADMINISTRATORS)
 def show(request: HttpRequest, job_id: int) -> HttpResponse:
     actor = actor_of(request)
-    row = selectors.job(job_id, of_domains=_domains(actor))
+    row = job_for(actor, job_id)
     _dress(row)
-    entries = administration_selectors.audit_for(actor).filter(operation=f"job-{row.pk}")
+    entries = audit_for(actor).filter(operation=f"job-{row.pk}")
     context = {
         "row": row,
         # The page of the operation, which has the way back.
@@ -86,7 +84,7 @@ def show(request: HttpRequest, job_id: int) -> HttpResponse:
 def cancel(request: HttpRequest, job_id: int) -> HttpResponse:
     """At once if it waits, else at its next step."""
     actor = actor_of(request)
-    row = selectors.job(job_id, of_domains=_domains(actor))
+    row = job_for(actor, job_id)
     title = title_of(row.kind)
     try:
         row = services.cancel(row.pk, by=actor)
@@ -97,13 +95,6 @@ def cancel(request: HttpRequest, job_id: int) -> HttpResponse:
         text = f"Cancelled “{title}”." if now else f"“{title}” ends at its next step."
         notices.done(request, text)
     return redirect("panel:job", row.pk)
-
-
-def _domains(actor: User) -> list[int] | None:
-    """Whose jobs are in sight; None: all."""
-    if actor.role == Role.SYSTEM_ADMINISTRATOR and actor.is_active:
-        return None
-    return list(account_selectors.domains_for(actor).values_list("pk", flat=True))
 
 
 def _dress(row: Job) -> None:

@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 
-from accounts.models import User
 from blobs.errors import BadId
 from blobs.ids import decode_id, encode_id
 from clock.moments import utc_now
 from domains.errors import Refused
+from jobs.models import Job
 from panel import notices, refusals
 from panel.access import ACTION, SYSTEM, actor_of, opens_for
 from panel.notices import Undo
 from panel.spoollist import ROWS_COOKIE, ROWS_SECONDS, SpoolList
 from panel.spoolnumbers import numbers
-from spool import deleting, holding, selectors, services, undoing
+from spool import bulkjobs, selectors
 from spool.changing import Done
 from spool.errors import MessageUnknown
 from spool.listing import View
 from spool.models import Gateway
+from spool.orders import Kind, Order
 from spool.searchbox import read_filter
 from spool.selection import NothingSelected, Selection
 from spool.services import PriorityOutOfRange
 from spool.undoing import NotUndoable
-from spool.ways import Way, WayMalformed
+from spool.ways import WayMalformed
 
 MOST_CHANGES = 50
 
-Act = Callable[[HttpRequest, Selection, datetime], Done]
+Ask = Callable[[HttpRequest], Order]
 
 
 @opens_for(SYSTEM)
@@ -48,8 +48,8 @@ def waiting(request: HttpRequest) -> HttpResponse:
 @opens_for(SYSTEM, methods=ACTION)
 def act(request: HttpRequest, verb: str) -> HttpResponse:
     """One verb on the marked rows, on all that match, or on `only` one message."""
-    name, carry_out = VERBS[verb]
-    return _carry_out(request, name, carry_out, _selection)
+    name, ask = VERBS[verb]
+    return _carry_out(request, name, ask, _selection)
 
 
 @opens_for(SYSTEM, methods=ACTION)
@@ -67,11 +67,13 @@ def undo(request: HttpRequest) -> HttpResponse:
     given = request.POST.get("change", "")
     change_id = int(given) if given.isascii() and given.isdigit() and len(given) < 20 else 0
     try:
-        count = undoing.undo(change_id=change_id, by=actor_of(request), now=utc_now())
+        done = bulkjobs.undo(change_id=change_id, by=actor_of(request), now=utc_now())
     except NotUndoable as error:
         notices.failed(request, refusals.words(error))
     else:
-        notices.done(request, f"Undone for {_messages(count)}.")
+        if isinstance(done, Job):
+            return redirect("panel:job", done.pk)
+        notices.done(request, f"Undone for {_messages(done)}.")
     return redirect(_back(request))
 
 
@@ -109,10 +111,11 @@ def _list(request: HttpRequest, view: View) -> HttpResponse:
 
 
 def _carry_out(
-    request: HttpRequest, name: str, act: Act, select: Callable[[HttpRequest], Selection]
+    request: HttpRequest, name: str, ask: Ask, select: Callable[[HttpRequest], Selection]
 ) -> HttpResponse:
     try:
-        done = act(request, select(request), utc_now())
+        actor, now = actor_of(request), utc_now()
+        done = bulkjobs.carry_out(ask(request), select(request), by=actor, now=now)
     except NothingSelected:
         notices.warned(request, f"{name}: select at least one message first.")
     except PriorityOutOfRange:
@@ -123,8 +126,16 @@ def _carry_out(
         sentences = [sentence for _, sentence in refusals.problems(error)]
         notices.failed(request, f"{name}: {' '.join(sentences)}")
     else:
+        if isinstance(done, Job):
+            return _follow(request, name, done)
         _tell(request, name, done)
     return redirect(_back(request))
+
+
+def _follow(request: HttpRequest, name: str, job: Job) -> HttpResponse:
+    """Very many messages: the page of the job says how far it is."""
+    notices.done(request, f"{name}: it goes on while you go on. Changes of the spool has the undo.")
+    return redirect("panel:job", job.pk)
 
 
 def _tell(request: HttpRequest, name: str, done: Done) -> None:
@@ -191,41 +202,39 @@ def message_id(text: str) -> int:
 # --- verbs -----------------------------------------------------------------------------------
 
 
-def _force(request: HttpRequest, selection: Selection, now: datetime) -> Done:
-    return services.force(selection=selection, by=_by(request), now=now)
+def _force(request: HttpRequest) -> Order:
+    return Order(Kind.FORCE)
 
 
-def _reset(request: HttpRequest, selection: Selection, now: datetime) -> Done:
-    return services.reset_retries(selection=selection, by=_by(request), now=now)
+def _reset(request: HttpRequest) -> Order:
+    return Order(Kind.RESET)
 
 
-def _priority(request: HttpRequest, selection: Selection, now: datetime) -> Done:
+def _priority(request: HttpRequest) -> Order:
     text = request.POST.get("priority", "")
     is_number = text.isascii() and text.isdigit() and len(text) < 4
-    priority = None if text == "auto" else int(text) if is_number else 0
-    return services.set_priority(selection=selection, priority=priority, by=_by(request), now=now)
+    return Order(Kind.PRIORITY, None if text == "auto" else int(text) if is_number else 0)
 
 
-def _hold(request: HttpRequest, selection: Selection, now: datetime) -> Done:
+def _hold(request: HttpRequest) -> Order:
     reason = request.POST.get("reason", "").strip() or "held by an administrator"
-    return holding.hold(selection=selection, reason=reason, by=_by(request), now=now)
+    return Order(Kind.HOLD, reason=reason)
 
 
-def _release(request: HttpRequest, selection: Selection, now: datetime) -> Done:
-    return holding.release(selection=selection, by=_by(request), now=now)
+def _release(request: HttpRequest) -> Order:
+    return Order(Kind.RELEASE)
 
 
-def _route(request: HttpRequest, selection: Selection, now: datetime) -> Done:
+def _route(request: HttpRequest) -> Order:
     text = request.POST.get("host", "").strip()
-    way = Way.parse(f"host:{text}" if text else request.POST.get("way", ""))
-    return services.change_way(selection=selection, way=way, by=_by(request), now=now)
+    return Order(Kind.WAY, way=f"host:{text}" if text else request.POST.get("way", ""))
 
 
-def _delete(request: HttpRequest, selection: Selection, now: datetime) -> Done:
-    return deleting.delete(selection=selection, by=_by(request), now=now)
+def _delete(request: HttpRequest) -> Order:
+    return Order(Kind.DELETE)
 
 
-VERBS: dict[str, tuple[str, Act]] = {
+VERBS: dict[str, tuple[str, Ask]] = {
     "force": ("Force", _force),
     "reset": ("Reset retries", _reset),
     "priority": ("Priority", _priority),
@@ -234,10 +243,6 @@ VERBS: dict[str, tuple[str, Act]] = {
     "route": ("Route", _route),
     "delete": ("Delete", _delete),
 }
-
-
-def _by(request: HttpRequest) -> User:
-    return actor_of(request)
 
 
 def _view(request: HttpRequest) -> View:

@@ -4,6 +4,9 @@ import pytest
 
 from blobs.ids import encode_id, new_id
 from clock.moments import to_micros, utc_now
+from jobs.models import Job
+from jobs.progress import Progress
+from spool import bulkjobs
 from spool.models import (
     LedgerHour,
     RefusedMail,
@@ -157,3 +160,21 @@ def test_logs_open_for_administrators_with_the_lines_of_their_domains(world, pro
         "..%2f..%2fx/2026-01-01",
     ):
         assert program(world.root).call("get", f"logs/{path}/").status_code == 404
+
+
+def test_an_action_on_very_many_messages_becomes_a_job(world, program, message, monkeypatch):
+    monkeypatch.setattr(bulkjobs, "MOST_AT_ONCE", 1)
+    make_message(world.own)
+    asker = program(world.reseller)
+    body = {"action": "hold", "filter": {"destination": "far.example"}, "reason": "wait"}
+    begun = asker.call("post", "spool/actions/", body)
+    assert begun.status_code == 202, begun.json()
+    place = begun["Location"].removeprefix("/api/v1/")
+    assert asker.call("get", place).json()["actor"] == "rob"
+    assert program(world.other_reseller).call("get", place).status_code == 404
+    job = Job.objects.get()
+    result = bulkjobs.act_on_spool(Progress(job_id=job.pk, actor_id=job.actor_id), **job.arguments)
+    assert result["done"] == SpooledRecipient.objects.filter(state=State.HELD).count() == 2
+    undo = f"spool/changes/{result['change_ids'][0]}/undo/"
+    assert program(world.other_reseller).call("post", undo).status_code == 404
+    assert asker.call("post", undo).json()["kind"] == "undo-in-spool"

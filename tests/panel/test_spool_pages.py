@@ -11,7 +11,9 @@ from django.test import Client
 from accounts.models import User
 from blobs.ids import encode_id
 from events.models import AuditEntry
-from spool import gateways
+from jobs.models import Job
+from jobs.progress import Progress
+from spool import bulkjobs, gateways
 from spool.models import SpoolChange, SpooledMessage, SpooledRecipient, State
 from tests.panel.spoolworld import HOSTILE, defer, send, spooling
 from tests.people import World
@@ -106,6 +108,25 @@ def test_marked_messages_are_forced_and_what_was_skipped_is_told(
     assert "Force: 1 done, 1 skipped: 1 held." in page.content.decode()
     assert "immediate delivery" in page.content.decode()
     assert SpooledRecipient.objects.get(address="a@far.test").is_forced
+
+
+@pytest.mark.spec("S-021", "X-007")
+def test_a_verb_on_very_many_messages_leads_to_its_job(
+    world: World, log_in: LogIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulkjobs, "MOST_AT_ONCE", 1)
+    client = log_in(world.root)
+    for name in ("a", "b"):
+        send(f"{name}@far.test")
+    given = {"all_matching": "1", "reason": "wait"}
+    page = client.post("/panel/spool/hold/?q=destination:far.test", given, follow=True)
+    job = Job.objects.get()
+    assert page.redirect_chain[-1][0] == f"/panel/jobs/{job.pk}/"
+    assert "goes on while you go on" in page.content.decode()
+    result = bulkjobs.act_on_spool(Progress(job_id=job.pk, actor_id=job.actor_id), **job.arguments)
+    assert state("a@far.test") == state("b@far.test") == State.HELD
+    undone = client.post("/panel/spool/undo/", {"change": result["change_ids"][0]}, follow=True)
+    assert undone.redirect_chain[-1][0] == f"/panel/jobs/{Job.objects.latest('pk').pk}/"
 
 
 @pytest.mark.spec("S-020", "S-041")
