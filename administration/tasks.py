@@ -9,7 +9,7 @@ from django_tasks import task
 
 from accounts.models import User
 from accounts.permissions import Verb, require
-from administration import renaming
+from administration import bulkjobs, renaming, undojob
 from clock.moments import utc_now
 from domains import renaming as of_domains
 from domains.errors import NameMovedOn
@@ -19,6 +19,15 @@ from jobs.kinds import job
 from jobs.models import Job
 from jobs.periodic import periodic
 from jobs.progress import Progress
+
+# Jobs are found by the name under which their modules register them.
+JOBS = (
+    bulkjobs.set_domains,
+    bulkjobs.close_domains,
+    bulkjobs.set_users,
+    bulkjobs.delete_users,
+    undojob.undo_operation,
+)
 
 
 @job("rename-domain", "Rename a domain")

@@ -36,16 +36,25 @@ def undo(entries: Iterable[AuditEntry], *, by: User | None, skip_conflicts: bool
     operation = audit.current_operation() or audit.new_operation()
     for entry in sorted(entries, key=lambda entry: entry.pk, reverse=True):
         try:
-            with transaction.atomic(), audit.undoing(entry, operation=operation):
-                if rule_for(entry)(entry, by):
-                    done.append(entry)
+            if take_back(entry, by=by, operation=operation):
+                done.append(entry)
         except Refused as error:
-            conflicts.append(Conflict(entry.pk, f"{entry.verb} {entry.object_name}", str(error)))
+            conflicts.append(conflict_of(entry, error))
     if conflicts and (not skip_conflicts or not done):
         raise UndoRefused(tuple(conflicts))
     if not done:
         raise NothingToUndo
     return Undone(tuple(done), tuple(conflicts), operation)
+
+
+def take_back(entry: AuditEntry, *, by: User | None, operation: str) -> bool:
+    """One entry, under the name of `operation`; False: all is as before. Raises Refused."""
+    with transaction.atomic(), audit.undoing(entry, operation=operation):
+        return rule_for(entry)(entry, by)
+
+
+def conflict_of(entry: AuditEntry, error: Refused) -> Conflict:
+    return Conflict(entry.pk, f"{entry.verb} {entry.object_name}", str(error))
 
 
 def rehearse(entries: Iterable[AuditEntry], *, by: User | None) -> tuple[Conflict, ...]:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from django_tasks import task
 
-from api import closing, delivering, idempotency, webhooks
+from api import delivering, idempotency, webhooks
 from clock.moments import utc_now
 from jobs.periodic import periodic
-
-# Jobs are found by the name under which their modules register them.
-JOBS = (closing.close_domains,)
 
 
 @periodic("* * * * *")

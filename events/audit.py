@@ -89,6 +89,11 @@ def current_operation() -> str:
     return _circumstances.get().operation
 
 
+def current_impersonator() -> Actor | None:
+    """Who really acts where `by` is another account; None: `by` does."""
+    return _circumstances.get().impersonator
+
+
 def new_operation() -> str:
     return uuid.uuid4().hex
 

@@ -25,6 +25,10 @@ class Job(models.Model):
     arguments = models.JSONField(default=dict)
     actor_id = models.BigIntegerField(null=True, help_text="Who asked; None: the server itself.")
     actor = models.CharField(max_length=320)
+    impersonator_id = models.BigIntegerField(
+        null=True, help_text="Who really asked, logged in as the actor; None: the actor himself."
+    )
+    impersonator = models.CharField(max_length=320, blank=True)
     domain_id = models.BigIntegerField(
         null=True, help_text="Whose administrators may see it; None: the system's only."
     )

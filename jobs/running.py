@@ -10,6 +10,8 @@ import socket
 import threading
 import traceback
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -111,6 +113,25 @@ def _take(*, now: datetime) -> Job | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Impersonator:
+    """Whoever was logged in as the actor, for the audit trail."""
+
+    pk: int
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _acting(job: Job) -> AbstractContextManager[None]:
+    """What the job changes is one operation, under the names of those who asked for it."""
+    impersonator = None
+    if job.impersonator_id is not None:
+        impersonator = Impersonator(job.impersonator_id, job.impersonator)
+    return audit.acting(name=job.actor, operation=f"job-{job.pk}", impersonator=impersonator)
+
+
 def _run(job: Job) -> None:
     mine = Job.objects.filter(pk=job.pk, worker=job.worker, state=State.RUNNING)
     progress = Progress(
@@ -120,7 +141,7 @@ def _run(job: Job) -> None:
     life = _Life(job, progress)
     log.info("job begun", job=job.pk, kind=job.kind, run=job.runs + 1)
     try:
-        with life, audit.acting(name=job.actor, operation=f"job-{job.pk}"):
+        with life, _acting(job):
             kind = KINDS.get(job.kind)
             if kind is None:
                 raise LookupError(f"this server knows no job of the kind {job.kind!r}")

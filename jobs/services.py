@@ -31,11 +31,14 @@ def start(
 
     `domain_id`: whose administrators may see and cancel it. It is not handed to the function.
     """
+    impersonator = audit.current_impersonator()
     job = Job.objects.create(
         kind=kind.name,
         arguments=arguments,
         actor_id=by.pk if by is not None else None,
         actor=str(by)[:320] if by is not None else SERVER,
+        impersonator_id=impersonator.pk if impersonator is not None else None,
+        impersonator=str(impersonator)[:320] if impersonator is not None else "",
         domain_id=domain_id,
         total=total,
         created_at=utc_now(),

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from domains.errors import Refused
+from jobs.models import Job
 from panel import notices, refusals
 from panel.notices import Undo
 
@@ -50,3 +52,9 @@ def tell(
         shown = "\n".join(refused[:MOST_REFUSALS_SHOWN])
         more = len(refused) - MOST_REFUSALS_SHOWN
         notices.failed(request, shown + (f"\n… and {more:,} more." if more > 0 else ""))
+
+
+def follow(request: HttpRequest, job: Job, count: int, plural: str) -> HttpResponse:
+    """Very many rows: the page of the job says how far it is."""
+    notices.done(request, f"It goes on with {count:,} {plural} while you go on.")
+    return redirect("panel:job", job.pk)

@@ -12,12 +12,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Role, User
-from administration import selectors, undo
+from administration import selectors, undo, undojob
+from administration.errors import Conflict, NothingToUndo
 from api import finding, pagination
 from api.endpoints import Endpoint, actor_of
-from api.fields import Out
+from api.fields import In, Out, Switch, Text
 from api.schema import page_of
+from api.v1 import jobs
+from api.v1.jobs import JobOut
+from events import audit
 from events.models import AuditEntry
+from jobs.models import Job
+
+# Trying it out takes as long as undoing.
+MOST_REHEARSED = 50
 
 
 @extend_schema_field(OpenApiTypes.OBJECT)
@@ -65,16 +73,87 @@ class Audit(Endpoint):
         )
 
 
+class ConflictOut(Out):
+    entry = serializers.IntegerField()
+    what = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class OperationOut(Out):
+    """One request's changes, which are undone together."""
+
+    operation = serializers.CharField(allow_blank=True)
+    entries = serializers.IntegerField(help_text="Of the operation, as far as you see it.")
+    items = AuditOut(many=True, help_text="The first of them.")
+    can_undo = serializers.BooleanField(allow_null=True, help_text="Null: too many to try it out.")
+    conflicts = ConflictOut(many=True, help_text="What is in the way of undoing it now.")
+
+
+class AuditUndoIn(In):
+    skip_conflicts = Switch(
+        required=False, default=False, help_text="Undo the rest, leave what has moved on."
+    )
+    reason = Text(required=False, default="", allow_blank=True, max_length=audit.LONGEST_REASON)
+
+
+class AuditOperation(Endpoint):
+    scope = "audit"
+
+    @extend_schema(
+        responses=OperationOut, summary="Read an operation, and whether it can be undone"
+    )
+    def get(self, request: Request, key: int) -> Response:
+        """All that one request changed; undoing it is tried out, and nothing is changed."""
+        actor = actor_of(request)
+        entry = finding.one(selectors.audit_for(actor), key)
+        entries = selectors.operation_for(actor, entry=entry.pk)
+        can_undo, conflicts = _rehearsed(entries, actor)
+        return Response(
+            {
+                "operation": entry.operation,
+                "entries": len(entries),
+                "items": [_shown(one, actor) for one in entries[: pagination.LARGEST]],
+                "can_undo": can_undo,
+                "conflicts": [
+                    {"entry": one.entry_id, "what": one.what, "reason": one.reason}
+                    for one in conflicts
+                ],
+            }
+        )
+
+
 class AuditUndo(Endpoint):
     scope = "audit"
 
-    @extend_schema(request=None, responses=OperationUndoneOut, summary="Undo a change")
+    @extend_schema(
+        request=AuditUndoIn,
+        responses={200: OperationUndoneOut, 202: JobOut},
+        summary="Undo a change",
+    )
     def post(self, request: Request, key: int) -> Response:
-        """With all entries that one request has made, or none of them."""
+        """With all entries that one request has made, or none of them.
+
+        More than 200 of them: 202 with a job, whose `result` says how many are `undone`, how many
+        were `refused`, and why the first of these.
+        """
         actor = actor_of(request)
         entry = finding.one(selectors.audit_for(actor), key)
-        done = undo.undo(selectors.operation_for(actor, entry=entry.pk), by=actor)
+        given = self.read(AuditUndoIn)
+        entries = selectors.operation_for(actor, entry=entry.pk)
+        done = undojob.undo_or_start(entries, by=actor, **given)
+        if isinstance(done, Job):
+            return jobs.accepted(done)
         return Response({"undone": len(done.entries), "operation": done.operation})
+
+
+def _rehearsed(entries: list[AuditEntry], actor: User) -> tuple[bool | None, tuple[Conflict, ...]]:
+    if len(entries) > MOST_REHEARSED:
+        return None, ()
+    try:
+        conflicts = undo.rehearse(entries, by=actor)
+    except NothingToUndo:
+        return False, ()
+    return not conflicts, conflicts
 
 
 def _shown(entry: AuditEntry, actor: User) -> dict[str, Any]:
@@ -97,5 +176,6 @@ def _shown(entry: AuditEntry, actor: User) -> dict[str, Any]:
 
 urlpatterns = [
     path("audit/", Audit.as_view(), name="audit"),
+    path("audit/<int:key>/", AuditOperation.as_view(), name="audit-operation"),
     path("audit/<int:key>/undo/", AuditUndo.as_view(), name="audit-undo"),
 ]

@@ -16,19 +16,21 @@ from accounts.models import CATCH_ALL, Role, User, UserAlias
 from accounts.permissions import Verb
 from accounts.provisioning import NewDomain
 from accounts.services import NewUser
+from administration import bulkjobs
 from api import bulk, etags, pagination, shapes
 from api.bulk import BulkResult
-from api.closing import close_domains
 from api.endpoints import Endpoint, actor_of
 from api.fields import Choice, In, Out, Switch, Text, Words
 from api.schema import page_of
 from api.shapes import DomainOut, DomainRowOut, OptionsIn, TabsIn
-from api.v1.jobs import JobOut, job_shown
+from api.v1 import jobs
+from api.v1.jobs import JobOut
 from domains.checking import OPTIONS
 from domains.errors import Problem, ValuesRefused
 from domains.models import TABS, Domain
 from jobs import services as job_services
 
+MOST_NAMES = 20_000
 TAB_VERBS = {tab: Verb(f"change_{tab}") for tab in TABS}
 
 
@@ -79,10 +81,22 @@ class Confirmation(In):
     )
 
 
+class DomainChoice(In):
+    """Everything that is given must fit."""
+
+    q = Text(required=False, max_length=200, help_text="A part of the name.")
+    is_disabled = Switch(required=False)
+    reseller = Text(required=False, max_length=64)
+
+
 class DomainAction(In):
+    """Either `names`, or `filter`, or `all` says which domains."""
+
     action = Choice(choices=["enable", "disable", "delete"])
-    names = Words(min_length=1, max_length=bulk.MOST_ROWS, length=253)
-    confirm = Switch(required=False, help_text="Must be true to delete: there is no way back.")
+    names = Words(required=False, min_length=1, max_length=MOST_NAMES, length=253)
+    filter = DomainChoice(required=False)
+    all = Switch(required=False, help_text="All domains in sight.")
+    confirm = Switch(required=False, help_text="Must be true to delete.")
 
 
 class CatchAllShape(In):
@@ -169,39 +183,52 @@ class DomainView(Endpoint):
         return Response(status=204)
 
 
+DISABLE = OpenApiExample(
+    "All domains of one reseller",
+    {"action": "disable", "filter": {"reseller": "rob"}},
+    request_only=True,
+)
+
+
 class DomainActions(Endpoint):
     scope = "domains"
 
     @extend_schema(
         request=DomainAction,
         responses={207: BulkResult, 202: JobOut},
+        examples=[DISABLE],
         summary="Act on several domains",
     )
     def post(self, request: Request) -> Response:
-        """Enable or disable each: 207 with a result for each name. Delete: 202 with a job, whose
-        result has the same form when it is done."""
+        """Enable or disable up to 100: 207 with a result for each name. More of them, or
+        deleting: 202 with a job, whose `result` says how many were done, and which were refused,
+        why."""
         actor = actor_of(request)
         given = self.read(DomainAction)
+        names = _names(actor, given)
         if given["action"] == "delete":
-            return self._delete(actor, given)
+            return self._delete(actor, names, is_sure=given.get("confirm", False))
         is_disabled = given["action"] == "disable"
+        if len(names) > bulkjobs.MOST_AT_ONCE:
+            arguments = {"names": names, "is_disabled": is_disabled}
+            return jobs.accepted(
+                job_services.start(bulkjobs.set_domains, by=actor, total=len(names), **arguments)
+            )
 
         def change(name: str) -> None:
             domain = selectors.domain_for(actor, name, verb=Verb.DISABLE_DOMAIN)
             options = {"is_disabled": is_disabled}
             provisioning.change_options(domain=domain, options=options, by=actor)
 
-        return bulk.respond(bulk.each(given["names"], change, name=str))
+        return bulk.respond(bulk.each(names, change, name=str))
 
-    def _delete(self, actor: User, given: dict[str, Any]) -> Response:
-        if not given.get("confirm"):
+    def _delete(self, actor: User, names: list[str], *, is_sure: bool) -> Response:
+        if not is_sure:
             raise ValuesRefused((Problem("confirm", "must be true to delete"),))
         permissions.require(actor, Verb.CLOSE_DOMAIN)
-        names = given["names"]
-        job = job_services.start(
-            close_domains, by=actor, total=len(names), names=names, actor_id=actor.pk
+        return jobs.accepted(
+            job_services.start(bulkjobs.close_domains, by=actor, total=len(names), names=names)
         )
-        return Response(job_shown(job), status=202, headers={"Location": f"../../jobs/{job.pk}/"})
 
 
 class CatchAll(Endpoint):
@@ -225,6 +252,22 @@ class CatchAll(Endpoint):
 
 def seen_by(actor: User) -> QuerySet[Domain]:
     return selectors.domains_for(actor).select_related("ownership__reseller")
+
+
+def _names(actor: User, given: dict[str, Any]) -> list[str]:
+    """Of the domains that are meant. Raises ValuesRefused."""
+    named = [name for name in ("names", "filter", "all") if given.get(name)]
+    if len(named) != 1:
+        raise ValuesRefused((Problem("names", "exactly one of names, filter and all is needed"),))
+    if named == ["names"]:
+        return list(dict.fromkeys(given["names"]))
+    chosen = {"is_disabled": None, **given.get("filter", {})}
+    rows = _filtered(selectors.domains_for(actor), chosen).order_by("name")
+    names = list(rows.values_list("name", flat=True)[: MOST_NAMES + 1])
+    if not names or len(names) > MOST_NAMES:
+        reason = f"must fit at least one domain and at most {MOST_NAMES:,}"
+        raise ValuesRefused((Problem(named[0], reason),))
+    return names
 
 
 def reseller_named(actor: User, username: str | None) -> User | None:

@@ -16,6 +16,7 @@ from accounts.errors import UserUnknown
 from accounts.models import AppPassword, Role, Status, User
 from accounts.permissions import Verb
 from accounts.services import USER_FIELDS
+from administration import bulkjobs
 from api import bulk, etags, pagination, shapes
 from api.bulk import BulkResult
 from api.endpoints import Endpoint, actor_of
@@ -23,7 +24,13 @@ from api.errors import NotFound
 from api.fields import Choice, In, Switch, Text, Words
 from api.schema import page_of
 from api.shapes import AppPasswordIn, AppPasswordOut, NewUserIn, UserOut, UserValuesIn
+from api.v1 import jobs
+from api.v1.jobs import JobOut
 from domains.errors import DomainUnknown, Problem, ValuesRefused
+from jobs import services as job_services
+from jobs.models import Job
+
+MOST_ADDRESSES = 20_000
 
 
 class UserFilters(pagination.Paged):
@@ -51,7 +58,7 @@ class UsersIn(In):
 
 class UserAction(In):
     action = Choice(choices=["enable", "disable", "delete"])
-    addresses = Words(min_length=1, max_length=bulk.MOST_ROWS, length=330)
+    addresses = Words(min_length=1, max_length=MOST_ADDRESSES, length=330)
 
 
 NEW_USER = OpenApiExample(
@@ -143,11 +150,22 @@ class UsersBulk(Endpoint):
 class UserActions(Endpoint):
     scope = "users"
 
-    @extend_schema(request=UserAction, responses={207: BulkResult}, summary="Act on several users")
+    @extend_schema(
+        request=UserAction,
+        responses={207: BulkResult, 202: JobOut},
+        summary="Act on several users",
+    )
     def post(self, request: Request) -> Response:
-        """Each address by itself: the answer has a result for every one of them."""
+        """Each address by itself: the answer has a result for every one of them.
+
+        More than 100: 202 with a job, whose `result` says how many were done, and which were
+        refused, why.
+        """
         actor = actor_of(request)
         given = self.read(UserAction)
+        addresses = list(dict.fromkeys(given["addresses"]))
+        if len(addresses) > bulkjobs.MOST_AT_ONCE:
+            return jobs.accepted(_start(given["action"], addresses, actor))
 
         def act(address: str) -> None:
             user = selectors.user_for(actor, address, verb=Verb.CHANGE_USERS)
@@ -157,7 +175,7 @@ class UserActions(Endpoint):
             status = Status.ENABLED if given["action"] == "enable" else Status.DISABLED
             services.change_user(user=user, values={"status": status.value}, by=actor)
 
-        return bulk.respond(bulk.each(given["addresses"], act, name=str))
+        return bulk.respond(bulk.each(addresses, act, name=str))
 
 
 class AppPasswords(Endpoint):
@@ -212,6 +230,16 @@ def seen(actor: User, address: str) -> User:
     if user is None or shapes.user_shown(user)["address"] != address.lower():
         raise UserUnknown(address)
     return user
+
+
+def _start(action: str, addresses: list[str], actor: User) -> Job:
+    count = len(addresses)
+    if action == "delete":
+        return job_services.start(bulkjobs.delete_users, by=actor, total=count, addresses=addresses)
+    status = Status.ENABLED if action == "enable" else Status.DISABLED
+    return job_services.start(
+        bulkjobs.set_users, by=actor, total=count, addresses=addresses, status=status.value
+    )
 
 
 def _filtered(actor: User, rows: QuerySet[User], given: dict[str, Any]) -> QuerySet[User]:

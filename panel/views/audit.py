@@ -14,10 +14,11 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts import selectors as account_selectors
 from accounts.models import Role
-from administration import selectors, undo
+from administration import selectors, undo, undojob
 from administration.errors import EntryUnknown, NothingToUndo, UndoRefused
 from events import audit
 from events.models import AuditEntry
+from jobs.models import Job
 from panel import notices
 from panel.access import ACTION, ADMINISTRATORS, PROVIDERS, actor_of, opens_for
 from panel.lists import Column, Listing
@@ -105,18 +106,22 @@ def take_back(request: HttpRequest) -> HttpResponse:
     text = given.get("entry", "0")
     entry = int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
     entries = _entries(request, entry=entry, operation=given.get("operation", "")[:32])
-    with audit.because(given.get("reason", "")):
-        try:
-            done = undo.undo(entries, by=actor_of(request), skip_conflicts=bool(given.get("rest")))
-        except UndoRefused as error:
-            lines = [str(conflict) for conflict in error.conflicts[:SHOWN_CONFLICTS]]
-            more = len(error.conflicts) - SHOWN_CONFLICTS
-            lines += [f"… and {more:,} more."] if more > 0 else []
-            notices.failed(request, "Nothing was undone.\n" + "\n".join(lines))
-            return redirect("panel:audit-operation", entries[0].pk)
-        except NothingToUndo as error:
-            notices.warned(request, f"Nothing was undone: {error}.")
-            return redirect("panel:audit-operation", entries[0].pk)
+    actor, reason = actor_of(request), given.get("reason", "")[: audit.LONGEST_REASON]
+    skips = bool(given.get("rest"))
+    try:
+        done = undojob.undo_or_start(entries, by=actor, skip_conflicts=skips, reason=reason)
+    except UndoRefused as error:
+        lines = [str(conflict) for conflict in error.conflicts[:SHOWN_CONFLICTS]]
+        more = len(error.conflicts) - SHOWN_CONFLICTS
+        lines += [f"… and {more:,} more."] if more > 0 else []
+        notices.failed(request, "Nothing was undone.\n" + "\n".join(lines))
+        return redirect("panel:audit-operation", entries[0].pk)
+    except NothingToUndo as error:
+        notices.warned(request, f"Nothing was undone: {error}.")
+        return redirect("panel:audit-operation", entries[0].pk)
+    if isinstance(done, Job):
+        notices.done(request, f"{len(entries):,} changes are being undone while you go on.")
+        return redirect("panel:job", done.pk)
     what = str(done.entries[0].object_name) if len(done.entries) == 1 else ""
     count = f"Undid {len(done.entries):,} changes."
     text = f"Undone: {done.entries[0].verb} {what}." if what else count

@@ -9,7 +9,9 @@ from django.urls import path, reverse
 
 from accounts import permissions, provisioning, selectors
 from accounts.permissions import Verb
+from administration import bulkjobs
 from domains.models import Domain
+from jobs import services as jobs
 from panel import bulk, domainactions, figures, notices, recycling
 from panel.access import ACTION, FORM, PROVIDERS, actor_of, opens_for
 from panel.domainlist import DomainListing, domains_in_sight
@@ -19,8 +21,8 @@ from panel.undoing import undo_of_this
 
 # More names than this are not kept for Undo: they travel with the notice.
 LARGEST_UNDO = 50
-# Closing is slow, and everything else waits for a web process that is busy with it.
-MOST_DELETED_AT_ONCE = 100
+# More names than this are too many to look through before they go.
+MOST_DELETED = 500
 
 
 @opens_for(PROVIDERS)
@@ -54,8 +56,8 @@ def delete(request: HttpRequest) -> HttpResponse:
         chosen = _selected(request)
     else:
         chosen = [selectors.domain_for(actor, request.GET.get("name", ""), verb=Verb.CLOSE_DOMAIN)]
-    if not chosen or len(chosen) > MOST_DELETED_AT_ONCE:
-        text = f"Select one to {MOST_DELETED_AT_ONCE} domains to delete."
+    if not chosen or len(chosen) > MOST_DELETED:
+        text = f"Select one to {MOST_DELETED} domains to delete."
         notices.warned(request, text)
         return redirect("panel:domains")
     wanted = chosen[0].unicode_name if len(chosen) == 1 else f"delete {len(chosen)} domains"
@@ -68,6 +70,11 @@ def delete(request: HttpRequest) -> HttpResponse:
             "way_back": recycling.in_words(),
         }
         return render(request, "panel/domains/delete.html", context)
+
+    if len(chosen) > bulkjobs.MOST_DELETED_AT_ONCE:
+        names = [domain.name for domain in chosen]
+        job = jobs.start(bulkjobs.close_domains, by=actor, total=len(names), names=names)
+        return bulk.follow(request, job, len(names), "domains")
 
     def close(domain: Domain) -> None:
         permissions.require(actor, Verb.CLOSE_DOMAIN, domain)
@@ -97,6 +104,13 @@ def _set_disabled(request: HttpRequest, is_disabled: bool) -> HttpResponse:
     if not chosen:
         notices.warned(request, "No selected domain needed this.")
         return redirect(_back(request))
+
+    if len(chosen) > bulkjobs.MOST_AT_ONCE:
+        names = [domain.name for domain in chosen]
+        job = jobs.start(
+            bulkjobs.set_domains, by=actor, total=len(names), names=names, is_disabled=is_disabled
+        )
+        return bulk.follow(request, job, len(names), "domains")
 
     def change(domain: Domain) -> None:
         permissions.require(actor, Verb.DISABLE_DOMAIN, domain)

@@ -15,7 +15,9 @@ from accounts import inactivity, permissions, services
 from accounts.inactivity import Period
 from accounts.models import Status, User
 from accounts.permissions import Verb
+from administration import bulkjobs
 from clock.moments import utc_now
+from jobs import services as jobs
 from panel import bulk, confirming, notices
 from panel.access import ACTION, ADMINISTRATORS, actor_of, opens_for
 from panel.confirming import Question
@@ -23,7 +25,7 @@ from panel.lists import BulkAction, Column, Listing, Pill
 from panel.notices import Undo
 
 LARGEST_UNDO = 50
-MOST_AT_ONCE = 100
+MOST_DELETED = 500
 WARNING = "This cannot be undone. The mailboxes and all mail in them are removed."
 
 
@@ -76,9 +78,9 @@ def enable(request: HttpRequest) -> HttpResponse:
 def delete(request: HttpRequest) -> HttpResponse:
     """Asks first: the address of one user, or how many, must be typed."""
     actor = actor_of(request)
-    chosen = list(InactiveListing(request, _rows(request)).selected()[: MOST_AT_ONCE + 1])
-    if not chosen or len(chosen) > MOST_AT_ONCE:
-        notices.warned(request, f"Select one to {MOST_AT_ONCE} users to delete.")
+    chosen = list(InactiveListing(request, _rows(request)).selected()[: MOST_DELETED + 1])
+    if not chosen or len(chosen) > MOST_DELETED:
+        notices.warned(request, f"Select one to {MOST_DELETED} users to delete.")
         return redirect(_back(request))
     is_one = len(chosen) == 1
     question = Question(
@@ -92,6 +94,11 @@ def delete(request: HttpRequest) -> HttpResponse:
     )
     if not confirming.is_confirmed(request, question):
         return confirming.ask(request, question)
+
+    if len(chosen) > bulkjobs.MOST_DELETED_AT_ONCE:
+        addresses = [str(user) for user in chosen]
+        job = jobs.start(bulkjobs.delete_users, by=actor, total=len(addresses), addresses=addresses)
+        return bulk.follow(request, job, len(addresses), "users")
 
     def remove(user: User) -> None:
         permissions.require(actor, Verb.CHANGE_USERS, user.domain)
@@ -110,6 +117,14 @@ def _set_status(request: HttpRequest, status: Status, verb: str, opposite: str) 
         return redirect(_back(request))
     # The way back of those who were disabled in another manner would not be the same way.
     were_simple = {user.pk for user in chosen if user.status != Status.DISABLED_RECEIVING}
+
+    if len(chosen) > bulkjobs.MOST_AT_ONCE:
+        addresses = [str(user) for user in chosen]
+        job = jobs.start(
+            bulkjobs.set_users, by=actor, total=len(addresses), addresses=addresses,
+            status=status.value,
+        )  # fmt: skip
+        return bulk.follow(request, job, len(addresses), "users")
 
     def change(user: User) -> None:
         permissions.require(actor, Verb.CHANGE_USERS, user.domain)

@@ -10,7 +10,9 @@ from django.urls import path, reverse
 from accounts import selectors, services
 from accounts.models import Status, User
 from accounts.permissions import Verb
+from administration import bulkjobs
 from domains.models import Domain
+from jobs import services as jobs
 from panel import bulk, confirming, notices, ofdomain, recycling, usercsv
 from panel.access import ACTION, ADMINISTRATORS, actor_of, opens_for
 from panel.confirming import Question
@@ -18,8 +20,8 @@ from panel.lists import BulkAction
 from panel.undoing import undo_of_this
 from panel.userlist import UserListing, users_of
 
-# Deleting a mailbox takes time for each of its messages, and a page waits for it.
-MOST_DELETED_AT_ONCE = 100
+# More names than this are too many to look through before they go.
+MOST_DELETED = 500
 WARNING = (
     "The mailboxes below are removed with all their mail, and so are aliases that lead nowhere "
     "else. New mail for these addresses is refused. "
@@ -56,9 +58,9 @@ def delete(request: HttpRequest, name: str) -> HttpResponse:
     actor = actor_of(request)
     domain = selectors.domain_for(actor, name, verb=Verb.CHANGE_USERS)
     urls = _urls(domain)
-    chosen = _selected(request, domain)[: MOST_DELETED_AT_ONCE + 1]
-    if not chosen or len(chosen) > MOST_DELETED_AT_ONCE:
-        notices.warned(request, f"Select one to {MOST_DELETED_AT_ONCE} users to delete.")
+    chosen = _selected(request, domain)[: MOST_DELETED + 1]
+    if not chosen or len(chosen) > MOST_DELETED:
+        notices.warned(request, f"Select one to {MOST_DELETED} users to delete.")
         return redirect(urls["list"])
     one = len(chosen) == 1
     question = Question(
@@ -72,6 +74,13 @@ def delete(request: HttpRequest, name: str) -> HttpResponse:
     )
     if not confirming.is_confirmed(request, question):
         return confirming.ask(request, question)
+    if len(chosen) > bulkjobs.MOST_DELETED_AT_ONCE:
+        addresses = [str(user) for user in chosen]
+        job = jobs.start(
+            bulkjobs.delete_users, by=actor, domain_id=domain.pk, total=len(addresses),
+            addresses=addresses,
+        )  # fmt: skip
+        return bulk.follow(request, job, len(addresses), "users")
     outcome = bulk.each(chosen, lambda user: services.delete_user(user=user, by=actor))
     bulk.tell(request, "Deleted", outcome, "users", undo=undo_of_this())
     return redirect(urls["list"])
@@ -85,6 +94,13 @@ def _set_status(request: HttpRequest, name: str, status: Status) -> HttpResponse
     if not chosen:
         notices.warned(request, "No selected user needed this.")
         return redirect(_back(request, urls["list"]))
+    if len(chosen) > bulkjobs.MOST_AT_ONCE:
+        addresses = [str(user) for user in chosen]
+        job = jobs.start(
+            bulkjobs.set_users, by=actor, domain_id=domain.pk, total=len(addresses),
+            addresses=addresses, status=status.value,
+        )  # fmt: skip
+        return bulk.follow(request, job, len(addresses), "users")
     outcome = bulk.each(
         chosen, lambda user: services.change_user(user=user, values={"status": status}, by=actor)
     )

@@ -148,6 +148,7 @@ CALLS = [
     Call("job",                             MISSING, (1,)),
     Call("job-cancel",                      MISSING, (1,), "post"),
     Call("audit",                           OWN),
+    Call("audit-operation",                 MISSING, (10**6,)),
     Call("audit-undo",                      MISSING, (10**6,), "post"),
     Call("tokens",                          OWN),
     write("tokens",                         "401 201 201 201 201 201 201",

@@ -4,10 +4,11 @@ import pytest
 from django.test import Client
 
 from accounts import plans
-from api.closing import close_domains
+from administration import bulkjobs
 from domains.models import Domain, DomainLimits
 from jobs.models import Job
 from jobs.progress import Progress
+from tests.factories import make_domain
 
 NEW = {
     "name": "new.example",
@@ -151,10 +152,31 @@ def test_several_domains_are_disabled_each_by_itself(world, program):
     assert not Domain.objects.get(name="other.example").is_disabled
 
 
+@pytest.mark.spec("X-006", "X-007")
+def test_very_many_domains_are_disabled_by_a_job_within_sight(world, program, monkeypatch):
+    monkeypatch.setattr(bulkjobs, "MOST_AT_ONCE", 1)
+    make_domain("third.example")
+    asker = program(world.root)
+    begun = asker.call("post", "domains/actions/", {"action": "disable", "all": True})
+    assert begun.status_code == 202 and begun.json()["total"] == 3, begun.json()
+    assert not Domain.objects.filter(is_disabled=True).exists()
+    job = Job.objects.get()
+    done = bulkjobs.set_domains(Progress(job_id=job.pk, actor_id=job.actor_id), **job.arguments)
+    assert done["done"] == Domain.objects.filter(is_disabled=True).count() == 3
+    theirs = program(world.reseller)
+    enabled = theirs.call("post", "domains/actions/", {"action": "enable", "all": True})
+    assert enabled.status_code == 207 and enabled.json()["done"] == 1
+    body = {"action": "enable", "filter": {"reseller": "ruth"}}
+    assert theirs.call("post", "domains/actions/", body).status_code == 422
+    assert asker.call("post", "domains/actions/", body).json()["done"] == 1
+    assert [one.name for one in Domain.objects.filter(is_disabled=True)] == ["third.example"]
+
+
 @pytest.mark.spec("X-006")
 def test_no_selection_no_action(world, program):
-    body = {"action": "disable", "names": []}
-    assert program(world.root).call("post", "domains/actions/", body).status_code == 422
+    for meant in ({}, {"names": []}, {"filter": {}}, {"all": False}, {"filter": {"q": "nobody"}}):
+        body = {"action": "disable", **meant}
+        assert program(world.root).call("post", "domains/actions/", body).status_code == 422, body
 
 
 def test_several_domains_are_deleted_by_a_job(world, program):
@@ -166,8 +188,9 @@ def test_several_domains_are_deleted_by_a_job(world, program):
     path = f"jobs/{started.json()['id']}/"
     assert program(world.other_reseller).call("get", path).status_code == 404
     job = Job.objects.get()
-    done = close_domains(Progress(job_id=job.pk), **job.arguments)
-    assert [row["status"] for row in done["results"]] == [200, 404]
+    done = bulkjobs.close_domains(Progress(job_id=job.pk, actor_id=job.actor_id), **job.arguments)
+    assert (done["done"], done["refused"]) == (1, 1)
+    assert [(row["row"], row["name"]) for row in done["results"]] == [(1, "other.example")]
     assert list(Domain.objects.values_list("name", flat=True)) == ["other.example"]
 
 

@@ -6,6 +6,7 @@ import pytest
 from django.conf import settings as conf
 
 from accounts.models import ForwardingBan, Recycled, User
+from administration import undojob
 from certificates.models import Certificate
 from certificates.settings import ACME
 from clock.moments import utc_now
@@ -262,3 +263,37 @@ def test_what_a_scope_does_not_name_stays_shut(world, program):
         refused = program(world.root, "domains:write", "settings:write").call("get", path)
         assert refused.status_code == 403 and f"{scope}:read" in refused.json()["detail"]
         assert program(world.root, f"{scope}:read").call("get", path).status_code == 200
+
+
+@pytest.mark.spec("X-005")
+def test_an_operation_tells_whether_it_can_be_undone_and_the_rest_alone(world, program):
+    asker = program(world.reseller)
+    values = {"is_disabled": True, "tabs": {"limits": {"users": 77}}}
+    asker.change("domains/own.example/", values)
+    key = asker.call("get", "audit/?q=verb:options").json()["items"][0]["id"]
+    shown = asker.call("get", f"audit/{key}/").json()
+    assert (shown["entries"], shown["can_undo"], shown["conflicts"]) == (2, True, [])
+    asker.change("domains/own.example/", {"tabs": {"limits": {"users": 78}}})
+    shown = asker.call("get", f"audit/{key}/").json()
+    assert shown["can_undo"] is False and "78" in shown["conflicts"][0]["reason"]
+    assert program(world.other_reseller).call("get", f"audit/{key}/").status_code == 404
+    refused = asker.call("post", f"audit/{key}/undo/")
+    assert refused.status_code == 409 and refused.json()["type"] == "/api/problems/undo-refused/"
+    rest = {"skip_conflicts": True, "reason": "by mistake"}
+    assert asker.call("post", f"audit/{key}/undo/", rest).json()["undone"] == 1
+    assert not Domain.objects.get(name="own.example").is_disabled
+    latest = asker.call("get", "audit/?q=verb:options").json()["items"][0]
+    assert latest["reason"] == "by mistake"
+
+
+def test_undoing_a_large_change_becomes_a_job(world, program, monkeypatch):
+    monkeypatch.setattr(undojob, "MOST_AT_ONCE", 1)
+    asker = program(world.reseller)
+    values = {"is_disabled": True, "tabs": {"limits": {"users": 77}}}
+    asker.change("domains/own.example/", values)
+    key = asker.call("get", "audit/?q=verb:options").json()["items"][0]["id"]
+    begun = asker.call("post", f"audit/{key}/undo/")
+    assert begun.status_code == 202 and begun.json()["kind"] == "undo-operation"
+    place = begun["Location"].removeprefix("/api/v1/")
+    assert asker.call("get", place).json()["total"] == 2
+    assert program(world.other_reseller).call("get", place).status_code == 404
