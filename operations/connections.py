@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -110,7 +111,28 @@ def enter(*, process_id: int, node: int, pid: int, now: datetime) -> None:
     """A process begins to have sessions; what dead ones left is removed."""
     with transaction.atomic():
         forget_dead(now=now)
+        _forget_ended(node, pid)
         Process.objects.create(id=process_id, node=node, pid=pid, started_at=now, seen_at=now)
+
+
+def _forget_ended(node: int, pid: int) -> None:
+    """Processes of this machine that are gone without a word: nobody need wait for their silence.
+
+    A switch of a service, for one, waits until every process has followed.
+    """
+    rows = Process.objects.filter(node=node).values_list("id", "pid")
+    ended = [row_id for row_id, other in rows if other == pid or not _exists(other)]
+    Process.objects.filter(pk__in=ended).delete()
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def leave(*, process_id: int) -> None:

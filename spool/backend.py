@@ -75,8 +75,20 @@ class SpoolBackend(BaseEmailBackend):
 
 def send(message: EmailMessage) -> bool:
     """Hand in one message; False if it is addressed to nobody."""
-    if not message.recipients():
+    opened = open_intake(message)
+    if opened is None:
         return False
+    if transaction.get_connection().in_atomic_block:
+        transaction.on_commit(lambda: _commit(opened))
+    else:
+        _commit(opened)
+    return True
+
+
+def open_intake(message: EmailMessage) -> Intake | None:
+    """What is to be committed; None if it is addressed to nobody. Raises as `send_messages`."""
+    if not message.recipients():
+        return None
     way = _way(message)
     author = _author(message)
     domain = _domain(way, author)
@@ -100,11 +112,7 @@ def send(message: EmailMessage) -> bool:
     for address, resolution in reached:
         opened.add_recipient(address, resolution)
     opened.write(text)
-    if transaction.get_connection().in_atomic_block:
-        transaction.on_commit(lambda: _commit(opened))
-    else:
-        _commit(opened)
-    return True
+    return opened
 
 
 def _commit(opened: Intake) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Collection
 import structlog
 from django.conf import settings as conf
 from django.core.mail import EmailMessage
-from django.db import transaction
 from django.db.models import F, Q
 from django.template.loader import render_to_string
 
@@ -15,7 +14,7 @@ from accounts.models import Role, Status, User
 from domains import directory as domain_directory
 from domains.policy import MEGABYTE, DomainPolicy
 from mailboxes.models import DomainUsage
-from spool.backend import REFUSALS
+from spool import owedmail
 from spool.models import Kind
 
 log = structlog.get_logger(__name__)
@@ -23,6 +22,11 @@ log = structlog.get_logger(__name__)
 EARLY, FULL = 90, 100
 # A level is left only this many percent below it: who hovers about a limit is told once.
 SLACK = 5
+
+_MARK = (
+    "UPDATE mailboxes_domainusage SET warned_percent = %s WHERE domain_id = %s"
+    " AND warned_percent = %s"
+)
 
 
 def level(used: int, allowed: int | None, *, before: int, is_refusing: bool) -> int:
@@ -63,15 +67,16 @@ def _follow(row: DomainUsage, *, is_refusing: bool) -> int:
     after = level(row.bytes, allowed, before=before, is_refusing=is_refusing)
     if after == before:
         return 0
-    with transaction.atomic():
-        # Only one of several processes finds the row as it was.
-        same = DomainUsage.objects.filter(pk=row.pk, warned_percent=before)
-        if not same.update(warned_percent=after) or after < before:
-            return 0
-        return _write(domain, used=row.bytes, allowed=allowed or 0, percent=after)
+    messages = []
+    if after > before:
+        messages = _messages(domain, used=row.bytes, allowed=allowed or 0, percent=after)
+        log.info("domain is short of space", domain=domain.name, percent=after)
+    # Only one of several processes finds the row as it was.
+    return owedmail.tell(messages, mark=_MARK, values=(after, row.pk, before)) or 0
 
 
-def _write(domain: DomainPolicy, *, used: int, allowed: int, percent: int) -> int:
+def _messages(domain: DomainPolicy, *, used: int, allowed: int, percent: int) -> list[EmailMessage]:
+    """One for each administrator who can be reached."""
     administrators = User.objects.filter(
         domain_id=domain.domain_id, role=Role.DOMAIN_ADMINISTRATOR
     ).exclude(status=Status.DISABLED)
@@ -87,12 +92,5 @@ def _write(domain: DomainPolicy, *, used: int, allowed: int, percent: int) -> in
     text = render_to_string("mail/disk_space.txt", facts)
     # A notice comes in however full the domain is.
     headers = {"X-MailHost-Kind": Kind.NOTICE, "X-MailHost-Domain": str(domain.domain_id)}
-    written = 0
-    for administrator in administrators:
-        to = [f"{administrator.local_part}@{domain.name}"]
-        try:
-            written += EmailMessage(subject, text, to=to, headers=headers).send()
-        except REFUSALS as error:
-            log.warning("administrator cannot be warned", to=to[0], error=repr(error))
-    log.info("domain is short of space", domain=domain.name, percent=facts["percent"])
-    return written
+    addresses = [f"{administrator.local_part}@{domain.name}" for administrator in administrators]
+    return [EmailMessage(subject, text, to=[to], headers=headers) for to in addresses]

@@ -9,9 +9,9 @@ from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 
 from accounts import directory as account_directory
-from clock.moments import from_micros
+from clock.moments import from_micros, to_micros
 from domains import directory as domain_directory
-from spool import throttle
+from spool import owedmail, throttle
 from spool.models import Kind, ThrottleCrossing
 from spool.throttle import HOUR_MICROS, Reason
 
@@ -19,6 +19,8 @@ log = structlog.get_logger(__name__)
 
 # What could not be told by then is no news any more.
 WORTH_TELLING = timedelta(hours=6)
+
+_MARK = "UPDATE spool_throttlecrossing SET warned_at = %s WHERE id = %s AND warned_at IS NULL"
 
 
 def send_due(now: datetime) -> int:
@@ -31,20 +33,14 @@ def send_due(now: datetime) -> int:
 
 
 def _send(crossing: ThrottleCrossing, now: datetime) -> bool:
-    """Whoever sets the mark first writes; one that fails takes the mark off again."""
-    unmarked = ThrottleCrossing.objects.filter(pk=crossing.pk, warned_at=None)
-    if not unmarked.update(warned_at=now):
-        return False
+    """The mail goes with the mark, or neither does; one that fails is tried again."""
     to = _administrator(crossing.domain_id)
-    if to is None:
-        return False
+    messages = [] if to is None else [_message(crossing, to)]
     try:
-        _message(crossing, to).send()
+        return bool(owedmail.tell(messages, mark=_MARK, values=(to_micros(now), crossing.pk)))
     except Exception:
         log.exception("throttle warning not sent; tried again", who=crossing.who)
-        ThrottleCrossing.objects.filter(pk=crossing.pk).update(warned_at=None)
         return False
-    return True
 
 
 def _message(crossing: ThrottleCrossing, to: str) -> EmailMessage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import imaplib
 import os
+import subprocess
 import time
 from datetime import timedelta
 
@@ -37,13 +38,24 @@ def test_the_gate_adds_what_others_have():
     assert gate.enter_user(7) and not gate.enter_user(7) and not gate.enter_user(8)
 
 
+@pytest.mark.django_db
+def test_a_process_that_was_killed_is_forgotten_by_the_next_on_its_machine():
+    now = utc_now()
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    living = os.getppid()
+    for number, node, pid in ((1, 0, dead.pid), (2, 0, living), (3, 1, dead.pid)):
+        Process.objects.create(id=number, node=node, pid=pid, started_at=now, seen_at=now)
+    connections.enter(process_id=4, node=0, pid=os.getpid(), now=now)
+    assert set(Process.objects.values_list("pk", flat=True)) == {2, 3, 4}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_living_others_are_counted_by_protocol():
     now = utc_now()
 
     def enter(number, pid, seen_at):
-        connections.enter(process_id=number, node=0, pid=pid, now=now)
-        Process.objects.filter(pk=number).update(seen_at=seen_at)
+        Process.objects.create(id=number, node=0, pid=pid, started_at=now, seen_at=seen_at)
 
     def open_sessions(process_id, *sessions):
         opened = [

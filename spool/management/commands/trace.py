@@ -12,20 +12,27 @@ from spool import telling, trace
 
 
 class Command(BaseCommand):
-    help = "Tells in words what became of a message, or of all recent mail of an address."
+    help = "Tells in words what became of messages, or of all recent mail of an address."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("what", help="a spool id, a Message-ID, or an address of either side")
+        parser.add_argument(
+            "what", nargs="+", help="a spool id, a Message-ID, or an address of either side"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = trace.find(options["what"])
-        if not found.messages and not found.refused:
+        unknown = [what for what in options["what"] if not self._tell(what)]
+        if unknown:
             raise CommandError(
-                f"nothing is known of {options['what']}: it was never handed in here, or so long"
-                " ago that the record has been removed"
+                f"nothing is known of {', '.join(unknown)}: it was never handed in here, or so"
+                " long ago that the record has been removed"
             )
+
+    def _tell(self, what: str) -> bool:
+        """Whether there was anything to tell."""
+        found = trace.find(what)
         now = utc_now()
         for message in found.messages:
             self.stdout.write(telling.tell(trace.trace(message), now=now))
         for refused in found.refused:
             self.stdout.write(telling.tell_refused(refused))
+        return bool(found.messages or found.refused)
