@@ -44,6 +44,9 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]
         model = User
         fields = ("domain", "local_part", "role", *services.USER_FIELDS)
 
+    def clean_forward_to(self) -> list[str]:
+        return self.cleaned_data["forward_to"] or []
+
 
 @admin.register(User)
 class UserAdmin(ServiceAdmin):

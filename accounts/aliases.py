@@ -60,7 +60,7 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
     """An address as rows know it; `domain_id` None: not ours."""
 
     local_part: str
@@ -193,7 +193,7 @@ def target_name(domain: Domain, target: AliasTarget) -> str:
 
 def normal_targets(domain: Domain, targets: Sequence[str]) -> list[str]:
     """The same form for targets as somebody wrote them. Raises TargetMalformed."""
-    places = [_locate(domain, text) for text in targets]
+    places = [locate(domain, text) for text in targets]
     return [_shorten(domain, place.local_part, place.domain_name) for place in places]
 
 
@@ -333,11 +333,11 @@ def _finish(alias: UserAlias, verb: str, changes: audit.Changes, by: Actor | Non
     publish_on_commit(Topic.DOMAIN, alias.domain_id, durable=True)
 
 
-def _read_targets(domain: Domain, targets: Sequence[str]) -> list[_Place]:
+def _read_targets(domain: Domain, targets: Sequence[str]) -> list[Place]:
     """Where the targets lead; accounts of ours by key. Raises what `add_aliases` does."""
     if not targets:
         raise ValuesRefused((Problem("targets", "an alias needs at least one"),))
-    places = [_locate(domain, text) for text in targets]
+    places = [locate(domain, text) for text in targets]
     forwarding.require_allowed(
         domain, ((str(place), place.domain_name) for place in places if place.domain_id is None)
     )
@@ -357,11 +357,11 @@ def _read_targets(domain: Domain, targets: Sequence[str]) -> list[_Place]:
     return list(dict.fromkeys(found))
 
 
-def _locate(domain: Domain, text: str) -> _Place:
+def locate(domain: Domain, text: str) -> Place:
     """The address that a target means, under the primary name of a domain of ours."""
     try:
         if "@" not in text:
-            return _Place(read_local_part(text), domain.name, domain.pk)
+            return Place(read_local_part(text), domain.name, domain.pk)
         address = Address.parse(text)
         name = address.domain if address.is_literal else read_name(address.domain).name
     except (MalformedAddress, NameMalformed, LocalPartMalformed) as error:
@@ -370,12 +370,12 @@ def _locate(domain: Domain, text: str) -> _Place:
         raise TargetMalformed(text, "the part before the @ is too long")
     hosted = HostedName.objects.select_related("domain").filter(name=name).first()
     if hosted is None:
-        return _Place(address.local_part, name, None)
+        return Place(address.local_part, name, None)
     # Elsewhere local parts may tell cases apart (RFC 5321 §2.4); here they never do.
-    return _Place(fold(address.local_part), hosted.domain.name, hosted.domain_id)
+    return Place(fold(address.local_part), hosted.domain.name, hosted.domain_id)
 
 
-def _require_reachable(domain: Domain, place: _Place) -> None:
+def _require_reachable(domain: Domain, place: Place) -> None:
     """An address of the same domain without an entry may still be a detail or caught (U-032)."""
     base, _ = split_detail(place.local_part)
     reachable = LocalPart.objects.filter(domain=domain, local_part__in=[base, CATCH_ALL])
@@ -383,7 +383,7 @@ def _require_reachable(domain: Domain, place: _Place) -> None:
         raise TargetUnknown(str(place))
 
 
-def _insert_targets(alias: UserAlias, places: Sequence[_Place]) -> None:
+def _insert_targets(alias: UserAlias, places: Sequence[Place]) -> None:
     # Two spellings can mean one account.
     accounts = dict.fromkeys(p.account_id for p in places if p.account_id is not None)
     rows = [AliasTarget(alias=alias, account_id=key) for key in accounts]
@@ -397,7 +397,7 @@ def _insert_targets(alias: UserAlias, places: Sequence[_Place]) -> None:
 
 def _require_no_loop(domain: Domain, alias: UserAlias) -> None:
     """Follow the alias through aliases and domain aliases of ours. Raises AliasLoops."""
-    start = _Place(alias.local_part, domain.name, domain.pk)
+    start = Place(alias.local_part, domain.name, domain.pk)
     waiting: deque[tuple[UserAlias, tuple[str, ...]]] = deque([(alias, (str(start),))])
     seen: set[int] = set()
     while waiting and len(seen) < LONGEST_SEARCH:

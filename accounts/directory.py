@@ -32,6 +32,8 @@ class AccountPolicy:
     webmail_access: bool
     version: int
     throttling: Throttling
+    forward_to: tuple[str, ...] = ()  # U-036; no forwards: ()
+    keep_forwarded: bool = True
 
     @property
     def receives(self) -> bool:
@@ -190,6 +192,8 @@ def _read_account(account_id: int) -> AccountPolicy | None:
         webmail_access=user.webmail_access,
         version=user.version,
         throttling=read_throttling(user),
+        forward_to=tuple(user.forward_to),
+        keep_forwarded=user.keep_forwarded,
     )
 
 

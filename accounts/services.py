@@ -16,6 +16,7 @@ from accounts import (
     aliases,
     caps,
     closing,
+    forwards,
     localparts,
     passwords,
     recyclebin,
@@ -42,6 +43,7 @@ Values = Mapping[str, Any]
 
 PROFILE_FIELDS = ("full_name", "reply_to", "time_zone", "language")
 ACCESS_FIELDS = ("pop_access", "imap_access", "smtp_access", "webmail_access")
+FORWARDING_FIELDS = ("forward_to", "keep_forwarded")
 THROTTLING_FIELDS = (
     "outgoing_messages_per_hour",
     "outgoing_messages_per_hour_enabled",
@@ -59,6 +61,7 @@ USER_FIELDS = (
     "hide_from_address_list",
     "disable_greylisting",
     "plus_addressing",
+    *FORWARDING_FIELDS,
     *ACCESS_FIELDS,
     *THROTTLING_FIELDS,
 )
@@ -107,7 +110,8 @@ def add_user(
 def add_users(*, domain: Domain, users: Sequence[NewUser], by: Actor | None) -> list[User]:
     """Many mailboxes in a few statements; all or none.
 
-    Raises LocalPartMalformed, LocalPartTaken, LimitReached, ValuesRefused.
+    Raises LocalPartMalformed, LocalPartTaken, LimitReached, ValuesRefused,
+    ForwardingRefused.
     """
     reseller = caps.reseller_of(domain)
     plan = caps.lock_plan(reseller)
@@ -138,11 +142,11 @@ def change_user(
 ) -> User:
     """Set the given values; the others stay.
 
-    Raises ValuesRefused, LastAdministrator, ChangedMeanwhile.
+    Raises ValuesRefused, LastAdministrator, ChangedMeanwhile, and ForwardingRefused.
     """
     user = rows.lock(user, expected_version)
     fields = USER_FIELDS if user.domain_id else PERSON_FIELDS
-    changes = replace(user, values, fields=fields)
+    changes = replace(user, forwards.normal(user, values), fields=fields)
     _check_profile(user, changes)
     if changes.get("status", (None,))[0] == Status.ENABLED:
         administrators.require_another(user)
@@ -288,7 +292,8 @@ def _new_row(domain: Domain, new: NewUser) -> User:
         is_primary_administrator=new.is_primary,
         created_at=utc_now(),
     )
-    _check_profile(user, replace(user, new.values, fields=USER_FIELDS))
+    values = forwards.normal(user, new.values)
+    _check_profile(user, replace(user, values, fields=USER_FIELDS))
     _set_columns(user, new.verifiers)
     return user
 

@@ -26,6 +26,7 @@ PAGES = (
     ("Password", "panel:account-password", True, False),
     ("Second factor", "panel:account-second-factor", True, False),
     ("App passwords", "panel:account-app-passwords", True, True),
+    ("Forwarding", "panel:account-forwarding", False, True),
     ("Sessions", "panel:account-sessions", True, False),
     ("What happened", "panel:account-audit", False, False),
 )

@@ -152,7 +152,7 @@ _ALL = (
         "users", "Users", "Domains",
         ("users", "user", "users-new", "users-import", "users-delete", "online-users",
          "inactive-users", "impersonate", "domain-impersonate", "users-import-run",
-         "users-import-job"),
+         "users-import-job", "account-forwarding"),
         form=lambda: user_forms.described(),
     ),
     Topic(

@@ -25,7 +25,7 @@ from mailboxes.delivery import Delivery
 from protocols.address import Address
 from protocols.message import facts, headers, received, submission
 from protocols.message.received import Encryption
-from spool import deliverylog, holds, priority, schedule, settings, throttlebounces
+from spool import deliverylog, holds, priority, rewriting, schedule, settings, throttlebounces
 from spool.acceptance import Acceptance, AcceptedRecipient, planned_references
 from spool.errors import BodyTooLarge, MessageLoops, SpoolFull
 from spool.models import Kind, Origin, Route
@@ -270,6 +270,8 @@ class Intake:
         assert self._body is not None and self.recipients, "nothing to accept"
         policy = self.policy
         now = to_micros(self._accepted_at)
+        if self._delivered_to:
+            self._leave_out_circles()
         self._decide_priorities()
         if policy.hold_rules:
             self._apply_hold_rules()
@@ -295,6 +297,27 @@ class Intake:
             first_try_at=to_micros(self._accepted_at + policy.delivery_delay),
             received_report=self._received_report(),
         )
+
+    def _leave_out_circles(self) -> None:
+        """Mail that has been sent on from an address once is not sent on from there again.
+
+        Raises MessageLoops where nothing else was to be done with it.
+        """
+        going, circling = [], []
+        for recipient in self.recipients:
+            is_sent_on = recipient.target.route == Route.REMOTE and rewriting.is_forwarded(
+                recipient.target.address, recipient.original_address
+            )
+            has_been_here = recipient.original_address.lower() in self._delivered_to
+            (circling if is_sent_on and has_been_here else going).append(recipient)
+        if not circling:
+            return
+        if not going:
+            raise MessageLoops(len(self._delivered_to), 0)
+        self.recipients = going
+        names = [recipient.target.address for recipient in circling]
+        address = circling[0].original_address
+        self.decisions.append({"step": "circle", "address": address, "targets": names})
 
     def _received_report(self) -> ReceivedReport | None:
         if self.sender or self._body is None:

@@ -19,7 +19,7 @@ from protocols.sasl_client import ClientExchange
 from protocols.smtp.client import ChooseSasl, Tls
 from protocols.smtp.outgoing import Outcome, Stage, Verdict
 from protocols.smtp.replies import Reply
-from spool import gatewaychoice, relaydomains
+from spool import gatewaychoice, relaydomains, rewriting
 from spool.agents.route import RemoteRoute
 from spool.gatewaychoice import GatewayPolicy, Loads
 from spool.gateways import PASSWORD_PURPOSE
@@ -62,7 +62,7 @@ def make_plan(
     """Divide a claim. Asks directories and reads bodies, so in a thread."""
     plan = Plan([], [], [])
     choice = _Choice(gateways_down, loads or Loads())
-    groups: dict[tuple[int, RemoteRoute], list[ClaimedRecipient]] = {}
+    groups: dict[tuple[int, RemoteRoute, str], list[ClaimedRecipient]] = {}
     for recipient in recipients:
         if recipient.route == Route.LOCAL:
             plan.local.append(recipient)
@@ -72,9 +72,10 @@ def make_plan(
             plan.results.append(_held(recipient, SENDER_HELD))
         else:
             route = choice.route_for(recipient)
-            groups.setdefault((recipient.message.message_id, route), []).append(recipient)
+            by = _forwarder(recipient)
+            groups.setdefault((recipient.message.message_id, route, by), []).append(recipient)
     bodies: dict[int, bytes | None] = {}
-    for (message_id, route), group in groups.items():
+    for (message_id, route, by), group in groups.items():
         try:
             if message_id not in bodies:
                 bodies[message_id] = _preload(group[0].message)
@@ -83,8 +84,19 @@ def make_plan(
             continue
         for start in range(0, len(group), recipients_per_transaction):
             work = Work(group[start : start + recipients_per_transaction], bodies[message_id])
+            if by:
+                work.head = rewriting.mark(by)
+                work.rewritten_sender = rewriting.sender_for(work.message.sender, by)
             plan.remote.append((route, work))
     return plan
+
+
+def _forwarder(recipient: ClaimedRecipient) -> str:
+    """The address of ours from which it is sent on; empty: it was written to where it goes."""
+    address, original = recipient.address, recipient.original_address
+    if address == original or not rewriting.is_forwarded(address, original):
+        return ""
+    return original
 
 
 class _Choice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,7 +13,8 @@ from domains import directory as domain_directory
 from domains.policy import DomainPolicy
 from mailboxes import quota
 from protocols.address import Address, fold, split_detail
-from spool import relaydomains, settings
+from protocols.srs import NotRewritten
+from spool import relaydomains, rewriting, settings
 from spool.errors import (
     AccountDisabled,
     AddressUnknown,
@@ -45,8 +47,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """`via` says by which step the targets were found: address, alias, catch-all, role, remote,
-    relay domain."""
+    """`via` says by which step the targets were found: user, forward, alias, catch-all, role,
+    remote, relay domain, returned."""
 
     targets: tuple[Target, ...]
     via: str
@@ -87,7 +89,7 @@ def resolve(recipient: Address, question: Question) -> Resolution:
     local_part = fold(recipient.local_part)
     found = _find(domain, local_part, question)
     if found is None:
-        raise AddressUnknown(recipient.encode())
+        return _returned(domain, recipient, question)
     via, entry = found
     if entry.internal_only and question.submitter_domain_id != domain.domain_id:
         raise NotForOutsiders(recipient.encode())
@@ -96,12 +98,28 @@ def resolve(recipient: Address, question: Question) -> Resolution:
     unique = tuple({target.address: target for target in targets}.values())
     if not unique:
         raise AddressUnknown(recipient.encode())
+    if via == "user" and (len(unique) > 1 or unique[0].account is None):
+        via = "forward"
     allowed = tuple(target for target in unique if not _is_banned(target, question))
     if not allowed:
         raise ForwardingForbidden(recipient.encode())
     _require_receivers(recipient, allowed, question)
     banned = tuple(target.address for target in unique if target not in allowed)
     return Resolution(allowed, via, banned=banned)
+
+
+def _returned(domain: DomainPolicy, recipient: Address, question: Question) -> Resolution:
+    """A report about mail that was forwarded from here goes on to who wrote the mail (U-036)."""
+    if question.sender:
+        raise AddressUnknown(recipient.encode())
+    try:
+        sender = rewriting.restore(recipient.local_part)
+    except NotRewritten:
+        raise AddressUnknown(recipient.encode()) from None
+    targets = tuple(_follow(sender, domain.domain_id, question, set()))
+    if not targets:
+        raise AddressUnknown(recipient.encode())
+    return Resolution(targets, "returned")
 
 
 def _remote(recipient: Address, question: Question) -> Resolution:
@@ -170,9 +188,14 @@ def _expand(
     """Follow aliases to mailboxes and foreign addresses; a target that is gone is left out."""
     if entry.kind == Kind.USER:
         account = directory.account(entry.object_id, cached_only=question.cached_only)
-        if account is not None:
+        if account is None:
+            return
+        forwards = _forward(account, question, seen) if account.forward_to else ()
+        # What is not sent on, or not everywhere, is never lost (G-047).
+        if not forwards or account.keep_forwarded or any(_is_banned(t, question) for t in forwards):
             address = directory.address(account, domain)
             yield Target(address, Route.LOCAL, account, domain.domain_id)
+        yield from forwards
         return
     if entry.kind != Kind.ALIAS:
         return  # lists and the command address: nobody takes their mail yet
@@ -182,6 +205,21 @@ def _expand(
         else:
             further = Address(target.local_part, target.domain_name)
             yield from _follow(further, domain.domain_id, question, seen)
+
+
+def _forward(
+    account: AccountPolicy, question: Question, seen: set[tuple[int, str]]
+) -> list[Target]:
+    """Where a user has his mail sent on to; what leads in a circle is left out (U-036)."""
+    if not account.receives:
+        return []
+    seen = seen | {(account.domain_id, account.local_part)}
+    targets: list[Target] = []
+    for text in account.forward_to:
+        address = Address.parse(text)
+        with contextlib.suppress(AliasLoop):
+            targets += _follow(address, account.domain_id, question, seen)
+    return targets
 
 
 def _follow(

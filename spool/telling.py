@@ -42,6 +42,9 @@ _KINDS = {
 _STEPS = {
     "alias": "The alias {address} leads to {targets}.",
     "catch-all": "No mailbox has the address {address}: the catch-all leads to {targets}.",
+    "forward": "The mail of {address} is forwarded: it goes to {targets}.",
+    "circle": "It was sent on from {address} before, so it does not go to {targets} again.",
+    "returned": "{address} is a sender made here for forwarded mail: the report goes to {targets}.",
     "spf": "The sender had not logged in: the SPF record of {address} permits its server.",
     "role": "{address} is read by the domain's administrator, {targets}.",
 }

@@ -76,6 +76,16 @@ class Work:
 
     recipients: list[ClaimedRecipient]
     body: bytes | None = None  # read already; None: large, to be streamed
+    head: bytes = b""  # lines of ours that go before the message
+    rewritten_sender: str | None = None  # None: it leaves under the message's own (U-036)
+
+    @property
+    def sender(self) -> str:
+        return self.message.sender if self.rewritten_sender is None else self.rewritten_sender
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.head) + self.message.size_bytes
 
     @property
     def message(self) -> ClaimedMessage:

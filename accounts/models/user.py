@@ -81,6 +81,15 @@ class User(AbstractBaseUser):
     plus_addressing = models.BooleanField(
         default=True, help_text="Mail to name+detail reaches this mailbox."
     )
+    # U-036; addresses in their normal form.
+    forward_to = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Where all mail is sent on to: whole addresses, or user names of the domain.",
+    )
+    keep_forwarded = models.BooleanField(
+        default=True, help_text="What is sent on stays in the mailbox, too."
+    )
     pop_access = models.BooleanField(default=True)
     imap_access = models.BooleanField(default=True)
     smtp_access = models.BooleanField(default=True)

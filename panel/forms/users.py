@@ -16,6 +16,7 @@ from accounts.permissions import Verb
 from accounts.settings import LONGEST_PASSWORD
 from domains.models import Domain
 from panel.forms.base import PanelForm, of_model, values_of
+from panel.forms.forwarding import ForwardingForm
 from panel.forms.tabbed import FormTab, TabbedForm
 
 MAILBOX = (
@@ -44,6 +45,7 @@ HELP = {
     "smtp_access": "Send with a mail program; receiving is not affected.",
     "webmail_access": "Log in on the web, and synchronise calendars and contacts.",
 }
+FORWARDING_INTRO = "A copy of all mail that comes goes to other addresses."
 ACCESS_INTRO = "Open sessions of a service that is switched off end at once."
 SENDING_INTRO = (
     "What the user may send in an hour, besides the domain's own allowance. "
@@ -146,6 +148,7 @@ def _labelled(names: tuple[str, ...]) -> dict[str, forms.Field]:
 def described() -> type[UserForm]:
     """The fields that the help explains."""
     fields = _labelled((*MAILBOX, *services.ACCESS_FIELDS, *services.THROTTLING_FIELDS))
+    fields |= ForwardingForm(User()).fields
     return type("DescribedForm", (UserForm,), dict(fields))
 
 
@@ -169,6 +172,8 @@ def tabs_for(actor: User, domain: Domain, user: User | None, data: Any) -> Tabbe
         ),
         FormTab("mailbox", "Mailbox", _mailbox_form(data, mailbox)),
     ]
+    forwarding = ForwardingForm(row, data, prefix="forwarding")
+    tabs.append(FormTab("forwarding", "Forwarding", forwarding, intro=FORWARDING_INTRO))
     if permissions.may(actor, Verb.CHANGE_SERVICE_ACCESS, domain):
         form = _plain_form("access", services.ACCESS_FIELDS, data, row)
         tabs.append(FormTab("access", "Service access", form, intro=ACCESS_INTRO))

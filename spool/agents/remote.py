@@ -140,7 +140,7 @@ class RemoteSession:
             limit = connection.client.max_recipients or len(indexes)
             envelope = make_envelope(work, indexes[:limit])
             try:
-                body = work.body if work.body is not None else read_body()
+                body = _whole(work, read_body)
                 if must_be_converted(envelope.body, connection.client.extensions):
                     body = await _seven_bit(body)
                     envelope = replace(envelope, body=Body.SEVEN_BIT, size_bytes=len(body))
@@ -298,6 +298,20 @@ def must_be_converted(body: Body, extensions: Container[str]) -> bool:
     return body is Body.EIGHT_BIT and "8BITMIME" not in extensions
 
 
+def _whole(
+    work: Work, read_body: Callable[[], AsyncIterator[bytes]]
+) -> bytes | AsyncIterator[bytes]:
+    if work.body is not None:
+        return work.head + work.body if work.head else work.body
+    return _after(work.head, read_body()) if work.head else read_body()
+
+
+async def _after(head: bytes, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield head
+    async for chunk in body:
+        yield chunk
+
+
 async def _seven_bit(body: bytes | AsyncIterator[bytes]) -> bytes:
     """All of the message at once, in a thread: rare, and slow for large ones."""
     if not isinstance(body, bytes):
@@ -309,7 +323,7 @@ def make_envelope(work: Work, indexes: Sequence[int]) -> OutgoingEnvelope:
     message = work.message
     recipients = [work.recipients[index] for index in indexes]
     return OutgoingEnvelope(
-        sender=message.sender,
+        sender=work.sender,
         recipients=tuple(
             OutgoingRecipient(
                 recipient.address,
@@ -319,7 +333,7 @@ def make_envelope(work: Work, indexes: Sequence[int]) -> OutgoingEnvelope:
             )
             for recipient in recipients
         ),
-        size_bytes=message.size_bytes,
+        size_bytes=work.size_bytes,
         body=Body(message.body_type),
         needs_smtputf8=message.smtputf8,
         ret=message.ret or None,
