@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     class _Base(models.BigIntegerField[Any, Any]):
         _pyi_private_set_type: Any
         _pyi_private_get_type: Any
+        _pyi_lookup_exact_type: Any
 else:
     _Base = models.BigIntegerField
 

@@ -88,5 +88,5 @@ def _stamp(day: int) -> str:
 
 
 def _day_of(stamp: str) -> int:
-    high, low = stamp.lower()
+    high, low = tuple(stamp.lower())
     return _ALPHABET.index(high) * 32 + _ALPHABET.index(low)

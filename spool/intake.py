@@ -303,7 +303,8 @@ class Intake:
 
         Raises MessageLoops where nothing else was to be done with it.
         """
-        going, circling = [], []
+        going: list[AcceptedRecipient] = []
+        circling: list[AcceptedRecipient] = []
         for recipient in self.recipients:
             is_sent_on = recipient.target.route == Route.REMOTE and rewriting.is_forwarded(
                 recipient.target.address, recipient.original_address

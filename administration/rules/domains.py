@@ -8,8 +8,8 @@ from accounts import provisioning
 from accounts.models import Role, User
 from accounts.permissions import Verb
 from administration.errors import CannotUndo, GoneSince, MovedOn
+from administration.renamejob import start_rename
 from administration.rules.table import RULES, old_values, require, undoes
-from administration.tasks import start_rename
 from domains import selectors, services
 from domains.models import TABS, Domain, DomainAlias
 from events.models import AuditEntry

@@ -13,8 +13,8 @@ from rest_framework.response import Response
 from accounts import selectors
 from accounts.permissions import Verb
 from administration import renaming
+from administration.renamejob import start_rename
 from administration.renaming import Rehearsal
-from administration.tasks import start_rename
 from api import errors, etags, shapes
 from api.endpoints import Endpoint, actor_of
 from api.fields import In, Out, Switch, Text

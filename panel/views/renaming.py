@@ -9,8 +9,8 @@ from django.urls import path
 from accounts import selectors
 from accounts.permissions import Verb
 from administration import renaming
+from administration.renamejob import start_rename
 from administration.renaming import Rehearsal
-from administration.tasks import start_rename
 from domains.models import Domain
 from jobs.models import Job
 from panel import notices, ofdomain, refusals

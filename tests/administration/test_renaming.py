@@ -16,7 +16,7 @@ from django.test import Client
 from accounts import aliases, directory
 from accounts.errors import NotPermitted
 from accounts.models import User, UserAlias
-from administration import renaming, selectors, tasks, undo
+from administration import renamejob, renaming, selectors, undo
 from administration.errors import NothingToUndo, RenameRefused, UndoRefused
 from clock.moments import utc_now
 from domains import directory as domain_directory
@@ -153,7 +153,7 @@ def test_conflicts_are_told_beforehand_and_refuse_the_run(world: World) -> None:
     relaydomains.add(name=NEW, by=None)
     assert conflicts(NEW) == ["LimitReached", "FolderRefused", "DomainInUse"]
     with pytest.raises(RenameRefused):
-        tasks.start_rename(domain=world.own, name=NEW, keeps_old=True, by=world.reseller)
+        renamejob.start_rename(domain=world.own, name=NEW, keeps_old=True, by=world.reseller)
     with pytest.raises(ValuesRefused):
         renaming.rehearse(world.own, name="own.example", keeps_old=True)
     with pytest.raises(LimitReached):
@@ -221,7 +221,7 @@ def test_a_rename_that_died_between_folder_and_rows_is_ended_as_the_rows_say(wor
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.spec("D-014")
 def test_the_job_renames_once_however_often_it_is_begun(world: World) -> None:
-    job = tasks.start_rename(domain=world.own, name=NEW, keeps_old=True, by=world.reseller)
+    job = renamejob.start_rename(domain=world.own, name=NEW, keeps_old=True, by=world.reseller)
     running.run_waiting()
     job.refresh_from_db()
     assert job.state == State.DONE
@@ -243,8 +243,8 @@ def test_the_job_renames_once_however_often_it_is_begun(world: World) -> None:
 def test_only_those_above_the_domain_may(world: World) -> None:
     for actor in (world.admin, world.user, world.other_reseller):
         with pytest.raises(NotPermitted):
-            tasks.start_rename(domain=world.own, name=NEW, keeps_old=True, by=actor)
-    job = tasks.start_rename(domain=world.own, name=NEW, keeps_old=True, by=world.reseller)
+            renamejob.start_rename(domain=world.own, name=NEW, keeps_old=True, by=actor)
+    job = renamejob.start_rename(domain=world.own, name=NEW, keeps_old=True, by=world.reseller)
     world.own.ownership.delete()
     running.run_waiting()
     job.refresh_from_db()
@@ -254,7 +254,7 @@ def test_only_those_above_the_domain_may(world: World) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_renaming_is_undone_while_the_old_name_is_kept(world: World) -> None:
-    tasks.start_rename(domain=world.own, name=NEW, keeps_old=True, by=world.reseller)
+    renamejob.start_rename(domain=world.own, name=NEW, keeps_old=True, by=world.reseller)
     running.run_waiting()
     entry = AuditEntry.objects.get(verb="renamed domain")
     entries = selectors.operation_for(world.reseller, entry=entry.pk)
@@ -291,4 +291,4 @@ def test_the_command_rehearses_and_renames(world: World) -> None:
 
 def test_a_taken_name_is_a_fact(world: World) -> None:
     with pytest.raises(NameTaken):
-        tasks.start_rename(domain=world.own, name="other.example", keeps_old=True, by=None)
+        renamejob.start_rename(domain=world.own, name="other.example", keeps_old=True, by=None)

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('domains', '0002_recycle_bin'),
+        ('domains', '0003_renaming'),
     ]
 
     operations = [

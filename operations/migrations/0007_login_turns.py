@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('operations', '0005_factory_rules'),
+        ('operations', '0006_activity_hours'),
     ]
 
     operations = [

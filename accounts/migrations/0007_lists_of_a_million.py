@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0005_second_factor'),
+        ('accounts', '0006_forwards'),
         ('domains', '0002_recycle_bin'),
     ]
 
