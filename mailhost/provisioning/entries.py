@@ -156,10 +156,19 @@ class SettingsEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DefaultsEntry:
+    """What new domains begin with: values by part, which is a tab or "options"."""
+
+    place: Place
+    values: Mapping[str, Values]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileEntry:
     """A whole file, in the order in which it is applied."""
 
     settings: Sequence[SettingsEntry] = ()
+    domain_defaults: DefaultsEntry | None = None
     relay_networks: Sequence[NetworkEntry] | None = None
     relay_domains: Sequence[RelayDomainEntry] | None = None
     forwarding_blacklist: Sequence[BanEntry] | None = None

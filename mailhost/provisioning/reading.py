@@ -24,6 +24,7 @@ from mailhost.provisioning.entries import (
     AliasEntry,
     AppPasswordEntry,
     BanEntry,
+    DefaultsEntry,
     DomainAliasEntry,
     DomainEntry,
     FileEntry,
@@ -77,6 +78,7 @@ class _Reader:
     def file(self, node: yaml.Node) -> FileEntry:
         readers: dict[str, Callable[[yaml.Node], Any]] = {
             "settings": self.settings,
+            "domain_defaults": self.domain_defaults,
             "relay_networks": lambda n: self.entries(n, self.network, "network"),
             "relay_domains": lambda n: self.entries(n, self.relay_domain, "name"),
             "forwarding_blacklist": lambda n: self.entries(n, self.ban, "name"),
@@ -119,6 +121,13 @@ class _Reader:
                 SettingsEntry(place=place_of(value), name=name, values=self.values(value, model))
             )
         return entries
+
+    def domain_defaults(self, node: yaml.Node) -> DefaultsEntry:
+        """Written as those of a domain are."""
+        found = self.nodes.mapping(node, (*OPTIONS, *TABS))
+        values = {tab: self.values(found[tab], TABS[tab]) for tab in TABS if tab in found}
+        values["options"] = self.options(found)
+        return DefaultsEntry(place=place_of(node), values=values)
 
     def values(self, node: yaml.Node, model: Any) -> dict[str, Any]:
         """A mapping whose keys are the fields of one model."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
@@ -23,9 +23,10 @@ from accounts.models import (
     User,
     UserAlias,
 )
-from domains import folders, selectors
+from domains import defaults, folders, selectors
 from domains.models import TABS, Domain, Tab
 from domains.values import settable_fields
+from events import audit
 from mailhost.provisioning.credentials import write_scram
 from mailhost.provisioning.reading import GATEWAY_FIELDS, OPTIONS, PLAN_FIELDS
 from mailhost.provisioning.settings import SETTINGS
@@ -50,26 +51,32 @@ Item = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """What goes into the file. `is_short`: without values that are the defaults."""
+    """What goes into the file. `is_short`: without values that are the defaults.
+
+    `usual`: rows with the defaults of models whose own are not what counts.
+    """
 
     has_secrets: bool = False
     is_short: bool = False
+    usual: Mapping[type[models.Model], Sequence[models.Model]] = field(default_factory=dict)
 
     def values(self, row: models.Model, names: Iterable[str]) -> Item:
         """The fields of a row; None, which a file cannot say, is left out."""
-        defaults = type(row)() if self.is_short else None
+        usual = self.usual.get(type(row)) or (type(row)(),) if self.is_short else ()
         found = {name: getattr(row, name) for name in names}
         return {
             # A member of an enumeration is written as its value.
             name: str(value) if isinstance(value, str) else value
             for name, value in found.items()
-            if value is not None and not (defaults and getattr(defaults, name) == value)
+            if value is not None
+            and not (usual and all(getattr(one, name) == value for one in usual))
         }
 
 
 def write(extent: Extent, domain_names: Iterable[str] = ()) -> Iterator[str]:
     """The file in pieces; with names only those domains. Raises DomainUnknown."""
     names = list(domain_names)
+    extent = replace(extent, usual=_usual(has_defaults=not names))
     if not names:
         yield from _server(extent)
     chosen = [selectors.by_name(name).pk for name in names]
@@ -83,6 +90,32 @@ def write(extent: Extent, domain_names: Iterable[str] = ()) -> Iterator[str]:
 _TAB_ROWS = [model._meta.model_name or "" for model in TABS.values()]
 
 
+def _usual(*, has_defaults: bool) -> dict[type[models.Model], list[models.Model]]:
+    """What need not be said of a domain: what its file's defaults say, or any server's."""
+    templates = [defaults.current(), *(() if has_defaults else (defaults.factory(),))]
+    return {
+        model: [model(**template[part]) for template in templates]
+        for part, model in defaults.PARTS.items()
+    }
+
+
+def _domain_defaults(extent: Extent) -> Item:
+    """Written as those of a domain are."""
+    present, factory = defaults.current(), defaults.factory()
+    item: Item = {}
+    for part, values in present.items():
+        found = {
+            name: audit.plain(value)
+            for name, value in values.items()
+            if value is not None and not (extent.is_short and value == factory[part][name])
+        }
+        if part == "options":
+            item |= {key: found[name] for key, name in OPTIONS.items() if name in found}
+        elif found:
+            item[part] = found
+    return item
+
+
 def _server(extent: Extent) -> Iterator[str]:
     settings = {
         name: extent.values(row.load(), settable_fields(row.model))
@@ -91,6 +124,8 @@ def _server(extent: Extent) -> Iterator[str]:
     settings = {name: values for name, values in settings.items() if values}
     if settings:
         yield _dump({"settings": settings})
+    if begins_with := _domain_defaults(extent):
+        yield _dump({"domain_defaults": begins_with})
     networks = [{"network": r.network, "note": r.note} for r in RelayNetwork.objects.all()]
     yield from _list("relay_networks", networks)
     rows = RelayDomain.objects.all()
@@ -153,7 +188,9 @@ def _row_of(domain: Domain, tab: str) -> Tab:
 
 
 def _options(domain: Domain, extent: Extent) -> Item:
-    item: Item = {} if extent.is_short else {"listen_ip": "all"}
+    usual: Any = extent.usual[Domain]
+    may_be_silent = extent.is_short and not any(row.listen_ip for row in usual)
+    item: Item = {} if may_be_silent else {"listen_ip": "all"}
     for key, name in OPTIONS.items():
         values = extent.values(domain, [name])
         item |= {key: values[name]} if values else {}

@@ -8,9 +8,11 @@ from typing import Any
 
 from accounts import plans, services
 from accounts.models import Plan, ResellerPlan, Role, User
+from domains import defaults
 from domains.errors import Refused
 from events.audit import Actor
 from mailhost.provisioning.entries import (
+    DefaultsEntry,
     FileEntry,
     GatewayEntry,
     PersonEntry,
@@ -46,6 +48,8 @@ def plan_system(file: FileEntry, choices: Choices, by: Actor | None) -> Steps:
     """What domains rely on, and so comes before them. Raises Refused."""
     for settings in file.settings:
         yield from _settings(settings, by)
+    if file.domain_defaults is not None:
+        yield from _domain_defaults(file.domain_defaults, by)
     yield from _networks(file, choices, by)
     yield from plan_relay_domains(file.relay_domains, choices, by)
     yield from plan_tls_policies(file.tls_policies, choices, by)
@@ -80,6 +84,19 @@ def _settings(entry: SettingsEntry, by: Actor | None) -> Steps:
     if values := differing(row, entry.values):
         run = partial(SETTINGS[entry.name].change, values, by=by)
         yield Step(Mark.CHANGE, f"{entry.name} settings: {in_words(row, values)}", entry.place, run)
+
+
+def _domain_defaults(entry: DefaultsEntry, by: Actor | None) -> Steps:
+    present, changes, words = defaults.current(), {}, []
+    for part, given in entry.values.items():
+        row = defaults.PARTS[part](**present[part])
+        if values := differing(row, given):
+            changes[part] = values
+            words.append(in_words(row, values))
+    if changes:
+        run = partial(defaults.change, values=changes, by=by)
+        text = f"defaults for new domains: {', '.join(words)}"
+        yield Step(Mark.CHANGE, text, entry.place, run)
 
 
 def _networks(file: FileEntry, choices: Choices, by: Actor | None) -> Steps:

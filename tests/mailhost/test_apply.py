@@ -512,3 +512,31 @@ def test_values_that_are_seldom_meant_are_applied_with_a_warning(apply: Any) -> 
     again = "domains: [{name: odd.example, limits: {recipients_per_message: 5}}]"
     assert apply(again).lines[1].startswith("! odd.example: recipients_per_message:")
     assert apply(again).lines == ["nothing to change"]
+
+
+@pytest.mark.spec("D-027")
+def test_a_file_sets_what_new_domains_begin_with_and_a_snapshot_writes_it(apply: Any) -> None:
+    text = """
+        domain_defaults:
+          list_command_address: lists
+          limits: {users: 20}
+        domains:
+          - {name: new.example, admin: {username: admin, password: correct horse battery}}
+          - name: old.example
+            admin: {username: admin, password: correct horse battery}
+            limits: {users: 100}
+    """
+    run = apply(text)
+    assert any("defaults for new domains: users 100 -> 20" in line for line in run.lines), run.lines
+    users = {domain.name: domain.domainlimits.users for domain in Domain.objects.all()}
+    assert users == {"new.example": 20, "old.example": 100}
+    assert Domain.objects.get(name="new.example").list_command_address == "lists"
+    assert not [line for line in apply(text).lines if line[:1] in "+~-"]
+    whole, one = snapshot(short=True), snapshot("new.example", short=True)
+    assert "domain_defaults:\n  list_command_address: lists\n  limits: {users: 20}" in whole
+    assert "limits: {users: 20}" not in whole.partition("domains:")[2]
+    assert "limits: {users: 100}" in whole
+    # Another server may have other defaults: a domain alone says what is not the factory's.
+    assert "domain_defaults" not in one and "limits: {users: 20}" in one
+    refused = apply("domain_defaults: {limits: {user: 1}}")
+    assert "perhaps 'users'" in refused.problems[0]
