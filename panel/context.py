@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from accounts.models import Role, User
 from clock.moments import utc_now
 from messaging import services
-from panel import helptopics, menu, status, windows
+from panel import attention, helptopics, menu, status, windows
 
 THEME_COOKIE = "theme"
 THEMES = ("light", "dark")
@@ -26,7 +26,8 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         found["help_topic"] = helptopics.topic_of_page((match and match.url_name) or "")
         if actor.domain_id is not None and request.method == "GET":
             found["reminders"] = services.unseen(actor, now=utc_now())
-        found["menu"] = menu.shown_to(actor, request.path)
+        found["attention"] = attention.of(actor)
+        found["menu"] = menu.shown_to(actor, request.path, found["attention"].counters)
         found["impersonation"] = windows.of(request)
         if actor.role == Role.SYSTEM_ADMINISTRATOR:
             found["health"] = status.health()

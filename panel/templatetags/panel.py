@@ -72,6 +72,15 @@ def initials(name: object) -> str:
 
 
 @register.filter
+def counter(count: int) -> str:
+    """For a badge: "999", then "1k", "20k", "1m"."""
+    for size, letter in ((1_000_000, "m"), (1_000, "k")):
+        if count >= size:
+            return f"{count // size}{letter}"
+    return str(count)
+
+
+@register.filter
 def plural(count: int, words: str) -> str:
     """`3|plural:"domain,domains"` is "3 domains"."""
     one, _, many = words.partition(",")

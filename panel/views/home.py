@@ -10,9 +10,8 @@ from accounts import selectors
 from accounts.models import Role
 from blobs.ids import encode_id
 from domains.lookups import begins_with
-from panel import checklist, dashboard, figures
+from panel import checklist, dashboard, figures, ownpages, windows
 from panel.access import ADMINISTRATORS, EVERYBODY, PROVIDERS, actor_of, opens_for
-from panel.domainlist import domains_in_sight
 from spool import sight
 
 # What a search shows of each kind; more needs a longer word.
@@ -30,9 +29,14 @@ def home(request: HttpRequest) -> HttpResponse:
         tasks = list(checklist.tasks())
         context["tasks"] = tasks if any(not task.is_done for task in tasks) else []
         context["dashboard"] = dashboard.of_server(actor)
+    is_in_person = windows.of(request) is None
     if actor.role == Role.DOMAIN_ADMINISTRATOR:
-        domain = domains_in_sight(actor).get()
-        context.update(domain=domain, in_use=selectors.in_use(domain))
+        domain = selectors.domains_for(actor).get()
+        own = ownpages.of_domain(actor, domain, is_in_person=is_in_person)
+        context.update(domain=domain, own=own, figures=own.figures, tasks=own.tasks)
+    if actor.role == Role.USER:
+        mine = ownpages.of_user(actor, is_in_person=is_in_person)
+        context.update(mine=mine, tasks=mine.tasks)
     return render(request, "panel/home.html", context)
 
 

@@ -1,0 +1,185 @@
+"""What somebody should look at now: the bell of every page, and counters in the menu.
+
+Asked at most twice a minute for each person, and cheap: every page has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db.models import BigIntegerField, ExpressionWrapper, F, QuerySet
+from django.urls import reverse
+
+from accounts import selectors
+from accounts.models import Role, User
+from blobs import space
+from certificates import expiry
+from clock.moments import utc_now
+from jobs.models import Job, State
+from mailboxes.models import AccountUsage, DomainUsage
+from operations import blocks
+from panel.templatetags.panel import megabytes
+from spool import selectors as spool_selectors
+from zones import selectors as zone_selectors
+from zones.findings import Level
+
+LASTING_SECONDS = 30
+NEAR_PERCENT = 90
+MEGABYTE = 1024 * 1024
+MOST = 10  # of one kind
+RECENT = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """`url_name` with `arguments` is the page to go to; empty: there is none."""
+
+    text: str
+    is_urgent: bool = False
+    url_name: str = ""
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def url(self) -> str:
+        """Within the window of the page that asks."""
+        return reverse(self.url_name, args=self.arguments) if self.url_name else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """`counters`: numbers beside entries of the menu, by the name of their page."""
+
+    matters: tuple[Matter, ...]
+    counters: dict[str, int]
+
+    @property
+    def is_urgent(self) -> bool:
+        return any(matter.is_urgent for matter in self.matters)
+
+
+def of(actor: User) -> Attention:
+    key = f"panel.attention.{actor.pk}"
+    found: Attention | None = cache.get(key)
+    if found is None:
+        matters = tuple(matter for kind in MATTERS[actor.role] for matter in kind(actor))
+        found = Attention(matters, dict(_counters(actor)))
+        cache.set(key, found, LASTING_SECONDS)
+    return found
+
+
+def _counters(actor: User) -> Iterator[tuple[str, int]]:
+    if actor.role == Role.SYSTEM_ADMINISTRATOR:
+        yield "panel:spool", spool_selectors.count_waiting()
+        yield "panel:blocks", blocks.standing().filter(is_notice=False).count()
+    if actor.role != Role.USER:
+        yield "panel:jobs", _jobs(actor, State.QUEUED, State.RUNNING)
+
+
+def _disk(actor: User) -> Iterator[Matter]:
+    free = space.free_space(settings.MAILHOST_DATA)
+    if free.is_low:
+        left = megabytes(free.free_bytes)
+        yield Matter(f"Only {left} of disk are free: new mail is refused for now.", is_urgent=True)
+
+
+def _certificates(actor: User) -> Iterator[Matter]:
+    for line in expiry.worries(now=utc_now())[:MOST]:
+        yield Matter(f"Certificate of {line}", url_name="panel:certificates")
+
+
+def _failed_jobs(actor: User) -> Iterator[Matter]:
+    count = _jobs(actor, State.FAILED)
+    if count:
+        words = "1 background job has" if count == 1 else f"{count:,} background jobs have"
+        yield Matter(f"{words} failed since yesterday.", url_name="panel:jobs")
+
+
+def _full_domains(actor: User) -> Iterator[Matter]:
+    """The room of the reseller's domains."""
+    rows = DomainUsage.objects.filter(
+        domain__in=selectors.domains_for(actor), domain__domainlimits__disk_space_mb__gt=0
+    )
+    allowed = F("domain__domainlimits__disk_space_mb") * (MEGABYTE * NEAR_PERCENT // 100)
+    near = rows.filter(
+        bytes__gte=ExpressionWrapper(allowed, output_field=BigIntegerField())
+    ).select_related("domain")
+    for row in near.order_by("-bytes")[:MOST]:
+        name = row.domain.name
+        text = f"{name} has used {NEAR_PERCENT} % of its disk space or more."
+        yield Matter(text, url_name="panel:domain-limits", arguments=(name,))
+
+
+def _limits(actor: User) -> Iterator[Matter]:
+    """Of the administrator's domain."""
+    if actor.domain is None:
+        return
+    for one in selectors.in_use(actor.domain):
+        if one.allowed and one.used * 100 >= one.allowed * NEAR_PERCENT:
+            used = f"{one.used:,} of {one.allowed:,} {one.limit.replace('_', ' ')}"
+            yield Matter(
+                f"{used} are in use.", one.used >= one.allowed, "panel:domain-limits",
+                (actor.domain.name,),
+            )  # fmt: skip
+
+
+def _dns(actor: User) -> Iterator[Matter]:
+    if actor.domain is None:
+        return
+    if zone_selectors.levels([actor.domain.pk]).get(actor.domain.pk) == Level.ERROR:
+        text = "The domain's DNS records are not as they have to be."
+        yield Matter(text, url_name="panel:dns", arguments=(actor.domain.name,))
+
+
+def _full_mailboxes(actor: User) -> Iterator[Matter]:
+    if actor.domain is None:
+        return
+    count = _nearly_full().filter(account__domain=actor.domain).exclude(account=actor).count()
+    if count:
+        words = "1 mailbox is" if count == 1 else f"{count:,} mailboxes are"
+        yield Matter(f"{words} nearly full.", False, "panel:domain-disk", (actor.domain.name,))
+
+
+def _own_mailbox(actor: User) -> Iterator[Matter]:
+    row = _nearly_full().filter(account=actor).first()
+    if row is not None:
+        used, allowed = megabytes(row.bytes), megabytes(actor.mailbox_size_mb * MEGABYTE)
+        is_full = row.bytes >= actor.mailbox_size_mb * MEGABYTE
+        text = f"Your mailbox is nearly full: {used} of {allowed}. Delete what you do not need."
+        yield Matter(text, is_full)
+
+
+MATTERS: dict[str, tuple[Callable[[User], Iterator[Matter]], ...]] = {
+    Role.SYSTEM_ADMINISTRATOR: (_disk, _certificates, _failed_jobs),
+    Role.RESELLER: (_full_domains, _failed_jobs),
+    Role.DOMAIN_ADMINISTRATOR: (
+        _limits,
+        _full_domains,
+        _full_mailboxes,
+        _own_mailbox,
+        _dns,
+        _failed_jobs,
+    ),
+    Role.USER: (_own_mailbox,),
+}
+
+
+def _nearly_full() -> QuerySet[AccountUsage]:
+    """Mailboxes with a size of their own that is used to nine tenths."""
+    allowed = F("account__mailbox_size_mb") * (MEGABYTE * NEAR_PERCENT // 100)
+    return AccountUsage.objects.filter(
+        account__mailbox_size_mb__gt=0,
+        bytes__gte=ExpressionWrapper(allowed, output_field=BigIntegerField()),
+    )
+
+
+def _jobs(actor: User, *states: State) -> int:
+    rows = Job.objects.filter(state__in=states)
+    if actor.role != Role.SYSTEM_ADMINISTRATOR:
+        rows = rows.filter(domain_id__in=selectors.domains_for(actor).values("pk"))
+    if State.FAILED in states:
+        rows = rows.filter(finished_at__gte=utc_now() - RECENT)
+    return rows.count()
