@@ -24,6 +24,9 @@ from operations.models import AbuseCount, BlacklistEntry, Block, WhitelistEntry
 from switchboard.publish import publish_on_commit
 from switchboard.topics import Topic
 
+# What could not be told by then is no news any more.
+WORTH_TELLING = timedelta(hours=6)
+
 
 def standing(*, now: datetime | None = None) -> QuerySet[Block]:
     """Those whose time is not over."""
@@ -90,9 +93,17 @@ def lift(*, block: Block, by: Actor | None) -> None:
     _publish(block)
 
 
+def untold(*, now: datetime) -> QuerySet[Block]:
+    """Users who send too much, of whom nobody has been told yet (M-065)."""
+    return Block.objects.filter(
+        account_id__isnull=False, told_at=None, since__gt=now - WORTH_TELLING
+    )
+
+
 def forget_ended(*, now: datetime) -> int:
-    """Delete blocks whose time is over; returns how many."""
-    return Block.objects.filter(until__lte=now).delete()[0]
+    """Delete blocks whose time is over; returns how many. Nobody is forgotten untold."""
+    ended = Block.objects.filter(until__lte=now)
+    return ended.exclude(pk__in=untold(now=now).values("pk")).delete()[0]
 
 
 def is_barred(service: str, address: str) -> bool:

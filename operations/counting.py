@@ -40,8 +40,8 @@ _COLUMNS = (
 _RENEW = (
     " DO UPDATE SET service = EXCLUDED.service, rule_id = EXCLUDED.rule_id, kind = EXCLUDED.kind,"
     " is_notice = EXCLUDED.is_notice, note = EXCLUDED.note, since = EXCLUDED.since,"
-    " until = EXCLUDED.until, hits = 0 WHERE operations_block.until <= EXCLUDED.since"
-    " RETURNING id"
+    " until = EXCLUDED.until, hits = 0, told_at = NULL"
+    " WHERE operations_block.until <= EXCLUDED.since RETURNING id"
 )
 _BLOCK_ADDRESS = f"{_COLUMNS} ON CONFLICT (network, service) WHERE account_id IS NULL{_RENEW}"
 _BLOCK_USER = f"{_COLUMNS} ON CONFLICT (account_id) WHERE account_id IS NOT NULL{_RENEW}"

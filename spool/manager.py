@@ -32,6 +32,7 @@ from spool import (
     planning,
     relaydomains,
     settings,
+    spamwarnings,
     throttled,
     throttlewarnings,
 )
@@ -141,6 +142,7 @@ class Manager:
         self._unsubscribe = [
             self._board.subscribe(Topic.SPOOL, None, lambda _notes: self._wake.set()),
             self._board.subscribe(Topic.EVENTS, None, lambda _notes: self._has_occurred.set()),
+            self._board.subscribe(Topic.BLOCKS, None, lambda _notes: self._has_occurred.set()),
             self._board.subscribe(Topic.ROUTES, None, lambda _notes: self._routes_changed()),
         ]
         self._begin(self._recorder.run())
@@ -435,7 +437,7 @@ class Manager:
         await self._ask(throttled.reopen, utc_now())
 
     async def _warn_for_ever(self) -> None:
-        """At once after a limit was reached, and now and then for what was missed (T-014)."""
+        """At once after it has happened, and now and then for what was missed (T-014, M-065)."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(NOTICE_SECONDS):
@@ -443,8 +445,9 @@ class Manager:
             self._has_occurred.clear()
             try:
                 await self._ask(throttlewarnings.send_due, utc_now())
+                await self._ask(spamwarnings.send_due, utc_now())
             except Exception:
-                log.exception("throttle warnings failed; tried again")
+                log.exception("warnings to administrators failed; tried again")
 
     async def _policy(self) -> SpoolPolicy:
         try:

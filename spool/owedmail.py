@@ -45,13 +45,20 @@ class OwedMail(Job):
             Acceptance.write_rows(going, cursor)
 
 
-def tell(messages: Iterable[EmailMessage], *, mark: str, values: Sequence[Any]) -> int | None:
+def tell(
+    messages: Sequence[EmailMessage],
+    *,
+    mark: str,
+    values: Sequence[Any],
+    must_reach: bool = False,
+) -> int | None:
     """Hand in, with the mark, all messages whose recipients can be reached; how many.
 
-    None: the row had been told of before. Raises StoreError, and what the database raises: then
-    nothing is marked. Not inside of a transaction, nor from a coroutine.
+    None: the row had been told of before. Raises StoreError, what the database raises and, if
+    somebody must be reached, one of backend.REFUSALS: then nothing is marked. Not inside of a
+    transaction, nor from a coroutine.
     """
-    opened = list(_open(messages))
+    opened = list(_open(messages, must_reach=must_reach))
     try:
         accepted = [one.prepare() for one in opened]
         records = [record for one in accepted for record in one.records]
@@ -67,11 +74,13 @@ def tell(messages: Iterable[EmailMessage], *, mark: str, values: Sequence[Any]) 
     return len(accepted)
 
 
-def _open(messages: Iterable[EmailMessage]) -> Iterable[Intake]:
+def _open(messages: Iterable[EmailMessage], *, must_reach: bool) -> Iterable[Intake]:
     for message in messages:
         try:
             opened = backend.open_intake(message)
         except backend.REFUSALS as error:
+            if must_reach:
+                raise
             log.warning("nobody can be told", to=message.to, error=repr(error))
         else:
             if opened is not None:

@@ -120,6 +120,9 @@ class TlsReport(models.Model):
     domain = models.CharField(max_length=253)
     uri = models.CharField(max_length=500)
     sent_at = MomentField(null=True, help_text="None: it is being sent, or could not be.")
+    taken_until = MomentField(
+        null=True, help_text="Until then a process sends it; one that died gives it up so."
+    )
     last_error = models.CharField(max_length=300, blank=True)
 
     class Meta:

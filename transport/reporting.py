@@ -13,9 +13,14 @@ import requests
 import structlog
 from django.conf import settings as conf
 from django.core.mail import EmailMessage
+from django.db import DatabaseError
+from django.db.models import Q
 
+from blobs.errors import StoreError
+from clock.moments import to_micros
 from protocols import tlsreport
 from protocols.tlsreport import Ended, Report
+from spool import owedmail
 from spool.backend import REFUSALS
 from spool.models import Kind
 from transport.models import TlsReport, TlsResult
@@ -31,6 +36,12 @@ REPORTS_KEPT = timedelta(days=30)
 RUN_SECONDS = 480.0  # the next tick goes on
 POST_SECONDS = (5.0, 20.0)  # to connect, and for each answer
 LONGEST_ERROR = 300
+# A process that died with a report gives it up after that long; nobody takes longer to send it.
+TAKEN_FOR = timedelta(minutes=10)
+
+_SENT = (
+    "UPDATE transport_tlsreport SET sent_at = %s, last_error = '' WHERE id = %s AND sent_at IS NULL"
+)
 
 
 class NotSent(Exception):
@@ -101,28 +112,47 @@ def _report(day: date, domain: str, lookup: Lookup, now: datetime) -> int:
 
 
 def _send_once(report: Report, uri: str, now: datetime) -> bool | None:
-    """None: it was sent before. The row is taken first, so that nobody gets it from two."""
+    """None: it was sent before; False: not yet, or another process is at it."""
     row, _ = TlsReport.objects.get_or_create(day=report.day, domain=report.domain, uri=uri)
-    mine = TlsReport.objects.filter(pk=row.pk)
-    if not mine.filter(sent_at=None).update(sent_at=now, last_error=""):
+    if row.sent_at is not None:
         return None
+    address = tlsreport.mail_address(uri)
+    is_sent: bool | None
     try:
-        _send(report, uri)
+        if address is None:
+            is_sent = _post_once(report, uri, row, now)
+        else:
+            is_sent = _mail_once(report, address, row, now)
     except NotSent as error:
-        mine.update(sent_at=None, last_error=str(error)[:LONGEST_ERROR])
+        TlsReport.objects.filter(pk=row.pk).update(
+            taken_until=None, last_error=str(error)[:LONGEST_ERROR]
+        )
         log.info("report on TLS not sent", domain=report.domain, uri=uri, error=str(error))
         return False
-    log.info("report on TLS sent", domain=report.domain, uri=uri, day=str(report.day))
+    if is_sent:
+        log.info("report on TLS sent", domain=report.domain, uri=uri, day=str(report.day))
+    return is_sent
+
+
+def _post_once(report: Report, uri: str, row: TlsReport, now: datetime) -> bool:
+    """The row is taken for a while first, so that nobody gets it from two. Raises NotSent."""
+    is_free = Q(taken_until=None) | Q(taken_until__lt=now)
+    mine = TlsReport.objects.filter(is_free, pk=row.pk, sent_at=None)
+    if not mine.update(taken_until=now + TAKEN_FOR):
+        return False
+    post(uri, report.encode())
+    TlsReport.objects.filter(pk=row.pk).update(sent_at=now, last_error="")
     return True
 
 
-def _send(report: Report, uri: str) -> None:
-    """Raises NotSent."""
-    address = tlsreport.mail_address(uri)
-    if address is None:
-        post(uri, report.encode())
-    else:
-        _mail(report, address)
+def _mail_once(report: Report, address: str, row: TlsReport, now: datetime) -> bool | None:
+    """The mail and the mark are one transaction. Raises NotSent."""
+    mail = _message(report, address)
+    try:
+        told = owedmail.tell([mail], mark=_SENT, values=(to_micros(now), row.pk), must_reach=True)
+    except (*REFUSALS, StoreError, DatabaseError) as error:
+        raise NotSent(repr(error)) from error
+    return None if told is None else True
 
 
 class _ReportMail(EmailMessage):
@@ -136,7 +166,7 @@ class _ReportMail(EmailMessage):
         return made
 
 
-def _mail(report: Report, address: str) -> None:
+def _message(report: Report, address: str) -> EmailMessage:
     submitter = report.organization
     mail = _ReportMail(
         subject=(
@@ -154,10 +184,7 @@ def _mail(report: Report, address: str) -> None:
         },
     )
     mail.attach(report.file_name, report.encode(), "application/tlsrpt+gzip")
-    try:
-        mail.send()
-    except REFUSALS as error:
-        raise NotSent(repr(error)) from error
+    return mail
 
 
 def post(uri: str, body: bytes, *, authorities: str | None = None) -> None:

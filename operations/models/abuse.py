@@ -68,6 +68,9 @@ class Block(models.Model):
     since = MomentField()
     until = MomentField(null=True, help_text="None: until somebody lifts it.")
     hits = models.PositiveIntegerField(default=0, help_text="Attempts refused since.")
+    told_at = MomentField(
+        null=True, help_text="When mail about a user who sends too much was written; None: not yet."
+    )
 
     class Meta:
         ordering = ["-since"]

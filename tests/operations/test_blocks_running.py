@@ -6,6 +6,7 @@ import http.client
 import imaplib
 import os
 import smtplib
+import ssl
 import subprocess
 import time
 import urllib.parse
@@ -21,12 +22,14 @@ FILE = f"""
 domains:
   - name: blocks.example
     admin: {{username: admin, password: "{PASSWORD}"}}
+    users: [{{username: chatty, password: "{PASSWORD}"}}]
 abuse_rules:
   - {{kind: connections, service: smtp, threshold: 1000}}
   - {{kind: connections, service: pop, threshold: 1000}}
   - {{kind: connections, service: imap, threshold: 12}}
   - {{kind: harvesting, service: smtp, threshold: 40}}
   - {{kind: guessing, threshold: 6}}
+  - {{kind: spamming, threshold: 12, action: throttle}}
 """
 ADDRESS = "admin@blocks.example"
 
@@ -239,6 +242,33 @@ def test_a_connection_is_dropped_within_a_second_and_may_be_made_again(pair):
     assert is_greeted(pair, OUTSIDER, "pop3")
     for client in clients:
         client.close()
+
+
+@pytest.mark.spec("M-065")
+def test_who_sends_to_too_many_is_stopped_and_the_administrator_gets_mail(pair):
+    chatty = "chatty@blocks.example"
+
+    def send(count):
+        with smtplib.SMTP("127.0.0.1", pair.port("submission"), timeout=30) as smtp:
+            smtp.starttls(context=ssl._create_unverified_context())
+            smtp.login(chatty, PASSWORD)
+            for _ in range(count):
+                smtp.sendmail(
+                    chatty, [chatty, "admin@blocks.example"], "Subject: hello\r\n\r\nhello"
+                )
+
+    send(6)
+    with pytest.raises(smtplib.SMTPSenderRefused, match="7.1"):
+        send(1)
+
+    def notices():
+        with imaplib.IMAP4("127.0.0.1", pair.port("imap"), timeout=30) as imap:
+            imap.login("admin@blocks.example", PASSWORD)
+            imap.select("INBOX", readonly=True)
+            [found] = imap.search(None, "SUBJECT", f'"{chatty} sends to unusually many"')[1]
+            return found.split()
+
+    wait_for(lambda: len(notices()) == 1)
 
 
 def read_end(client):

@@ -5,15 +5,20 @@ import json
 import ssl
 import threading
 from datetime import timedelta
+from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 import trustme
 from django.conf import settings as conf
-from django.core import mail
+from django.db import OperationalError
 
+from blobs.committer import stop_process_committer
+from blobs.store import locate, read_body
 from clock.moments import utc_now
+from spool.acceptance import Acceptance
 from spool.agents.tls import TlsProblem
+from spool.models import Kind, SpooledMessage
 from tests.dns_server import ThreadedDnsServer
 from transport import counting, reporting
 from transport.counting import Counter, PolicyType, Subject
@@ -27,10 +32,11 @@ SUBJECT = Subject("far.test", PolicyType.NONE, (), "mx.far.test", "192.0.2.1")
 DAY = timedelta(days=1)
 
 
-@pytest.fixture(autouse=True)
-def _outbox(monkeypatch):
-    monkeypatch.setattr(conf, "EMAIL_BACKEND", "django.core.mail.backends.locmem.EmailBackend")
-    mail.outbox = []
+@pytest.fixture
+def committer():
+    """For tests that write mail; its thread ends with them."""
+    yield
+    stop_process_committer()
 
 
 @pytest.fixture
@@ -39,6 +45,10 @@ def asked():
     with ThreadedDnsServer({}) as server:
         server.lookup = lambda: Lookup([server.address])
         yield server
+
+
+def die(jobs, cursor):
+    raise OperationalError("the process is killed while the rows are being written")
 
 
 def want(server, *uris):
@@ -73,18 +83,24 @@ def test_counts_are_kept_while_the_database_refuses(monkeypatch):
     assert counter.write() == 1
 
 
-def test_a_day_that_is_over_is_reported_once_by_mail(asked):
+@pytest.mark.django_db(transaction=True)
+def test_a_day_that_is_over_is_reported_once_by_mail(asked, monkeypatch, committer):
     want(asked, "mailto:tls@far.test")
     now = utc_now()
     count(now, fine=3, **{"certificate-expired": 1})
     assert reporting.report_due(now=now, lookup=asked.lookup()) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(Acceptance, "write_rows", staticmethod(die))
+        assert reporting.report_due(now=now + DAY, lookup=asked.lookup()) == 0
+    assert TlsReport.objects.get().sent_at is None, "marked, and yet nothing was sent"
     for _ in range(2):
         reporting.report_due(now=now + DAY, lookup=asked.lookup())
     count(now, fine=1)  # a process that wrote late
     reporting.report_due(now=now + DAY, lookup=asked.lookup())
-    (sent,) = mail.outbox
-    assert sent.to == ["tls@far.test"]
-    made = sent.message()
+    [sent] = SpooledMessage.objects.filter(kind=Kind.REPORT)
+    assert [one.address for one in sent.recipients.all()] == ["tls@far.test"]
+    location = locate([sent.blob_id])[sent.blob_id]
+    made = message_from_bytes(read_body(location, 0, location.size_bytes))
     assert made.get_content_type() == "multipart/report"
     assert made.get_param("report-type") == "tlsrpt"
     assert made["TLS-Report-Domain"] == "far.test"
@@ -100,7 +116,8 @@ def test_who_does_not_ask_gets_nothing_and_is_forgotten(asked):
     now = utc_now()
     count(now, fine=3)
     assert reporting.report_due(now=now + DAY, lookup=asked.lookup()) == 0
-    assert (mail.outbox, TlsResult.objects.count()) == ([], 0)
+    assert not SpooledMessage.objects.exists()
+    assert not TlsResult.objects.exists()
 
 
 def test_no_reports_leave_a_server_that_sends_none(asked):
@@ -109,7 +126,8 @@ def test_no_reports_leave_a_server_that_sends_none(asked):
     now = utc_now()
     count(now, fine=3)
     reporting.report_due(now=now + DAY, lookup=asked.lookup())
-    assert (mail.outbox, TlsResult.objects.count()) == ([], 0)
+    assert not SpooledMessage.objects.exists()
+    assert not TlsResult.objects.exists()
 
 
 @pytest.fixture
@@ -157,6 +175,21 @@ def test_reports_go_by_https_and_are_tried_again(asked, web):
     kind, body = web.taken[-1]
     assert kind == "application/tlsrpt+gzip"
     assert json.loads(gzip.decompress(body))["organization-name"] == conf.MAILHOST_HOSTNAME
+
+
+def test_a_report_that_a_killed_process_was_posting_is_posted_by_the_next(asked, web, monkeypatch):
+    want(asked, web.uri)
+    now = utc_now()
+    count(now, fine=3)
+    with monkeypatch.context() as patch:
+        patch.setattr(reporting, "post", lambda _uri, _body: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            reporting.report_due(now=now + DAY, lookup=asked.lookup())
+    # It may still be at it; nothing is forgotten meanwhile.
+    assert reporting.report_due(now=now + DAY, lookup=asked.lookup()) == 0
+    assert reporting.report_due(now=now + 1.1 * DAY, lookup=asked.lookup()) == 1
+    assert reporting.report_due(now=now + 1.1 * DAY, lookup=asked.lookup()) == 0
+    assert len(web.taken) == 1
 
 
 def test_what_cannot_be_sent_is_let_go_in_the_end(asked, web):
