@@ -7,7 +7,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('operations', '0005_factory_rules'),
+        ('operations', '0007_login_turns'),
     ]
 
     operations = [
