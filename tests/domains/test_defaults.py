@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import json
+from typing import Any
+
 import pytest
+from django.core.management import CommandError, call_command
 
 from accounts import provisioning
 from accounts.provisioning import NewDomain
 from accounts.services import NewUser
 from domains import defaults
 from domains.errors import ChangedMeanwhile, ValuesRefused
-from domains.models import TABS, DomainDefaults
+from domains.models import TABS, Domain, DomainDefaults
 from events.models import AuditEntry
 from tests.factories import make_domain
 
@@ -86,3 +91,31 @@ def test_a_default_of_another_release_is_as_if_it_had_not_been_set() -> None:
     assert defaults.current()["limits"]["users"] == 5
     assert defaults.current()["limits"]["domain_aliases"] == 2
     assert make_domain().domainlimits.users == 5
+
+
+@pytest.mark.spec("D-027")
+def test_the_command_shows_changes_and_sets_defaults() -> None:
+    one, two = make_domain("one.example"), make_domain("two.example")
+
+    def run(*arguments: str) -> Any:
+        out = io.StringIO()
+        call_command("domaindefaults", *arguments, "--json", stdout=out)
+        return json.loads(out.getvalue())
+
+    shown = run("change", "limits.users=20", "options.list_command_address=lists")
+    assert shown["limits.users"] == 20 and run("show") == shown
+    fields = "limits.users,options.list_command_address"
+    (dry,) = run("set-on", fields, "one.example", "--dry-run")
+    words = "options.list_command_address listserv -> lists"
+    assert "limits.users 100 -> 20" in dry["changes"] and words in dry["changes"]
+    one.refresh_from_db()
+    assert one.domainlimits.users == 100
+    assert len(run("set-on", fields, "--all")) == 2
+    for domain in (one, two):
+        domain = Domain.objects.get(pk=domain.pk)
+        assert (domain.domainlimits.users, domain.list_command_address) == (20, "lists")
+    operations = AuditEntry.objects.filter(verb__in=("changed limits", "changed options"))
+    assert len(set(operations.values_list("operation", flat=True))) == 1
+    for wrong in (("set-on", fields), ("set-on", "users", "--all"), ("change", "users=1")):
+        with pytest.raises(CommandError):
+            run(*wrong)
