@@ -149,9 +149,17 @@ _ALL = (
         ("domain-defaults", "domain-defaults-existing"),
     ),
     Topic(
+        "troubleshooting-domain", "When something is wrong with a domain", "Domains",
+        ("domain-impersonate",),
+    ),
+    Topic(
+        "troubleshooting-user", "When something is wrong with a user", "Domains",
+        ("impersonate",),
+    ),
+    Topic(
         "users", "Users", "Domains",
         ("users", "user", "users-new", "users-import", "users-delete", "online-users",
-         "inactive-users", "impersonate", "domain-impersonate", "users-import-run",
+         "inactive-users", "users-import-run",
          "users-import-job", "account-forwarding"),
         form=lambda: user_forms.described(),
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -17,12 +17,14 @@ from accounts.settings import LONGEST_PASSWORD
 from domains import defaults
 from domains.models import TABS, Domain
 from domains.values import settable_fields
+from events.types import Category, of_category
 from operations.addresses import own_addresses
-from panel.forms.base import PanelForm, of_model, values_of
+from panel.forms.base import Cell, PanelForm, of_model, values_of
 from panel.forms.tabbed import FormTab, TabbedForm
 
 OPTIONS = ("listen_ip", "list_command_address", "is_disabled")
 LABELS = {"event_restrictions": "Event restrictions"}
+TEMPLATES = {"event_restrictions": "panel/domains/event_restrictions.html"}
 INTROS = {
     "technical": "Ports other than the standard ones are for sites behind a firewall that needs "
     "them: other servers deliver to port 25 only.",
@@ -32,7 +34,9 @@ INTROS = {
     "sharing": "What the domain's users may share with each other.",
     "priority": "Mail to other servers leaves in the order of its priority, 10 first, 1 last.",
     "throttling": "What the domain may send in an hour. What is beyond waits; nothing is lost.",
-    "event_restrictions": "Events for which the domain's people may have rules.",
+    "event_restrictions": "Events for which the domain's administrators and users may have rules. "
+    "What is switched off is not offered to them, and rules that they have for it sleep. The "
+    "provider's own rules are not restricted.",
 }
 TAB_VERBS = {
     "technical": Verb.CHANGE_TECHNICAL,
@@ -180,12 +184,22 @@ def _new_user(data: dict[str, Any]) -> NewUser:
     )
 
 
+class EventRestrictionsForm(PanelForm):
+    """One switch for each type of event, in groups (E-001)."""
+
+    def categories(self) -> Iterator[tuple[str, list[Cell]]]:
+        cells = {cell.field.name: cell for cell in self.switches()}
+        for category in Category:
+            yield category.value, [cells[one.name] for one in of_category(category)]
+
+
 @lru_cache(maxsize=len(TABS))
 def tab_form(tab: str) -> type[PanelForm]:
     """The form of a tab, from the columns of its model."""
     model: type[models.Model] = TABS[tab]
     fields = of_model(model, settable_fields(model))
-    return type(f"{model.__name__}Form", (PanelForm,), {**fields, "help_page": f"domains.{tab}"})
+    kind = EventRestrictionsForm if tab == "event_restrictions" else PanelForm
+    return type(f"{model.__name__}Form", (kind,), {**fields, "help_page": f"domains.{tab}"})
 
 
 def for_new(data: Any, *, only: Collection[str] = tuple(TABS)) -> TabbedForm:
@@ -212,4 +226,5 @@ def for_editing(domain: Domain, data: Any, *, by: User, version: int) -> TabbedF
 def tab_of(tab: str, data: Any, initial: Any) -> FormTab:
     """One tab; `initial` are the values of its row."""
     form = tab_form(tab)(data, prefix=tab, initial=initial)
-    return FormTab(tab, LABELS.get(tab, tab.capitalize()), form, intro=INTROS[tab])
+    template = TEMPLATES.get(tab, "panel/forms/fields.html")
+    return FormTab(tab, LABELS.get(tab, tab.capitalize()), form, template, INTROS[tab])

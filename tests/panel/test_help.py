@@ -53,6 +53,20 @@ def test_every_page_and_every_field_leads_to_its_topic(world: World, log_in: Log
     assert missing == []
 
 
+@pytest.mark.spec("U-063")
+def test_help_with_a_domain_leads_to_help_with_a_user_and_back(world: World, log_in: LogIn) -> None:
+    client = log_in(world.root)
+    pages = {
+        "/panel/domain/own.example/impersonate/": "troubleshooting-domain",
+        "/panel/impersonate/": "troubleshooting-user",
+    }
+    for page, topic in pages.items():
+        (other,) = set(pages.values()) - {topic}
+        assert f'href="/panel/help/{topic}/"' in client.get(page).content.decode()
+        text = client.get(f"/panel/help/{topic}/").content.decode().partition("help-text")[2]
+        assert f'see <a href="/panel/help/{other}/">' in text
+
+
 def test_what_a_field_leads_to_says_what_the_form_says() -> None:
     (field,) = (
         one for one in helptopics.fields(TOPICS["settings.spool"]) if one.name == "retry_minutes"
