@@ -81,6 +81,22 @@ def by_name(name: str, *, cached_only: bool = False) -> DomainPolicy | None:
     return None if domain_id is None else policy(domain_id, cached_only=cached_only)
 
 
+def is_new(name: str, *, cached_only: bool = False) -> bool:
+    """Whether a name that is remembered as nobody's has become a domain's since.
+
+    Asks the database, so it is for what is about to be refused: the note that a domain was
+    opened may be on its way yet. Raises Cold.
+    """
+    if by_name(name, cached_only=cached_only) is not None:
+        return False
+    if cached_only:
+        raise Cold
+    if _read_name(name) is None:
+        return False
+    _names.forget(name)
+    return by_name(name) is not None
+
+
 def policy(domain_id: int, *, cached_only: bool = False) -> DomainPolicy | None:
     """None: there is no such domain (any more)."""
     return _policies.ask(domain_id, _read_policy, cached_only=cached_only)

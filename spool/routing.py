@@ -128,6 +128,9 @@ def _remote(recipient: Address, question: Question) -> Resolution:
         target = Target(recipient.encode(), Route.REMOTE, None, None, recipient.domain)
         return Resolution((target,), "relay domain", None if question.may_relay else relayed)
     if not question.may_relay:
+        # D-026: from the moment that a domain is saved its mail is taken.
+        if domain_directory.is_new(recipient.domain, cached_only=question.cached_only):
+            return resolve(recipient, question)
         raise RelayDenied(recipient.encode())
     target = Target(recipient.encode(), Route.REMOTE, None, None, recipient.domain)
     return Resolution((target,), "remote")

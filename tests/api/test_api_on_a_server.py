@@ -1,6 +1,8 @@
 """A reseller's program runs his business over REST, against the whole server."""
 
+import imaplib
 import json
+import smtplib
 import time
 
 import pytest
@@ -76,6 +78,26 @@ def wait_for(client, job_id):
             return job
         time.sleep(0.2)
     raise AssertionError(job)
+
+
+@pytest.mark.spec("D-026")
+def test_from_the_moment_a_domain_is_saved_its_administrator_gets_mail(server, root):
+    with smtplib.SMTP("127.0.0.1", server.port("smtp"), timeout=20) as smtp:
+        smtp.ehlo()
+        smtp.mail("eve@elsewhere.example")
+        for number in range(3):
+            name = f"moment{number}.example"
+            # From now on the mail process remembers that the name is nobody's.
+            assert smtp.rcpt(f"boss@{name}")[0] == 550
+            root.domains_post(body=new_domain(name))
+            assert smtp.rcpt(f"boss@{name}")[0] == 250
+            assert (server.data / "domains" / name).is_dir()
+        smtp.rset()
+    with imaplib.IMAP4("127.0.0.1", server.port("imap"), timeout=20) as imap:
+        imap.starttls()
+        imap.login("boss@moment0.example", PASSWORD)
+        folders = b" ".join(line for line in imap.list()[1])
+    assert all(name in folders for name in (b"INBOX", b"Sent", b"Drafts", b"Trash"))
 
 
 def test_two_programs_do_not_overwrite_each_other(base, server, root):

@@ -228,6 +228,21 @@ def test_a_domain_is_opened_by_the_form(world: World, log_in: LogIn) -> None:
     assert (domain.users.get().local_part, domain.domainlimits.users) == ("ada", 3)
 
 
+@pytest.mark.spec("D-004")
+def test_the_menu_leads_to_the_same_form_as_the_list_and_only_those_who_may(
+    world: World, log_in: LogIn
+) -> None:
+    for who in (world.root, world.reseller):
+        page = log_in(who).get(LIST)
+        entries = [one for group in page.context["menu"] for one in group.entries]
+        (entry,) = (one for one in entries if one.label == "New domain")
+        assert entry.url == page.context["listing"].add_url == f"{LIST}new/"
+        assert page.content.decode().count(f'href="{LIST}new/"') >= 2
+    client = log_in(world.admin)
+    assert f"{LIST}new/" not in client.get("/panel/").content.decode()
+    assert client.get(f"{LIST}new/").status_code == 403
+
+
 HOSTILE = "<script>alert(1)</script>"
 
 

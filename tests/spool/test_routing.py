@@ -1,5 +1,7 @@
 """Where an address leads: one resolver for all doors."""
 
+from dataclasses import replace
+
 import pytest
 
 from accounts import directory as account_directory
@@ -113,6 +115,16 @@ def test_a_stranger_may_not_relay(address):
     factories.make_domain("one.example", "alice")
     with pytest.raises(errors.RelayDenied):
         resolve(address)
+
+
+@pytest.mark.spec("D-026")
+def test_a_domain_is_known_before_the_note_about_it_arrives():
+    with pytest.raises(errors.RelayDenied):
+        resolve("admin@late.example")
+    factories.make_domain("late.example")
+    with pytest.raises(Cold):  # the loop asks no database
+        resolve("admin@late.example", replace(STRANGER, cached_only=True))
+    assert resolve("admin@late.example") == ["admin@late.example"]
 
 
 def test_who_may_relay_reaches_other_servers():
