@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django_tasks import task
 
-from administration import bulkjobs, renamejob, undojob
+from administration import bulkjobs, reloadjob, renamejob, undojob
 from clock.moments import utc_now
 from domains import renaming as of_domains
 from jobs.periodic import periodic
@@ -12,6 +12,7 @@ from jobs.periodic import periodic
 # Jobs are found by the name under which their modules register them.
 JOBS = (
     renamejob.rename_domain,
+    reloadjob.reload_domain,
     bulkjobs.set_domains,
     bulkjobs.close_domains,
     bulkjobs.set_users,

@@ -137,6 +137,8 @@ def _look_through(area: Area, segment_id: int, path: Path, now: datetime, report
         else:
             is_clean = False
             report.damages.append(Damage(path, seen))
+    if segment is None and area.kind == Area.Kind.DOMAIN and tail and not _is_any_known(tail):
+        return  # somebody has copied it here, for Reload to take in
     orphans = [
         Orphan(area.pk, segment_id, path, found)
         for found in _without_row(tail)
@@ -153,6 +155,14 @@ def _is_old(path: Path, now: datetime) -> bool:
         return now - time_of(decode_id(path.stem)) > LEFTOVER_AGE
     except BadId:
         return False
+
+
+def _is_any_known(tail: Sequence[Found]) -> bool:
+    keys = [found.header.blob_id for found in tail]
+    return any(
+        Blob.objects.filter(pk__in=keys[first : first + _BATCH]).exists()
+        for first in range(0, len(keys), _BATCH)
+    )
 
 
 def _without_row(tail: Sequence[Found]) -> Iterator[Found]:

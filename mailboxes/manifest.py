@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from base64 import b64encode
 from collections import deque
@@ -14,6 +15,7 @@ import msgspec
 import structlog
 from django.db import models
 
+from accounts import secrets
 from accounts.models import AliasTarget, User, UserAlias
 from blobs.errors import StoreFailed
 from blobs.holding import held
@@ -26,6 +28,10 @@ from switchboard.topics import Note, Topic
 log = structlog.get_logger(__name__)
 
 NAME = "manifest.json"
+# What somebody else wrote there: another server, or a person.
+FOUND = "manifest.found.json"
+IMPORTED = "manifest.imported.json"
+LARGEST_BYTES = 256 << 20
 FORMAT = 1
 DOMAINS_AT_ONCE = 20  # of one call: the rest follows in the next
 
@@ -57,6 +63,7 @@ def build(domain: Domain) -> bytes:
         ],
         "mailing_lists": [],
     }
+    content["seal"] = seal(content, domain.pk)
     packed = msgspec.json.encode(content, order="sorted")
     return msgspec.json.format(packed, indent=2) + b"\n"
 
@@ -68,14 +75,17 @@ def write(domain: Domain) -> bool:
     """
     content = build(domain)
     with held(domain.area):
-        return _write(domain.area.directory, content)
+        return _write(domain.area.directory, content, domain.pk)
 
 
-def _write(directory: Path, content: bytes) -> bool:
+def _write(directory: Path, content: bytes, domain_id: int) -> bool:
     path = directory / NAME
     try:
-        if path.read_bytes() == content:
+        there = path.read_bytes()
+        if there == content:
             return False
+        if not is_ours(there, msgspec.json.decode(content)["domain"]["name"], domain_id):
+            path.rename(directory / FOUND)  # for Reload
     except FileNotFoundError:
         pass
     fresh = directory / f".{NAME}.{os.getpid()}"
@@ -89,6 +99,65 @@ def _write(directory: Path, content: bytes) -> bool:
     fresh.rename(path)
     sync_directory(directory)
     return True
+
+
+class ManifestBroken(Exception):
+    """The file is there and cannot be understood."""
+
+
+def seal(content: dict[str, Any], domain_id: int) -> str:
+    """Says that this server wrote the content, for that very domain."""
+    plain = {key: value for key, value in content.items() if key != "seal"}
+    packed = str(domain_id).encode() + msgspec.json.encode(plain, order="sorted")
+    return hmac.new(secrets.derive("manifest"), packed, "sha256").hexdigest()
+
+
+def is_ours(octets: bytes, name: str, domain_id: int) -> bool:
+    """Whether nothing can be learnt from the file: it is this server's own, perhaps an old one."""
+    try:
+        content = read(octets)
+    except ManifestBroken:
+        return False
+    if "seal" not in content:  # as servers wrote it before there were seals
+        return bool(content["domain"].get("name") == name)
+    return hmac.compare_digest(str(content["seal"]), seal(content, domain_id))
+
+
+def read(octets: bytes) -> dict[str, Any]:
+    """Raises ManifestBroken."""
+    try:
+        content = msgspec.json.decode(octets)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ManifestBroken(str(error)) from None
+    if not isinstance(content, dict) or not isinstance(content.get("domain"), dict):
+        raise ManifestBroken("it is not a manifest")
+    if content.get("format") != FORMAT:
+        raise ManifestBroken("it is of another format")
+    return content
+
+
+def found(domain: Domain) -> dict[str, Any] | None:
+    """What somebody else wrote into the domain's folder; None: nothing. Raises ManifestBroken."""
+    directory = domain.area.directory
+    for name in (FOUND, NAME):
+        path = directory / name
+        if not path.is_file():
+            continue
+        if path.stat().st_size > LARGEST_BYTES:
+            raise ManifestBroken("it is too large")
+        octets = path.read_bytes()
+        if not is_ours(octets, domain.name, domain.pk):
+            return read(octets)
+    return None
+
+
+def set_aside(domain: Domain) -> None:
+    """What was found has been imported."""
+    directory = domain.area.directory
+    for name in (NAME, FOUND):
+        path = directory / name
+        if path.is_file() and not is_ours(path.read_bytes(), domain.name, domain.pk):
+            path.rename(directory / IMPORTED)
 
 
 class ManifestKeeper:

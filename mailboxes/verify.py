@@ -75,6 +75,16 @@ def verify_folder(folder_id: int, *, repair: bool = False) -> list[Difference]:
     return found
 
 
+def verify_domain(domain_id: int, *, repair: bool = False) -> list[Difference]:
+    """Recount what one domain and its accounts use."""
+    found: list[Difference] = []
+    owners = AccountUsage.objects.filter(account__domain=domain_id).order_by("pk")
+    for account_id in list(owners.values_list("pk", flat=True)):
+        found += _verify_usage(AccountUsage, account_id, "folder__account_id", repair=repair)
+    found += _verify_usage(DomainUsage, domain_id, "folder__account__domain_id", repair=repair)
+    return found
+
+
 def verify_references(count_others: CountOthers, *, repair: bool = False) -> list[Difference]:
     """Recount the references of every blob; `count_others` knows the rooms above this one."""
     found: list[Difference] = []

@@ -133,10 +133,11 @@ _ALL = (
     Topic("lists", "Lists, filters and exports", "First steps", ("search",)),
     Topic(
         "domains", "Domains", "Domains",
-        ("domains", "domain", "domains-delete", "domain-reload", "domain-limits"),
+        ("domains", "domain", "domains-delete", "domain-limits"),
     ),
     Topic(
-        "renaming", "Renaming a domain", "Domains", ("domain-rename",),
+        "renaming", "Renaming and reloading a domain", "Domains",
+        ("domain-rename", "domain-reload"),
         form=lambda: RenameForm,
     ),
     Topic(

@@ -13,6 +13,7 @@ from blobs import reconcile, sweep
 from blobs.ids import first_id_at
 from blobs.models import Area
 from clock.moments import to_micros
+from domains import renaming
 from mailboxes.pruning import forget_expunged
 from spool import settings, spacewarnings, throttle
 from spool.models import RefusedMail, SpooledMessage, ThrottleCrossing, ThrottleHour
@@ -74,6 +75,7 @@ def forget_lost(before: datetime) -> int:
 
 def keep_house(*, now: datetime) -> Done:
     """One round, in short transactions; may run in several processes at once."""
+    renaming.mend(now=now)
     swept = sweep.sweep(now=now)
     forget_expunged()
     spacewarnings.warn_all()

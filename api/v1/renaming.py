@@ -1,4 +1,4 @@
-"""Giving a domain another name: the rehearsal, and the job (D-110…D-116)."""
+"""Giving a domain another name, after a rehearsal, and reading its folder anew (D-110…, D-013)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from accounts import selectors
 from accounts.permissions import Verb
 from administration import renaming
+from administration.reloadjob import start_reload
 from administration.renamejob import start_rename
 from administration.renaming import Rehearsal
 from api import errors, etags, shapes
@@ -91,6 +92,21 @@ class Rename(Endpoint):
         )
 
 
+class Reload(Endpoint):
+    scope = "domains"
+
+    @extend_schema(request=None, responses={202: JobOut}, summary="Reload a domain")
+    def post(self, request: Request, name: str) -> Response:
+        """Reads its folder anew after something outside the server has changed it: 202 with a
+        job, whose `result` says what was added, changed and expunged, and what was wrong."""
+        actor = actor_of(request)
+        domain = selectors.domain_for(actor, name, verb=Verb.RENAME_DOMAIN)
+        job = start_reload(domain=domain, by=actor)
+        return Response(
+            job_shown(job), status=202, headers={"Location": f"../../../jobs/{job.pk}/"}
+        )
+
+
 def _shown(told: Rehearsal) -> dict[str, Any]:
     return {
         "old_name": told.old,
@@ -107,4 +123,5 @@ def _shown(told: Rehearsal) -> dict[str, Any]:
 
 urlpatterns = [
     path("domains/<str:name>/rename/", Rename.as_view(), name="domain-rename"),
+    path("domains/<str:name>/reload/", Reload.as_view(), name="domain-reload"),
 ]

@@ -1,4 +1,4 @@
-"""Another name for a domain: a rehearsal first, then the job (D-014, D-110…D-116)."""
+"""Another name for a domain, after a rehearsal; and reading its folder anew (D-013, D-110…)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.urls import path
 from accounts import selectors
 from accounts.permissions import Verb
 from administration import renaming
+from administration.reloadjob import start_reload
 from administration.renamejob import start_rename
 from administration.renaming import Rehearsal
 from domains.models import Domain
@@ -46,6 +47,16 @@ def rename(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "panel/domains/rename.html", context)
 
 
+@opens_for(PROVIDERS, methods=FORM)
+def reload(request: HttpRequest, name: str) -> HttpResponse:
+    """What it does; a POST begins the job (D-013)."""
+    actor = actor_of(request)
+    domain = selectors.domain_for(actor, name, verb=Verb.RENAME_DOMAIN)
+    if request.method == "POST":
+        return redirect("panel:job", start_reload(domain=domain, by=actor).pk)
+    return render(request, "panel/domains/reload.html", ofdomain.about(request, domain))
+
+
 def _begin(request: HttpRequest, domain: Domain, form: RenameForm) -> Job | None:
     """None: it was refused, and the form says why."""
     begun: list[Job] = []
@@ -56,4 +67,5 @@ def _begin(request: HttpRequest, domain: Domain, form: RenameForm) -> Job | None
 
 urlpatterns = [
     path("domain/<str:name>/rename/", rename, name="domain-rename"),
+    path("domain/<str:name>/reload/", reload, name="domain-reload"),
 ]

@@ -66,6 +66,7 @@ CALLS = [
           body={"name": "new.example", "rehearse": True}),
     write("domain-rename",                  "401 404 404 403 404 409 409", "alias.example",
           body={"name": "new.example", "rehearse": True}),
+    write("domain-reload",                  "401 404 404 403 404 202 202", "own.example"),
     write("domain-aliases",                 "401 422 422 409 422 409 409",
           body={"name": "alias.example", "domain": "own.example"}),
     Call("domain-alias",                    "401 404 404 200 404 200 200", ("alias.example",)),

@@ -37,6 +37,16 @@ def test_a_reseller_rehearses_and_renames_his_domain(world: World, program: Any)
     assert asker.call("get", "domains/new.example/").json()["name"] == "new.example"
 
 
+@pytest.mark.spec("D-013")
+def test_a_reload_answers_with_its_job(world: World, program: Any) -> None:
+    asker = program(world.reseller)
+    begun = asker.call("post", "domains/own.example/reload/")
+    assert begun.status_code == 202, begun.json()
+    running.run_waiting()
+    job = asker.call("get", f"jobs/{begun.json()['id']}/").json()
+    assert (job["state"], job["result"]["errors"]) == ("done", [])
+
+
 def test_what_is_in_the_way_is_told_as_problems(world: World, program: Any) -> None:
     asker = program(world.reseller)
     told = asker.call("post", PATH, {"name": "other.example", "rehearse": True}).json()

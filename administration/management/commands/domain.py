@@ -1,8 +1,9 @@
-"""manage.py domain: list, show, open, change, rename, enable, disable and delete domains."""
+"""manage.py domain: list, show, open, change, rename, reload, enable, disable and delete."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -11,7 +12,7 @@ from accounts import editing, provisioning, services
 from accounts.commandline import RoomCommand, plain, read_password, values, verb
 from accounts.provisioning import NewDomain
 from accounts.services import NewUser
-from administration import renaming
+from administration import reloading, renaming
 from administration.renaming import Rehearsal
 from domains import selectors
 from domains import services as domain_services
@@ -23,7 +24,7 @@ OPTIONS = ("listen_ip", "list_command_address", "is_disabled")
 
 
 class Command(RoomCommand):
-    help = "Lists, shows, opens, changes, renames, enables, disables and deletes domains."
+    help = "Lists, shows, opens, changes, renames, reloads, enables, disables, deletes domains."
     name = "domain"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -43,6 +44,7 @@ class Command(RoomCommand):
         rename.add_argument(
             "--drop-old-name", action="store_true", help="else it stays as a domain alias"
         )
+        verb(verbs, "reload", "read its folder anew").add_argument("domain")
         for name in ("enable", "disable"):
             verb(verbs, name, f"{name} the domain").add_argument("domain")
         delete = verb(verbs, "delete", "remove the domain and all its mail for good")
@@ -92,6 +94,10 @@ class Command(RoomCommand):
         done = renaming.run(Progress(job_id=0), naming, by=None)
         changes = {change.what: change.count for change in done.changes}
         return {"old": done.old, "new": done.new, "closed_seconds": done.closed_seconds} | changes
+
+    def do_reload(self, options: dict[str, Any]) -> Any:
+        domain = selectors.by_own_name(options["domain"])
+        return asdict(reloading.run(Progress(job_id=0), domain, by=None))
 
     def do_enable(self, options: dict[str, Any]) -> Any:
         domain = selectors.by_name(options["domain"])

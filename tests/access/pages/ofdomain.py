@@ -20,4 +20,6 @@ PAGES = [
     Page("panel:domain-rename",         "login 403 403 403 404 200 200", OWN,
          post={"name": "other.example", "run": "1"}),
     Page("panel:domain-rename",         "login 403 403 403 404 302 302", ("alias.example",)),
+    Page("panel:domain-reload",         "login 403 403 403 404 200 200", OWN),
+    Page("panel:domain-reload",         "login 403 403 403 404 302 302", OWN, post={}),
 ]  # fmt: skip
