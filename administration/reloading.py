@@ -130,6 +130,7 @@ def _import(domain: Domain, done: Reloaded, by: User | None) -> None:
         return
     if found is None:
         return
+    old_name = str(found["domain"].get("name", ""))
     _import_settings(domain, found, done, by)
     for name in _texts(found.get("domain_aliases"), "name"):
         if not DomainAlias.objects.filter(domain=domain, name=name).exists():
@@ -137,9 +138,9 @@ def _import(domain: Domain, done: Reloaded, by: User | None) -> None:
                 domain_services.add_alias(domain=domain, name=name, by=by)
                 done.domain_aliases_added += 1
     for row in _rows(found.get("users")):
-        _import_user(domain, row, done, by)
+        _import_user(domain, row, old_name, done, by)
     for row in _rows(found.get("user_aliases")):
-        _import_alias(domain, row, str(found["domain"].get("name", "")), done, by)
+        _import_alias(domain, row, old_name, done, by)
     done.not_in_folder = list(_absent(domain, found))[:MOST_ERRORS]
     manifest.set_aside(domain)
 
@@ -186,10 +187,14 @@ def _import_settings(
             done.settings_changed += Domain.objects.get(pk=domain.pk).version != before
 
 
-def _import_user(domain: Domain, row: Mapping[str, Any], done: Reloaded, by: User | None) -> None:
+def _import_user(
+    domain: Domain, row: Mapping[str, Any], old_name: str, done: Reloaded, by: User | None
+) -> None:
     name = str(row.get("local_part", ""))
     with _Errors(done, f"user {name}"):
         values = {field: row[field] for field in USER_FIELDS if field in row}
+        if isinstance(values.get("forward_to"), list):
+            values["forward_to"] = [_moved(one, domain, old_name) for one in values["forward_to"]]
         is_administrator = row.get("role") == Role.DOMAIN_ADMINISTRATOR
         verifiers = _verifiers(row)
         user = User.objects.select_related("domain").filter(domain=domain, local_part=name).first()
@@ -257,10 +262,14 @@ def _import_alias(
 
 
 def _target(target: Mapping[str, Any], domain: Domain, old_name: str) -> str:
-    """An address at the name that the domain had there is one of this domain."""
     if "user" in target:
         return str(target["user"])
-    local_part, _, name = str(target["address"]).rpartition("@")
+    return _moved(target["address"], domain, old_name)
+
+
+def _moved(address: Any, domain: Domain, old_name: str) -> str:
+    """An address at the name that the domain had there is one of this domain."""
+    local_part, _, name = str(address).rpartition("@")
     return f"{local_part}@{domain.name if name == old_name else name}"
 
 

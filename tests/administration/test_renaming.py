@@ -35,6 +35,7 @@ from events.models import AuditEntry
 from jobs import running
 from jobs.models import Job, State
 from jobs.progress import Progress
+from reports.models import Schedule
 from spool import relaydomains
 from spool.configuration import SPOOL
 from spool.models import HoldRule
@@ -79,6 +80,16 @@ def counts(found: renaming.Rehearsal | renaming.Renamed) -> dict[str, int]:
 def test_everything_that_bears_the_name_follows(world: World) -> None:
     make_alias(world.other, "far", "sales@own.example")
     User.objects.filter(pk=world.user.pk).update(reply_to="sales@own.example")
+    User.objects.filter(pk=world.other_admin.pk).update(
+        forward_to=["x@far.example", "alice@own.example"]
+    )
+    Schedule.objects.create(
+        owner=world.root,
+        kind="system-traffic",
+        rhythm="daily",
+        addresses=["alice@own.example"],
+        created_at=utc_now(),
+    )
     SPOOL.change({"postmaster": "alice@own.example"}, by=None)
     rule = HoldRule.objects.create(
         sender="@own.example", recipient="x@else.example", reason="r", created_at=utc_now()
@@ -97,6 +108,9 @@ def test_everything_that_bears_the_name_follows(world: World) -> None:
     far = UserAlias.objects.get(domain=world.other, local_part="far")
     assert aliases.target_names(far) == [f"sales@{NEW}"]
     assert User.objects.get(pk=world.user.pk).reply_to == f"sales@{NEW}"
+    forwarding = User.objects.get(pk=world.other_admin.pk)
+    assert forwarding.forward_to == ["x@far.example", f"alice@{NEW}"]
+    assert Schedule.objects.get().addresses == [f"alice@{NEW}"]
     assert SPOOL.load().postmaster == f"alice@{NEW}"
     rule.refresh_from_db()
     assert (rule.sender, rule.recipient) == (f"@{NEW}", "x@else.example")
