@@ -24,6 +24,7 @@ from panel.forms import users as user_forms
 from panel.forms import words
 from panel.forms.base import SWITCH, PanelForm
 from panel.forms.renaming import RenameForm
+from panel.forms.reports import NewScheduleForm
 
 START = "getting-started"
 
@@ -188,6 +189,11 @@ _ALL = (
         "reports", "Reports", "Reports",
         ("traffic", "disk-usage", "domain-disk", "domain-reports",
          "domain-report", "system-reports", "system-report", "my-report"),
+    ),
+    Topic(
+        "mailed-reports", "Mailed reports", "Reports",
+        ("mailed-reports", "mailed-report", "mailed-report-new"),
+        form=lambda: NewScheduleForm,
     ),
     Topic("audit", "The audit trail", "Reports", ("audit", "domain-audit")),
     Topic("jobs", "Background jobs", "Reports", ("jobs", "job")),
