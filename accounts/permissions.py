@@ -37,6 +37,7 @@ class Verb(StrEnum):
     CHANGE_ALIASES = "change_aliases"
     CHANGE_CATCH_ALL = "change_catch_all"
     CHANGE_DOMAIN_ALIASES = "change_domain_aliases"
+    CHANGE_SIGNING = "change_signing"
     IMPERSONATE = "impersonate"
     MANAGE_SERVER = "manage_server"
 
@@ -50,6 +51,7 @@ OF_DOMAIN_ADMINISTRATORS = frozenset(
         Verb.CHANGE_ALIASES,
         Verb.CHANGE_CATCH_ALL,
         Verb.CHANGE_DOMAIN_ALIASES,
+        Verb.CHANGE_SIGNING,
         Verb.IMPERSONATE,
     }
 )
@@ -67,6 +69,7 @@ FEATURES = {
     Verb.CHANGE_CATCH_ALL: "catch_alls",
     Verb.CHANGE_DOMAIN_ALIASES: "domain_aliases",
     Verb.CHANGE_SERVICE_ACCESS: "service_access_control",
+    Verb.CHANGE_SIGNING: "mail_signing",
 }
 
 

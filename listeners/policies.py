@@ -10,6 +10,7 @@ from domains import directory as domain_directory
 from domains import singlerow
 from operations import services
 from operations import settings as operations_settings
+from signing import directory as signing_directory
 from spool import relaydomains
 from spool import settings as spool_settings
 from switchboard.subscribe import Switchboard
@@ -27,6 +28,7 @@ def forget_when_told(board: Switchboard, *, changed: Callable[[], object]) -> No
         for note in notes:
             domain_directory.forget(note.key)
             account_directory.forget_domain(note.key)
+            signing_directory.forget(note.key)
         changed()
 
     def accounts(notes: Sequence[Note]) -> None:

@@ -149,6 +149,7 @@ ROOMS = [
     "certificates",
     "mailboxes",
     "archive",
+    "signing",
     "spool",
     "administration",
     "zones",

@@ -25,6 +25,7 @@ from spool.gatewaychoice import GatewayPolicy, Loads
 from spool.gateways import PASSWORD_PURPOSE
 from spool.models import Encryption, Route
 from spool.relaydomains import RelayPolicy
+from spool.signatures import signature_for
 from spool.ways import Way, WayMalformed
 from spool.work import ClaimedMessage, ClaimedRecipient, Result, Work
 
@@ -75,15 +76,18 @@ def make_plan(
             by = _forwarder(recipient)
             groups.setdefault((recipient.message.message_id, route, by), []).append(recipient)
     bodies: dict[int, bytes | None] = {}
+    signed: dict[int, bytes] = {}
     for (message_id, route, by), group in groups.items():
         try:
             if message_id not in bodies:
                 bodies[message_id] = _preload(group[0].message)
+                signed[message_id] = signature_for(group[0].message, bodies[message_id])
         except StoreError as error:
             plan.results += [_unreadable(recipient, error) for recipient in group]
             continue
         for start in range(0, len(group), recipients_per_transaction):
             work = Work(group[start : start + recipients_per_transaction], bodies[message_id])
+            work.signature = signed[message_id]
             if by:
                 work.head = rewriting.mark(by)
                 work.rewritten_sender = rewriting.sender_for(work.message.sender, by)

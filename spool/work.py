@@ -77,6 +77,7 @@ class Work:
     recipients: list[ClaimedRecipient]
     body: bytes | None = None  # read already; None: large, to be streamed
     head: bytes = b""  # lines of ours that go before the message
+    signature: bytes = b""  # and before them; empty: it is not signed
     rewritten_sender: str | None = None  # None: it leaves under the message's own (U-036)
 
     @property
@@ -85,7 +86,7 @@ class Work:
 
     @property
     def size_bytes(self) -> int:
-        return len(self.head) + self.message.size_bytes
+        return len(self.signature) + len(self.head) + self.message.size_bytes
 
     @property
     def message(self) -> ClaimedMessage:

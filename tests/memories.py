@@ -9,7 +9,8 @@ from mailboxes import directory as mailbox_directory
 from mailboxes import quota, selectors, standard
 from operations import abuse, services
 from operations import settings as operations_settings
-from spool import gatewaychoice, relaydomains
+from signing import directory as signing_directory
+from spool import gatewaychoice, relaydomains, signatures
 from spool import settings as spool_settings
 from transport import overrides
 
@@ -28,6 +29,8 @@ def forget_everything() -> None:
         gatewaychoice.forget,
         relaydomains.forget,
         overrides.forget,
+        signing_directory.clear,
+        signatures.forget,
         mailbox_directory.clear,
         quota.forget,
         selectors.forget_messages,

@@ -9,7 +9,7 @@ from protocols import textrecords
 from spool.senderpolicy import Verdict
 from zones.findings import Finding, Level
 from zones.lookup import Answer, Lookup, Unanswered
-from zones.records import Facts
+from zones.records import Facts, PublicKey
 from zones.spf import verdict
 
 Check = Callable[[Facts, Lookup], Iterable[Finding]]
@@ -114,6 +114,39 @@ _SPF = {
     Verdict.PERMERROR: (Level.ERROR, "The SPF record is malformed, or there are several."),
     Verdict.TEMPERROR: (Level.UNKNOWN, "SPF could not be evaluated for {}: DNS is silent."),
 }
+
+
+def _dkim(facts: Facts, lookup: Lookup) -> Iterator[Finding]:
+    """Each record says our key (F-041); others' keys, of other senders, are none of ours."""
+    if not facts.signs:
+        yield Finding("dkim", Level.OK, "Mail signing is switched off for the domain.")
+    elif not facts.keys:
+        text = "Keys to sign mail with are made within minutes; their records are to be added then."
+        yield Finding("dkim", Level.OK, text)
+    for key in facts.keys if facts.signs else ():
+        found = _versioned(lookup, key.name, "v=DKIM1")
+        if is_published(key, lookup):
+            yield Finding("dkim", Level.OK, f"{key.name} says our key.")
+        elif found:
+            text = f"{key.name} says another key than ours, so what we sign counts for nothing."
+            yield Finding("dkim", Level.ERROR, text)
+        elif key.is_in_use:
+            text = f"{key.name} is gone: nobody can verify the signatures of the domain's mail."
+            yield Finding("dkim", Level.ERROR, text)
+        else:
+            text = f"{key.name} is not there yet: nothing is signed with the new key until it is."
+            yield Finding("dkim", Level.WARNING, text)
+
+
+def is_published(key: PublicKey, lookup: Lookup) -> bool:
+    """Whether the one record of the key says what it should. Raises Unanswered."""
+    found = _versioned(lookup, key.name, "v=DKIM1")
+    wanted = textrecords.tags(key.text)
+    said = [textrecords.tags(text) for text in found]
+    return len(said) == 1 and all(
+        "".join(said[0].get(tag, default).split()) == wanted[tag]
+        for tag, default in (("k", "rsa"), ("p", ""))
+    )
 
 
 def _dmarc(facts: Facts, lookup: Lookup) -> Iterator[Finding]:
@@ -228,6 +261,7 @@ CHECKS: dict[str, Check] = {
     "ptr": _ptr,
     "spf": _spf,
     "dmarc": _dmarc,
+    "dkim": _dkim,
     "mta-sts": _mta_sts,
     "tls-rpt": _tls_rpt,
     "tlsa": _tlsa,

@@ -11,13 +11,14 @@ from django.conf import settings as conf
 from certificates import files
 from certificates.errors import CertificateRefused
 from certificates.pem import Bundle
-from domains.models import Domain, DomainTechnical
+from domains.models import Domain, DomainFeatures, DomainTechnical
 from operations.addresses import own_addresses
 from operations.nameservers import name_servers
 from protocols.mtasts import Mode
+from signing import keys
 from zones import published
 from zones.lookup import PATIENCE_SECONDS, Lookup, Unanswered
-from zones.records import Facts, Service
+from zones.records import Facts, PublicKey, Service
 
 IMPLICIT_TLS = (Service("submissions", 465), Service("imaps", 993), Service("pop3s", 995))
 
@@ -40,6 +41,7 @@ def gather(domain: Domain, lookup: Lookup) -> Facts:
             mail_host = f"mail.{domain.name}"
     bundle = _certificate(mail_host)
     policy = published.policy_of(domain)
+    features = DomainFeatures.objects.get(domain=domain)
     return Facts(
         domain=domain.name,
         mail_host=mail_host,
@@ -50,6 +52,17 @@ def gather(domain: Domain, lookup: Lookup) -> Facts:
         is_certified=bundle is not None and not bundle.is_self_signed and bundle.covers(mail_host),
         sts_id=published.id_of(policy) if policy is not None else "",
         is_sts_enforced=policy is not None and policy.mode is Mode.ENFORCE,
+        keys=public_keys(domain),
+        signs=features.mail_signing,
+    )
+
+
+def public_keys(domain: Domain) -> tuple[PublicKey, ...]:
+    """The keys whose records should be there: those in use, and those that wait for them."""
+    return tuple(
+        PublicKey(key.pk, key.record_name, key.record, key.published_at is not None)
+        for key in keys.keys_of(domain)
+        if key.retired_at is None
     )
 
 

@@ -25,6 +25,7 @@ TITLES = {
     "ptr": "Name of the address (PTR)",
     "spf": "SPF",
     "dmarc": "DMARC",
+    "dkim": "DKIM",
     "mta-sts": "MTA-STS",
     "tls-rpt": "TLS reports",
     "tlsa": "DANE (TLSA)",

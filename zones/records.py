@@ -29,6 +29,16 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A DKIM key and the record that others need to verify what it signs (F-041)."""
+
+    key_id: int
+    name: str  # of the record
+    text: str
+    is_in_use: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What is true of the server and of one domain on it."""
 
@@ -41,6 +51,8 @@ class Facts:
     is_certified: bool = False  # by an authority, for the name of `mail_host`
     sts_id: str = ""  # of the domain's MTA-STS policy; empty: it has none
     is_sts_enforced: bool = False
+    keys: tuple[PublicKey, ...] = ()  # that its mail is signed with, or will be
+    signs: bool = True  # D-069
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,7 @@ def records(facts: Facts) -> list[Record]:
         *_mx(facts),
         *_addresses(facts),
         *_policies(facts),
+        *_keys(facts),
         *_transport(facts),
         *_services(facts),
     ]
@@ -135,6 +148,20 @@ def _policies(facts: Facts) -> Iterator[Record]:
         Need.ADVISED,
         "Asks others to report on mail in the domain's name; sharpen p later.",
     )
+
+
+def _keys(facts: Facts) -> Iterator[Record]:
+    for key in facts.keys if facts.signs else ():
+        yield Record(
+            "dkim",
+            key.name,
+            "TXT",
+            quoted(key.text),
+            Need.ADVISED,
+            "Others verify by it that mail is from the domain and unchanged (DKIM)."
+            if key.is_in_use
+            else "A new key (DKIM): mail is signed with it as soon as the record is seen.",
+        )
 
 
 def _transport(facts: Facts) -> Iterator[Record]:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from domains.models import Domain
+from signing import keys
+from signing.models import SigningKey
 from zones import checks, facts, records
 from zones.findings import Finding, Level, worst
-from zones.lookup import Lookup
+from zones.lookup import Lookup, Unanswered
 from zones.models import ZoneCheck
-from zones.records import Record
+from zones.records import PublicKey, Record
+
+# New keys are looked for so long, and so many domains at a time; a check finds them later, too.
+WAITED_FOR = timedelta(days=30)
+MOST_DOMAINS = 200
+RUN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +46,38 @@ def advise(domain: Domain, *, lookup: Lookup | None = None) -> list[Record]:
 def check(domain: Domain, *, now: datetime, lookup: Lookup | None = None) -> Report:
     """Ask DNS (seconds), and keep what it said (G-031). Nobody is told anything by this."""
     lookup = lookup or facts.new_lookup()
-    found = tuple(checks.check(facts.gather(domain, lookup), lookup))
+    known = facts.gather(domain, lookup)
+    found = tuple(checks.check(known, lookup))
+    take_keys_into_use(known.keys, lookup=lookup, now=now)
     return keep(domain, found, now=now)
+
+
+def look_for_new_keys(*, now: datetime) -> int:
+    """Ask for the records of keys that wait for them; how many sign from now on (F-040)."""
+    waiting = SigningKey.objects.filter(
+        published_at=None,
+        retired_at=None,
+        created_at__gte=now - WAITED_FOR,
+        domain__is_deleting=False,
+        domain__recycled=None,
+    )
+    ids = waiting.order_by("pk").values_list("domain_id", flat=True).distinct()
+    lookup = facts.new_lookup(patience_seconds=RUN_SECONDS)
+    return sum(
+        take_keys_into_use(facts.public_keys(domain), lookup=lookup, now=now)
+        for domain in Domain.objects.filter(pk__in=ids[:MOST_DOMAINS])
+    )
+
+
+def take_keys_into_use(keys_known: Iterable[PublicKey], *, lookup: Lookup, now: datetime) -> int:
+    """Those whose records are there sign from now on; how many are new."""
+    seen = []
+    for key in keys_known:
+        if not key.is_in_use:
+            with suppress(Unanswered):
+                if checks.is_published(key, lookup):
+                    seen.append(key.key_id)
+    return keys.take_into_use(keys=seen, now=now) if seen else 0
 
 
 @transaction.atomic

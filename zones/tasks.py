@@ -6,7 +6,8 @@ from django_tasks import task
 
 from clock.moments import utc_now
 from jobs.periodic import periodic
-from zones import nightly
+from signing import keys
+from zones import nightly, services
 
 
 @periodic("*/10 1-5 * * *")
@@ -14,3 +15,15 @@ from zones import nightly
 def check_domains() -> int:
     """Several ticks a night: each goes on where time ended for the one before."""
     return nightly.check_due(now=utc_now())
+
+
+@periodic("*/10 * * * *")
+@task
+def look_for_new_keys() -> int:
+    """New signing keys are used as soon as their records are there; old ones are dropped, and
+    domains that have none get some.
+    """
+    now = utc_now()
+    keys.forget_old(now=now)
+    keys.generate_missing(now=now)
+    return services.look_for_new_keys(now=now)

@@ -10,9 +10,12 @@ from accounts.permissions import Verb
 from administration.errors import CannotUndo, GoneSince, MovedOn
 from administration.renamejob import start_rename
 from administration.rules.table import RULES, old_values, require, undoes
+from clock.moments import utc_now
 from domains import selectors, services
 from domains.models import TABS, Domain, DomainAlias
 from events.models import AuditEntry
+from signing import keys
+from signing.models import SigningKey
 
 DOMAIN = "domains.domain"
 
@@ -102,4 +105,18 @@ def renamed(entry: AuditEntry, by: User | None) -> bool:
         raise CannotUndo(f"{old} is not an alias of the domain any more")
     was_alias = new in entry.changes["domain_aliases"][0]
     start_rename(domain=domain, name=old, keeps_old=was_alias, by=by)
+    return True
+
+
+@undoes(DOMAIN, "generated signing key")
+def generated_signing_key(entry: AuditEntry, by: User | None) -> bool:
+    domain = domain_of(entry)
+    require(by, Verb.CHANGE_SIGNING, domain)
+    selector, _, name = str(entry.changes["key"][1]).partition("._domainkey.")
+    key = SigningKey.objects.filter(domain=domain, name=name, selector=selector).first()
+    if key is None or key.retired_at is not None:
+        return False
+    if key.published_at is not None:
+        raise MovedOn("signing key", "waiting for its record", "in use")
+    keys.retire(domain=domain, selector=selector, name=name, by=by, now=utc_now())
     return True

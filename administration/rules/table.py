@@ -38,6 +38,12 @@ NO_WAY_BACK = {
     ("spool.spoolchange", "undid a change in the spool"): "do what was undone once more instead",
     ("operations.blacklistentry", "removed imported blacklist entries"): "import the file again",
     ("operations.whitelistentry", "removed imported whitelist entries"): "import the file again",
+    ("domains.domain", "retired signing key"): (
+        "the private key is erased: generate new keys, and add their records"
+    ),
+    ("domains.domain", "took signing key into use"): (
+        "the keys before it are erased: generate new ones if these shall not be used"
+    ),
 }
 
 

@@ -24,7 +24,7 @@ from protocols.smtp.outgoing import (
     Verdict,
 )
 from protocols.smtp.replies import Reply
-from spool import mx
+from spool import mx, signatures
 from spool.agents.connection import SessionLost, SmtpConnection
 from spool.agents.dialogue import Dialogue
 from spool.agents.route import SMTP_PORT, RemoteRoute
@@ -140,10 +140,11 @@ class RemoteSession:
             limit = connection.client.max_recipients or len(indexes)
             envelope = make_envelope(work, indexes[:limit])
             try:
-                body = _whole(work, read_body)
                 if must_be_converted(envelope.body, connection.client.extensions):
-                    body = await _seven_bit(body)
+                    body = await _seven_bit(work, read_body)
                     envelope = replace(envelope, body=Body.SEVEN_BIT, size_bytes=len(body))
+                else:
+                    body = _whole(work, read_body)
                 outcomes = await connection.send(envelope, body)
             except BaseException:
                 self.abort()
@@ -301,9 +302,10 @@ def must_be_converted(body: Body, extensions: Container[str]) -> bool:
 def _whole(
     work: Work, read_body: Callable[[], AsyncIterator[bytes]]
 ) -> bytes | AsyncIterator[bytes]:
+    head = work.signature + work.head
     if work.body is not None:
-        return work.head + work.body if work.head else work.body
-    return _after(work.head, read_body()) if work.head else read_body()
+        return head + work.body if head else work.body
+    return _after(head, read_body()) if head else read_body()
 
 
 async def _after(head: bytes, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -312,11 +314,19 @@ async def _after(head: bytes, body: AsyncIterator[bytes]) -> AsyncIterator[bytes
         yield chunk
 
 
-async def _seven_bit(body: bytes | AsyncIterator[bytes]) -> bytes:
+async def _seven_bit(work: Work, read_body: Callable[[], AsyncIterator[bytes]]) -> bytes:
     """All of the message at once, in a thread: rare, and slow for large ones."""
-    if not isinstance(body, bytes):
-        body = b"".join([chunk async for chunk in body])
-    return await asyncio.get_running_loop().run_in_executor(None, to_seven_bit, body)
+    message = work.body
+    if message is None:
+        message = b"".join([chunk async for chunk in read_body()])
+    return await asyncio.get_running_loop().run_in_executor(None, _converted, work, message)
+
+
+def _converted(work: Work, message: bytes) -> bytes:
+    """Signed anew: the signature of the message as it was would not fit."""
+    message = to_seven_bit(message)
+    signature = signatures.sign(work.message, [message]) if work.signature else b""
+    return signature + work.head + message
 
 
 def make_envelope(work: Work, indexes: Sequence[int]) -> OutgoingEnvelope:

@@ -1,0 +1,177 @@
+"""The verbs on signing keys: generate, use once their records are there, retire (F-040)."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from django.db import transaction
+
+from accounts import secrets
+from domains import selectors
+from domains.models import Domain, HostedName
+from events import audit
+from events.audit import Actor
+from signing.errors import KeysWaiting, KeyUnknown
+from signing.models import Algorithm, SigningKey
+from switchboard.publish import publish_on_commit
+from switchboard.topics import Topic
+
+PURPOSE = "dkim key"
+RSA_BITS = 2048
+# Mail on its way and in others' queues is still verified with the old record.
+RECORD_KEPT_FOR = timedelta(days=14)
+
+_SELECTOR = re.compile(r"mh(\d+)[re]")
+
+
+def generate(*, domain: Domain, by: Actor | None, now: datetime) -> list[SigningKey]:
+    """New keys for each name of the domain that has none waiting: the first ones, or the next.
+
+    What signs now goes on until the new records are in DNS. Slow: RSA keys are made before the
+    transaction. Raises KeysWaiting if every name has new keys already.
+    """
+    names = _names(domain)
+    waiting = set(_waiting(domain))
+    wanted = [name for name in names if name not in waiting]
+    if not wanted:
+        raise KeysWaiting(domain.name)
+    made = [(name, algorithm, *_new_pair(algorithm)) for name in wanted for algorithm in Algorithm]
+    with transaction.atomic():
+        domain = selectors.locked(domain.pk)
+        taken = set(_waiting(domain))
+        rows = [
+            SigningKey(
+                domain=domain,
+                name=name,
+                selector=_selector(name, algorithm),
+                algorithm=algorithm,
+                public_key=public,
+                private_key=secrets.encrypt(PURPOSE, private),
+                created_at=now,
+            )
+            for name, algorithm, public, private in made
+            if name not in taken
+        ]
+        SigningKey.objects.bulk_create(rows)
+        for row in rows:
+            audit.record(by, "generated signing key", domain, {"key": (None, row.record_name)})
+    return rows
+
+
+def generate_missing(*, now: datetime, most: int = 50) -> int:
+    """First keys for domains that sign and have none yet; how many domains got them (D-069)."""
+    without = Domain.objects.filter(
+        signing_keys=None, domainfeatures__mail_signing=True, is_deleting=False
+    ).order_by("pk")[:most]
+    for domain in without:
+        generate(domain=domain, by=None, now=now)
+    return len(without)
+
+
+@transaction.atomic
+def take_into_use(*, keys: Collection[int], now: datetime) -> int:
+    """Their records have been seen: from now on they sign, and those before them are retired."""
+    fresh = SigningKey.objects.filter(pk__in=keys, published_at=None, retired_at=None)
+    count = 0
+    for domain_id in sorted(set(fresh.values_list("domain_id", flat=True))):
+        domain = selectors.locked(domain_id)
+        for key in fresh.filter(domain_id=domain_id):
+            key.published_at = now
+            key.save(update_fields=["published_at"])
+            audit.record(None, "took signing key into use", domain, {"key": (None, str(key))})
+            before = SigningKey.objects.filter(
+                name=key.name, algorithm=key.algorithm, retired_at=None, pk__lt=key.pk
+            )
+            for old in before:
+                _retire(domain, old, by=None, now=now)
+            count += 1
+        publish_on_commit(Topic.DOMAIN, domain_id, durable=True)
+    return count
+
+
+@transaction.atomic
+def retire(
+    *, domain: Domain, selector: str, by: Actor | None, now: datetime, name: str = ""
+) -> None:
+    """It signs no more, and cannot be used again. `name` empty: the domain's own.
+
+    Raises KeyUnknown.
+    """
+    domain = selectors.locked(domain.pk)
+    key = SigningKey.objects.filter(
+        domain=domain, name=name or domain.name, selector=selector, retired_at=None
+    ).first()
+    if key is None:
+        raise KeyUnknown(selector)
+    _retire(domain, key, by=by, now=now)
+    publish_on_commit(Topic.DOMAIN, domain.pk, durable=True)
+
+
+def forget_old(*, now: datetime) -> int:
+    """Keys whose records nobody needs any more, and those of names that are not ours any more."""
+    old = SigningKey.objects.filter(retired_at__lt=now - RECORD_KEPT_FOR)
+    foreign = SigningKey.objects.exclude(name__in=HostedName.objects.values("name")).filter(
+        domain__recycled=None
+    )
+    return old.delete()[0] + foreign.delete()[0]
+
+
+def keys_of(domain: Domain) -> list[SigningKey]:
+    """All whose records should be in DNS, and those that were retired not long ago."""
+    return list(SigningKey.objects.filter(domain=domain, name__in=_names(domain)))
+
+
+def _retire(domain: Domain, key: SigningKey, *, by: Actor | None, now: datetime) -> None:
+    key.retired_at = now
+    key.private_key = b""
+    key.save(update_fields=["retired_at", "private_key"])
+    audit.record(by, "retired signing key", domain, {"key": (str(key), None)})
+
+
+def _names(domain: Domain) -> list[str]:
+    names = HostedName.objects.filter(domain=domain).order_by("is_alias", "name")
+    return list(names.values_list("name", flat=True))
+
+
+def _waiting(domain: Domain) -> list[str]:
+    """The names that have keys which do not sign yet."""
+    rows = SigningKey.objects.filter(domain=domain, published_at=None, retired_at=None)
+    return list(rows.values_list("name", flat=True))
+
+
+def _selector(name: str, algorithm: Algorithm) -> str:
+    """The next number that the name has not used: `mh3r`, `mh3e`."""
+    rows = SigningKey.objects.filter(name=name, algorithm=algorithm)
+    numbers = [
+        int(match[1])
+        for selector in rows.values_list("selector", flat=True)
+        if (match := _SELECTOR.fullmatch(selector))
+    ]
+    return f"mh{max(numbers, default=0) + 1}{algorithm.value[0]}"
+
+
+def _new_pair(algorithm: Algorithm) -> tuple[str, bytes]:
+    """The public key as the record has it, and the private one."""
+    if algorithm == Algorithm.RSA:
+        rsa = generate_private_key(public_exponent=65537, key_size=RSA_BITS)
+        public = rsa.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return base64.b64encode(public).decode(), _private(rsa)
+    ed = Ed25519PrivateKey.generate()
+    # RFC 8463 §4.2: the bare 32 octets.
+    public = ed.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return base64.b64encode(public).decode(), _private(ed)
+
+
+def _private(key: RSAPrivateKey | Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
