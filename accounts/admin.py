@@ -258,6 +258,18 @@ class LoginSettingsAdmin(SingleRowAdmin):
     single = LOGIN
 
 
+@admin.register(models.LoginProvider)
+class LoginProviderAdmin(ReadOnlyAdmin):
+    list_display = ("name", "issuer", "client_id", "is_enabled")
+
+
+@admin.register(models.LinkedIdentity)
+class LinkedIdentityAdmin(ReadOnlyAdmin):
+    list_display = ("user", "issuer", "subject", "address", "linked_at", "used_at")
+    list_select_related = ("user__domain",)
+    search_fields = ("user__local_part", "user__domain__name", "subject", "address")
+
+
 @admin.register(models.DeletionSettings)
 class DeletionSettingsAdmin(SingleRowAdmin):
     single = DELETION

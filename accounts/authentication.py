@@ -194,6 +194,21 @@ def check_person(login: str, password: str, *, client_address: str, now: datetim
     return user
 
 
+def admit_to_web(user: User, *, client_address: str, now: datetime) -> None:
+    """After a proof made elsewhere: the same rules as with a password. Raises WrongCredentials."""
+    if user.domain is None:
+        if user.status != Status.ENABLED:
+            raise _refuse(Attempt(str(user), "web", None, client_address), "account disabled")
+        activity.note(user.pk, service="web", client_address=client_address, now=now)
+        return
+    address = f"{user.local_part}@{user.domain.name}"
+    attempt = Attempt(address, "webmail", None, client_address)
+    account = attempt.find()
+    if account is None or account.account_id != user.pk:
+        raise _refuse(attempt, "no such user")
+    _admit(attempt, account, (), now)
+
+
 def forget_all() -> None:
     """What this process remembers of recent log-ins."""
     _proofs.clear()

@@ -185,3 +185,27 @@ class TooManyTries(Refused):
 
     def __str__(self) -> str:
         return f"too many wrong codes; wait {self.seconds} seconds"
+
+
+class ProviderFailed(Refused):
+    """The log-in provider does not answer as it should; the reason is in the log."""
+
+    def __str__(self) -> str:
+        return "the log-in provider does not answer as it should"
+
+
+class IdentityUnknown(Refused):
+    """Nobody here is who the provider says, or he may not come in; nobody is told which."""
+
+    def __str__(self) -> str:
+        return "nobody here is known by this identity"
+
+
+@dataclass(eq=False)
+class IdentityTaken(Refused):
+    """It belongs to another user, or the user has another one of the same provider."""
+
+    issuer: str
+
+    def __str__(self) -> str:
+        return f"this identity of {self.issuer} is linked with another account"

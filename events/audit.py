@@ -24,7 +24,14 @@ Changes = Mapping[str, tuple[Any, Any]]
 MASK = "***"
 LONGEST_REASON = 300
 SECRETS = frozenset(
-    {"password", "scram_salt", "scram_stored_key", "scram_server_key", "cram_md5_state"}
+    {
+        "password",
+        "client_secret",
+        "scram_salt",
+        "scram_stored_key",
+        "scram_server_key",
+        "cram_md5_state",
+    }
 )
 
 

@@ -25,6 +25,7 @@ PAGES = (
     ("Profile", "panel:account", False, False),
     ("Password", "panel:account-password", True, False),
     ("Second factor", "panel:account-second-factor", True, False),
+    ("Identities", "panel:account-identities", True, False),
     ("App passwords", "panel:account-app-passwords", True, True),
     ("Forwarding", "panel:account-forwarding", False, True),
     ("Sessions", "panel:account-sessions", True, False),

@@ -16,6 +16,7 @@ from django.urls import reverse
 from domains.models import TABS
 from panel.forms import abuse as abuse_forms
 from panel.forms import domains as domain_forms
+from panel.forms import loginprovider as provider_forms
 from panel.forms import logs as log_forms
 from panel.forms import resellers as reseller_forms
 from panel.forms import routes as route_forms
@@ -211,6 +212,9 @@ _ALL = (
           ("transcripts", "transcript", "transcript-new"),
           form=lambda: log_forms.TranscriptForm),
     Topic("certificates", "Certificates", "Server", ("certificates",)),
+    Topic("login-provider", "The log-in provider", "Server",
+          ("login-provider", "account-identities", "account-identity-link"),
+          form=lambda: provider_forms.LoginProviderForm),
     Topic("settings", "Server settings", "Server", ("settings",)),
     *(_settings_tab(name, label) for name, label in setting_forms.TABS.items()),
     Topic("commands", "The command line", "Server"),

@@ -134,6 +134,7 @@ MENU = (
             Entry("Gateways", "route", "panel:gateways"),
             Entry("Resellers & API", "key-round", "panel:resellers"),
             Entry("Certificates", "shield-check", "panel:certificates"),
+            Entry("Log-in provider", "log-in", "panel:login-provider"),
             Entry("Server settings", "settings", "panel:settings"),
             Entry("My account", "lock", "panel:account"),
             Entry("Help", "circle-question-mark", "panel:help-index"),

@@ -3,6 +3,7 @@
 from accounts.models.alias import CATCH_ALL, AliasTarget, LocalPart, UserAlias
 from accounts.models.forwarding import ForwardingBan
 from accounts.models.impersonation import Impersonation
+from accounts.models.openid import LinkedIdentity, LoginProvider
 from accounts.models.plan import DomainOwnership, Plan, ResellerPlan
 from accounts.models.recycled import DeletionSettings, Recycled
 from accounts.models.secondfactor import (
@@ -27,7 +28,9 @@ __all__ = [
     "ForwardingBan",
     "Impersonation",
     "LastActivity",
+    "LinkedIdentity",
     "LocalPart",
+    "LoginProvider",
     "LoginSettings",
     "Plan",
     "RecoveryCode",

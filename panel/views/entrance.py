@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import impersonation, secondfactor
+from accounts import impersonation, loginprovider, secondfactor
 from accounts.models import ClearTextLogin, User
 from accounts.settings import LOGIN
 from clock.moments import to_micros, utc_now
@@ -67,11 +67,29 @@ def login(request: HttpRequest) -> HttpResponse:
             )
             words = f" {_please_wait(turn)}" if turn else ""
             form.add_error(None, f"Wrong name or password.{words}")
-    context = {"form": form, "next": target, "turn": turn}
-    response = render(request, "panel/login.html", context, status=status)
+    response = _show(request, form, target, turn=turn, status=status)
     if turn is not None:
         response.headers["Retry-After"] = str(turn.seconds)
     return response
+
+
+def refuse(request: HttpRequest, sentence: str) -> HttpResponse:
+    """The log-in page for somebody who came by another way and does not get in."""
+    return _show(request, LoginForm(), next_page(request), status=403, refusal=sentence)
+
+
+def _show(
+    request: HttpRequest,
+    form: LoginForm,
+    target: str,
+    *,
+    status: int,
+    turn: Turn | None = None,
+    refusal: str = "",
+) -> HttpResponse:
+    context = {"form": form, "next": target, "turn": turn, "refusal": refusal}
+    context["provider"] = loginprovider.offered()
+    return render(request, "panel/login.html", context, status=status)
 
 
 def _whose_password(request: HttpRequest, form: LoginForm) -> User | None:

@@ -27,7 +27,9 @@ IN_PERSON = frozenset(
         "account-app-passwords", "account-app-password-remove", "account-password",
         "account-second-factor", "account-second-factor-app", "account-second-factor-codes",
         "account-second-factor-passkey", "account-second-factor-remove",
-        "account-session-end", "account-sessions", "account-sessions-end-others",
+        "openid", "openid-return", "account-identities", "account-identity-link",
+        "account-identity-unlink", "account-session-end", "account-sessions",
+        "account-sessions-end-others",
         "domain-impersonate", "impersonate", "impersonate-proposals",
     )
 )  # fmt: skip

@@ -10,6 +10,9 @@ PAGES = [
     Page("panel:logout",            "405      405  405         405   405            405      405"),
     Page("panel:logout",            "login    login login      login login          login    login",
          post={}),
+    Page("panel:openid",            "login    login login      login login          login    login"),
+    Page("panel:openid-return",     "login    login login      login login          login    login",
+         query="state=x&code=y"),
     Page("panel:theme",             "302      302  302         302   302            302      302",
          post={"theme": "dark"}),
 ]  # fmt: skip
