@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets as randomness
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ from django.db.models import F
 
 from accounts import secrets
 from accounts.models import User
-from administration.selectors import audit_for
+from administration.selectors import audit_for, jobs_for
 from api.models import Webhook, WebhookDelivery
 from domains.errors import LimitReached, Problem, ValuesRefused
 from domains.values import replace
@@ -24,7 +25,17 @@ from events import audit
 from events.audit import Actor
 from events.models import AuditEntry
 
-TOPICS = ("domain", "user", "useralias", "plan", "gateway", "settings", "other")
+TOPICS = (
+    "domain", "user", "useralias", "plan", "gateway", "settings", "spool", "relaying", "blocks",
+    "certificate", "messaging", "job", "other",
+)  # fmt: skip
+# What several kinds of things are told under.
+_TOPIC_OF = {
+    "spoolchange": "spool", "spooledmessage": "spool", "holdrule": "spool",
+    "relaynetwork": "relaying", "relaydomain": "relaying", "forwardingban": "relaying",
+    "block": "blocks", "abuserule": "blocks", "blacklistentry": "blocks",
+    "whitelistentry": "blocks", "massmail": "messaging", "reminder": "messaging",
+}  # fmt: skip
 MOST_WEBHOOKS = 20  # of one owner
 FIELDS = ("url", "topics", "is_enabled")
 # A transaction may become visible later than one that began after it: rows of this span are
@@ -141,30 +152,30 @@ def topic_of(entry: AuditEntry) -> str:
     kind = entry.object_type.partition(".")[2]
     if kind.endswith("settings"):
         return "settings"
+    kind = _TOPIC_OF.get(kind, kind)
     return kind if kind in TOPICS else "other"
 
 
 @transaction.atomic
 def _collect(hook: Webhook, now: datetime) -> int:
     since = max(hook.read_until - LOOK_BACK, hook.created_at)
-    entries = audit_for(hook.owner).filter(at__gte=since, at__lt=now).order_by("at", "pk")
+    events = [*_changes(hook.owner, since, now), *_ended_jobs(hook.owner, since, now)]
     known = set(
         WebhookDelivery.objects.filter(webhook=hook, created_at__gte=since - LOOK_BACK).values_list(
             "event_id", flat=True
         )
     )
-    fresh = [entry for entry in entries if f"audit-{entry.pk}" not in known]
-    wanted = [entry for entry in fresh if not hook.topics or topic_of(entry) in hook.topics]
+    wanted = [
+        event
+        for event in sorted(events, key=lambda event: (event.at, event.id))
+        if event.id not in known and (not hook.topics or event.topic in hook.topics)
+    ]
     told = wanted[:BATCH]
     rows = [
         WebhookDelivery(
-            webhook=hook,
-            event_id=f"audit-{entry.pk}",
-            payload=_payload(entry),
-            created_at=now,
-            due_at=now,
+            webhook=hook, event_id=event.id, payload=event.payload, created_at=now, due_at=now
         )
-        for entry in told
+        for event in told
     ]
     made = WebhookDelivery.objects.bulk_create(rows, ignore_conflicts=True)
     read_until = told[-1].at if len(wanted) > BATCH else now
@@ -172,16 +183,45 @@ def _collect(hook: Webhook, now: datetime) -> int:
     return len(made)
 
 
-def _payload(entry: AuditEntry) -> dict[str, Any]:
-    return {
-        "id": f"audit-{entry.pk}",
-        "topic": topic_of(entry),
-        "at": entry.at.isoformat(),
-        "verb": entry.verb,
-        "object": {"type": entry.object_type, "name": entry.object_name},
-        "actor": entry.actor,
-        "changes": entry.changes,
-    }
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something to tell of, once for each web hook."""
+
+    id: str
+    topic: str
+    at: datetime
+    facts: dict[str, Any]
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        return {"id": self.id, "topic": self.topic, "at": self.at.isoformat(), **self.facts}
+
+
+def _changes(owner: User, since: datetime, now: datetime) -> Iterator[Event]:
+    """What stands in the audit trail."""
+    for entry in audit_for(owner).filter(at__gte=since, at__lt=now):
+        facts = {
+            "verb": entry.verb,
+            "object": {"type": entry.object_type, "name": entry.object_name},
+            "actor": entry.actor,
+            "changes": entry.changes,
+        }
+        yield Event(f"audit-{entry.pk}", topic_of(entry), entry.at, facts)
+
+
+def _ended_jobs(owner: User, since: datetime, now: datetime) -> Iterator[Event]:
+    """Long work that is over: whoever began it need not ask again and again."""
+    for job in jobs_for(owner).filter(finished_at__gte=since, finished_at__lt=now):
+        assert job.finished_at is not None
+        facts = {
+            "verb": f"job {job.state}",
+            "object": {"type": "jobs.job", "name": str(job)},
+            "actor": job.actor,
+            "changes": {},
+            "job": {"id": job.pk, "kind": job.kind, "state": job.state, "done": job.done,
+                    "total": job.total},
+        }  # fmt: skip
+        yield Event(f"job-{job.pk}", "job", job.finished_at, facts)
 
 
 def _check(row: Webhook) -> None:

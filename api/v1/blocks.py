@@ -14,9 +14,10 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from accounts.permissions import Verb
-from api import etags, finding, pagination
+from api import bulk, etags, finding, pagination
+from api.bulk import BulkResult
 from api.endpoints import Endpoint, actor_of
-from api.fields import In, Number, Out, Switch, Text, Words, of_model
+from api.fields import Choice, In, Number, Out, Switch, Text, Words, of_model
 from api.schema import page_of
 from api.shapes import values_of
 from operations import blocks, listing, rules
@@ -156,6 +157,26 @@ class RuleView(Endpoint):
         return Response(status=204)
 
 
+class PresetIn(In):
+    preset = Choice(choices=list(rules.PRESETS))
+
+
+class RulesOut(Out):
+    items = RuleOut(many=True)
+
+
+class RulesPreset(Endpoint):
+    scope = "blocks"
+    verb = Verb.MANAGE_SERVER
+
+    @extend_schema(request=PresetIn, responses=RulesOut, summary="Apply a preset of abuse rules")
+    def post(self, request: Request) -> Response:
+        """The rules that it names are set to it, the others stay."""
+        actor, preset = actor_of(request), self.read(PresetIn)["preset"]
+        rules.apply_preset(preset, by=actor)
+        return Response({"items": [_rule(row) for row in rules.rules_for(actor).order_by("pk")]})
+
+
 def _rule(row: AbuseRule) -> dict[str, Any]:
     return {"id": row.pk, **values_of(row, rules.FIELDS)}
 
@@ -282,6 +303,51 @@ class WhitelistView(Endpoint):
         return Response(status=204)
 
 
+class NewEntriesIn(In):
+    rows = serializers.ListField(child=NewEntryIn(), min_length=1, max_length=bulk.MOST_ROWS)
+
+
+class NewWhitelistEntriesIn(In):
+    rows = serializers.ListField(
+        child=NewWhitelistEntryIn(), min_length=1, max_length=bulk.MOST_ROWS
+    )
+
+
+class BlacklistBulk(Endpoint):
+    scope = "blocks"
+    verb = Verb.MANAGE_SERVER
+
+    @extend_schema(
+        request=NewEntriesIn, responses={207: BulkResult}, summary="Add several to the blacklist"
+    )
+    def post(self, request: Request) -> Response:
+        """Each row by itself: the answer has a result for every one of them."""
+        rows = self.read(NewEntriesIn)["rows"]
+        return _add_each(BlacklistEntry, rows, actor_of(request))
+
+
+class WhitelistBulk(Endpoint):
+    scope = "blocks"
+    verb = Verb.MANAGE_SERVER
+
+    @extend_schema(
+        request=NewWhitelistEntriesIn,
+        responses={207: BulkResult},
+        summary="Add several to the whitelist",
+    )
+    def post(self, request: Request) -> Response:
+        """Each row by itself: the answer has a result for every one of them."""
+        rows = self.read(NewWhitelistEntriesIn)["rows"]
+        return _add_each(WhitelistEntry, rows, actor_of(request))
+
+
+def _add_each(model: type[Any], rows: list[dict[str, Any]], actor: User) -> Response:
+    def add(row: dict[str, Any]) -> None:
+        listing.add(model, by=actor, **row)
+
+    return bulk.respond(bulk.each(rows, add, name=lambda row: str(row["network"]), status=201))
+
+
 def _blacklist(actor: User) -> QuerySet[BlacklistEntry]:
     return listing.blacklist_for(actor)
 
@@ -311,9 +377,12 @@ urlpatterns = [
     path("blocks/", Blocks.as_view(), name="blocks"),
     path("blocks/<int:key>/", BlockView.as_view(), name="block"),
     path("abuse-rules/", Rules.as_view(), name="abuse-rules"),
+    path("abuse-rules/preset/", RulesPreset.as_view(), name="abuse-rules-preset"),
     path("abuse-rules/<int:key>/", RuleView.as_view(), name="abuse-rule"),
     path("blacklist/", Blacklist.as_view(), name="blacklist"),
+    path("blacklist/bulk/", BlacklistBulk.as_view(), name="blacklist-bulk"),
     path("blacklist/<int:key>/", BlacklistView.as_view(), name="blacklist-entry"),
     path("whitelist/", Whitelist.as_view(), name="whitelist"),
+    path("whitelist/bulk/", WhitelistBulk.as_view(), name="whitelist-bulk"),
     path("whitelist/<int:key>/", WhitelistView.as_view(), name="whitelist-entry"),
 ]

@@ -51,6 +51,22 @@ class OnlineListOut(Out):
     items = OnlineOut(many=True)
 
 
+class PartyOut(Out):
+    client_address = serializers.CharField()
+    connections = serializers.IntegerField()
+    since = serializers.DateTimeField()
+    bytes_in = serializers.IntegerField()
+    bytes_out = serializers.IntegerField()
+
+
+class PartiesOut(Out):
+    items = PartyOut(many=True)
+
+
+class PartyFilters(In):
+    service = serializers.CharField(required=False, default="", max_length=10)
+
+
 class ConnectionFilters(pagination.Paged):
     service = serializers.CharField(required=False, default="", max_length=10)
     client_address = serializers.CharField(
@@ -84,6 +100,22 @@ class Connections(Endpoint):
             text=given["client_address"],
         )
         return pagination.page(request, given, rows, key="id", show=_shown)
+
+
+class Parties(Endpoint):
+    scope = "connections"
+    verb = Verb.MANAGE_SERVER
+
+    @extend_schema(
+        parameters=[PartyFilters], responses=PartiesOut, summary="List connections by address"
+    )
+    def get(self, request: Request) -> Response:
+        """The busiest first."""
+        service = self.query(PartyFilters)["service"]
+        found = useractivity.parties_for(actor_of(request), service=service)
+        names = ("client_address", "connections", "since", "bytes_in", "bytes_out")
+        shown = [{name: getattr(one, name) for name in names} for one in found[:MOST_ONLINE]]
+        return Response({"items": shown})
 
 
 class ConnectionView(Endpoint):
@@ -139,6 +171,7 @@ def _online(one: OnlineUser) -> dict[str, Any]:
 
 urlpatterns = [
     path("connections/", Connections.as_view(), name="connections"),
+    path("connections/by-address/", Parties.as_view(), name="parties"),
     path("connections/online/", Online.as_view(), name="online"),
     path("connections/<int:key>/", ConnectionView.as_view(), name="connection"),
 ]

@@ -19,6 +19,7 @@ from api.schema import page_of
 from api.shapes import values_of
 from domains.errors import DomainUnknown, Problem, ValuesRefused
 from spool import gateways
+from spool.gatewaytest import test_gateway
 from spool.models import Gateway
 
 _GatewayValues: Any = of_model("GatewayValues", Gateway, gateways.FIELDS)
@@ -100,6 +101,33 @@ class GatewayView(Endpoint):
         return Response(status=204)
 
 
+class GatewayTestOut(Out):
+    is_ok = serializers.BooleanField()
+    reply = serializers.CharField(allow_blank=True, help_text="The last words.")
+    tls = serializers.CharField(allow_blank=True, help_text="Empty: not encrypted.")
+    dialogue = serializers.ListField(
+        child=serializers.CharField(), help_text="> ours, < theirs, = what happened."
+    )
+
+
+class GatewayTest(Endpoint):
+    scope = "gateways"
+    verb = Verb.MANAGE_SERVER
+
+    @extend_schema(request=None, responses=GatewayTestOut, summary="Try a gateway out")
+    def post(self, request: Request, key: int) -> Response:
+        """Connects, encrypts and logs in; no mail is sent. It may take a minute."""
+        found = test_gateway(finding.one(Gateway.objects.all(), key))
+        return Response(
+            {
+                "is_ok": found.is_ok,
+                "reply": found.reply,
+                "tls": found.tls,
+                "dialogue": list(found.dialogue),
+            }
+        )
+
+
 def _arguments(given: dict[str, Any]) -> dict[str, Any]:
     others = ("password", "destinations", "sending_domains")
     values = {name: value for name, value in given.items() if name not in others}
@@ -123,4 +151,5 @@ def _shown(row: Gateway) -> dict[str, Any]:
 urlpatterns = [
     path("gateways/", Gateways.as_view(), name="gateways"),
     path("gateways/<int:key>/", GatewayView.as_view(), name="gateway"),
+    path("gateways/<int:key>/test/", GatewayTest.as_view(), name="gateway-test"),
 ]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from datetime import date
 
+from django.http.response import HttpResponseBase
 from django.urls import path
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import selectors
 from accounts.errors import NotPermitted
 from accounts.models import Role, User
 from accounts.permissions import Verb
+from api.downloads import DownloadEndpoint, download
 from api.endpoints import Endpoint, actor_of
 from api.errors import NotFound
 from api.fields import In, Out
@@ -44,7 +46,13 @@ class LinesOut(Out):
     is_late = serializers.BooleanField(help_text="The time was over before the end of the log.")
 
 
-class LineFilters(In):
+class LogOf(In):
+    domain = serializers.CharField(
+        required=False, default="", max_length=253, help_text="Lines about this one alone."
+    )
+
+
+class LineFilters(LogOf):
     q = serializers.CharField(required=False, default="", max_length=500, help_text="Words.")
     has_related = serializers.BooleanField(
         required=False, default=False, help_text="With all lines of the sessions found."
@@ -56,7 +64,7 @@ class Logs(Endpoint):
 
     @extend_schema(responses=LogKindsOut, summary="List logs")
     def get(self, request: Request) -> Response:
-        _domains(actor_of(request))
+        _sight(actor_of(request))
         items = [
             {"kind": kind.value, "title": TITLES[kind], "days": logs.days(kind)} for kind in Kind
         ]
@@ -70,8 +78,8 @@ class LogLines(Endpoint):
     def get(self, request: Request, kind: str, day: str) -> Response:
         """The newest of what was found, oldest first. Others than system administrators see the
         lines that are about their domains."""
-        domains = _domains(actor_of(request))
         given = self.query(LineFilters)
+        domains = _sight(actor_of(request), given["domain"])
         try:
             found = logs.search(
                 kind=Kind(kind),
@@ -94,16 +102,37 @@ class LogLines(Endpoint):
         )
 
 
-def _domains(actor: User) -> frozenset[str] | None:
-    """Whose lines the actor may read; None: all. Raises NotPermitted."""
-    if actor.role == Role.SYSTEM_ADMINISTRATOR:
-        return None
+class LogDownload(DownloadEndpoint):
+    scope = "logs"
+
+    @extend_schema(
+        parameters=[LogOf],
+        responses={(200, "application/zip"): OpenApiTypes.BINARY},
+        summary="Download a log",
+    )
+    def get(self, request: Request, kind: str, day: str) -> HttpResponseBase:
+        """Compressed; others than system administrators get the lines that are about their
+        domains. The download is on record (M-086)."""
+        actor = actor_of(request)
+        domains = _sight(actor, self.query(LogOf)["domain"])
+        try:
+            pieces = logs.download(
+                kind=Kind(kind), day=date.fromisoformat(day), by=actor, domains=domains
+            )
+        except (ValueError, NoLog):
+            raise NotFound from None
+        return download(pieces, name=f"{kind}-{day}.zip", content_type="application/zip")
+
+
+def _sight(actor: User, domain: str = "") -> frozenset[str] | None:
+    """Whose lines the actor may read; None: all. Raises NotPermitted, DomainUnknown."""
     if actor.role == Role.USER:
         raise NotPermitted(Verb.VIEW)
-    return frozenset(selectors.domains_for(actor).values_list("name", flat=True))
+    return logs.sight_of(actor, domain)
 
 
 urlpatterns = [
     path("logs/", Logs.as_view(), name="logs"),
     path("logs/<str:kind>/<str:day>/", LogLines.as_view(), name="log-lines"),
+    path("logs/<str:kind>/<str:day>/download/", LogDownload.as_view(), name="log-download"),
 ]

@@ -53,6 +53,15 @@ class Services(Endpoint):
         standings = servicestate.standings_for(actor_of(request))
         return Response({"items": [_shown(one) for one in standings]})
 
+    @extend_schema(request=ServiceIn, responses=ServicesOut, summary="Start or stop all services")
+    def post(self, request: Request) -> Response:
+        """Those that run, or are stopped, already are left alone. The web, and so the API, goes
+        on (M-007, M-008)."""
+        given = self.read(ServiceIn)
+        act = services.start_all if given["action"] == "start" else services.stop_all
+        found = act(by=actor_of(request), node=given.get("node"))
+        return Response({"items": [_shown(one) for one in found]})
+
 
 class ServiceActions(Endpoint):
     scope = "services"

@@ -16,7 +16,7 @@ from tests.people import make_world
 
 EXAMPLES = 2  # of each way, of each operation
 # Waits for other processes, which there are none of here.
-SLOW = "/api/v1/services/{service}/"
+SLOW = ["/api/v1/services/{service}/", "/api/v1/services/"]
 CHECKS = [
     checks.not_a_server_error,
     openapi_checks.status_code_conformance,

@@ -71,6 +71,34 @@ def test_a_reseller_runs_his_business_by_a_client_made_from_the_schema(server, r
     assert [row["name"] for row in reseller.domains_get()["items"]] == ["one.apirob.example"]
 
 
+@pytest.mark.spec("D-008", "X-002", "X-007")
+def test_an_operators_program_does_what_the_panels_pages_do(server, root):
+    for name in ("a", "b"):
+        root.domains_post(body=new_domain(f"{name}.parity.example"))
+    network = root.relay_networks_post(body={"network": "198.51.100.7", "note": "shop"})
+    changed = root.relay_network_view_get(key=network["id"])
+    assert changed == network
+    body = {"note": "web shop"}
+    assert root.relay_network_view_patch(key=network["id"], body=body)["note"] == "web shop"
+    rule = root.hold_rules_post(body={"destination": "parity.test", "reason": "moving"})
+    assert root.hold_rules_get()["items"][0]["id"] == rule["id"]
+    root.hold_rule_view_delete(key=rule["id"])
+    assert root.certificates_get()["items"] is not None
+    assert root.domain_limits_get(name="a.parity.example")["items"]
+    assert root.spool_statistics_get()["accepted_per_minute"] >= 0
+    lines = "username,password\nann,four plain words please\n"
+    job = root.user_import_post(name="a.parity.example", body={"csv": lines})
+    assert wait_for(root, job["id"])["result"]["added"] == 1
+    names = ["a.parity.example", "b.parity.example"]
+    job = root.domain_actions_post(body={"action": "delete", "names": names, "confirm": True})
+    assert wait_for(root, job["id"])["result"] == {"done": 2, "refused": 0, "results": []}
+    items = root.recycle_bin_get(q="parity.example", kind="domain")["items"]
+    for item in items:
+        root.recycled_restore_post(key=item["id"])
+    assert len(root.domains_get(q="parity")["items"]) == len(items) == 2
+    assert root.users_get(domain="a.parity.example", q="ann")["items"]
+
+
 def wait_for(client, job_id):
     for _ in range(300):
         job = client.job_view_get(job_id=job_id)
