@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from panel.templatetags.spoolwords import span
-from spool import statistics
+from spool.load import Load
 from spool.statistics import Statistics
 
 
@@ -16,11 +15,6 @@ class Number:
     colour: str
     text: str
     detail: str
-
-
-def numbers(*, now: datetime) -> list[Number]:
-    """From what was measured last, so they cost the same however much waits."""
-    return numbers_of(statistics.current(now=now))
 
 
 def numbers_of(found: Statistics) -> list[Number]:
@@ -43,3 +37,15 @@ def numbers_of(found: Statistics) -> list[Number]:
         ),
         Number("hourglass", "azure", forecast, "forecast from the pace of the last ten minutes"),
     ]
+
+
+def deliveries(load: Load | None) -> str:
+    """How busy the spool is, of how much it may be (S-003)."""
+    if load is None:
+        return "No process delivers mail at this moment."
+    waiting = f" ({load.hanging} more wait for an answer)" if load.hanging else ""
+    return (
+        f"Deliveries in the last seconds, at most at the same time: {load.remote} of"
+        f" {load.remote_maximum} to other servers{waiting}, {load.local} of"
+        f" {load.local_maximum} to mailboxes here."
+    )

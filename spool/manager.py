@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import structlog
 from django.conf import settings as conf
-from django.db import close_old_connections, connection
+from django.db import DatabaseError, close_old_connections, connection
 
 from blobs.committer import Committer, process_committer
 from blobs.ids import new_id
@@ -28,6 +28,7 @@ from spool import (
     deliverylog,
     gatewaychoice,
     gatewayhealth,
+    load,
     notices,
     planning,
     relaydomains,
@@ -42,6 +43,7 @@ from spool.agents.tls import AskDemand, demand_of_route
 from spool.claims import ClaimDue, ReleaseClaims, RenewClaims, Rounds
 from spool.gatewayhealth import GatewayNow
 from spool.keeping import Keeping
+from spool.load import Load, Peak
 from spool.ourselves import recognise_ourselves
 from spool.outbound import Outbound
 from spool.recording import Recorder
@@ -120,6 +122,9 @@ class Manager:
         self._health_written: tuple[datetime, dict[int, GatewayNow]] = (utc_now(), {})
         self._local_slots = asyncio.Semaphore(1)
         self._local_limit = 1
+        self._local_busy = 0
+        self._most_local = Peak()
+        self._load_written: tuple[datetime, Load] = (utc_now(), Load())
         self._wake = asyncio.Event()
         self._has_occurred = asyncio.Event()
         self._room = asyncio.Event()
@@ -152,6 +157,7 @@ class Manager:
         self._begin(self._now_and_then(REOPEN_SECONDS, self._reopen))
         self._begin(self._warn_for_ever())
         self._begin(self._now_and_then(gatewayhealth.WRITE_SECONDS, self._write_gateway_health))
+        self._begin(self._now_and_then(load.WRITE_SECONDS, self._write_load))
         keeping = Keeping(self._committer, self._ask)
         self._begin(self._now_and_then(KEEP_SECONDS, keeping.list_waiting))
         self._begin(self._now_and_then(KEEP_SECONDS, keeping.finish_changes))
@@ -178,6 +184,8 @@ class Manager:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._local_tasks, return_exceptions=True)
         await self._remote.resolver.close()
+        with contextlib.suppress(DatabaseError):  # it is taken for gone soon in any case
+            await self._ask(load.forget, process_id=self._owner)
         if self._lock is not None:
             self._lock.release()
         await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
@@ -338,15 +346,33 @@ class Manager:
                 now=now,
             )
 
+    async def _write_load(self) -> None:
+        """S-003: an idle process writes only now and then that it lives."""
+        present = Load(
+            remote=self._outbound.most_busy.take(self._outbound.busy),
+            remote_maximum=self._outbound.maximum,
+            hanging=self._outbound.hanging,
+            local=self._most_local.take(self._local_busy),
+            local_maximum=self._local_limit,
+        )
+        now = utc_now()
+        if present != self._load_written[1] or now - self._load_written[0] > load.STILL_ALIVE:
+            self._load_written = now, present
+            await self._ask(load.write, process_id=self._owner, load=present, now=now)
+
     # --- local delivery ---
 
     async def _deliver_locally(self, recipient: ClaimedRecipient) -> None:
         async with self._local_slots:
+            self._local_busy += 1
+            self._most_local.see(self._local_busy)
             try:
                 await self._try_locally(recipient)
             except Exception:
                 log.exception("local delivery failed by a fault of ours")
                 self._report([local.faulty(recipient, traceback.format_exc())])
+            finally:
+                self._local_busy -= 1
 
     async def _try_locally(self, recipient: ClaimedRecipient) -> None:
         result, delivery = await self._ask(_prepare_local, recipient)

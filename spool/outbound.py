@@ -21,6 +21,7 @@ from spool.agents.route import RemoteRoute
 from spool.destinations import Destination
 from spool.fairness import Turns
 from spool.gatewaycounts import GatewayCounts
+from spool.load import Peak
 from spool.work import NOBODY, Peer, Result, Turn, Work
 
 log = structlog.get_logger(__name__)
@@ -68,6 +69,7 @@ class Outbound:
         self.maximum_per_destination = 10  # S-002
         self.oldest_share_percent = 10  # of the slots, whatever the priority; 0: none (P-003)
         self.busy = 0
+        self.most_busy = Peak()
         self.hanging = 0
         self.gateways = GatewayCounts()
         self._settings = settings
@@ -113,6 +115,7 @@ class Outbound:
             destination, work = work_at
             destination.busy += 1
             self.busy += 1
+            self.most_busy.see(self.busy)
             self._list(destination)
             if destination.idle:
                 self._wakers.pop(destination.idle.pop()).set_result(work)

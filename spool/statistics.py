@@ -13,9 +13,10 @@ from blobs.ids import time_of
 from clock.moments import EPOCH
 from domains.models import Domain, DomainThrottling
 from spool import forecast as forecasting
-from spool import gatewaychoice, settings
+from spool import gatewaychoice, load, settings
 from spool.forecast import Flow, Forecast
 from spool.gatewaychoice import GatewayPolicy
+from spool.load import Load
 from spool.measuring import measure, measured_hour, minute_of
 from spool.models import DeliveryAttempt, FlowRate, LedgerHour, QueueGroup, SpoolMinute
 
@@ -61,6 +62,7 @@ class Statistics:
     destinations: tuple[DestinationQueue, ...]  # the longest first
     last_errors: tuple[LastError, ...]
     forecast: Forecast
+    load: Load | None  # None: no process delivers
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def current(*, now: datetime) -> Statistics:
         destinations=_destinations(now),
         last_errors=_last_errors(),
         forecast=found,
+        load=load.current(now=now),
     )
 
 

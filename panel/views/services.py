@@ -10,6 +10,7 @@ from django.urls import path, reverse
 
 from accounts import permissions
 from accounts.permissions import Verb
+from clock.moments import utc_now
 from domains.errors import Refused
 from operations import services, servicestate
 from operations.models import Service
@@ -18,6 +19,7 @@ from panel import notices, refusals, servicerows
 from panel.access import ACTION, SYSTEM, actor_of, opens_for
 from panel.lists import Link
 from panel.notices import Undo
+from spool import load
 
 
 @opens_for(SYSTEM)
@@ -32,6 +34,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "node": "" if node is None else node,
         "machines": list(_machines(standings, node)),
         "is_part": is_part,
+        "load": load.current(now=utc_now()),
     }
     return render(request, f"panel/operations/{page}.html", context)
 

@@ -17,8 +17,8 @@ from panel import notices, refusals
 from panel.access import ACTION, SYSTEM, actor_of, opens_for
 from panel.notices import Undo
 from panel.spoollist import ROWS_COOKIE, ROWS_SECONDS, SpoolList
-from panel.spoolnumbers import numbers
-from spool import bulkjobs, selectors
+from panel.spoolnumbers import deliveries, numbers_of
+from spool import bulkjobs, selectors, statistics
 from spool.changing import Done
 from spool.errors import MessageUnknown
 from spool.listing import View
@@ -97,7 +97,8 @@ def _list(request: HttpRequest, view: View) -> HttpResponse:
         "gateways": Gateway.objects.filter(is_enabled=True).only("name"),
     }
     if not is_part:
-        context["numbers"] = numbers(now=now)
+        found = statistics.current(now=now)
+        context |= {"numbers": numbers_of(found), "deliveries": deliveries(found.load)}
     template = "panel/spool/table.html" if is_part else "panel/spool/list.html"
     answer = render(request, template, context)
     answer.headers["Vary"] = f"{answer.headers.get('Vary', 'Cookie')}, HX-Target"

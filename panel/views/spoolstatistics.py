@@ -9,7 +9,7 @@ from django.urls import path
 from accounts import selectors
 from clock.moments import utc_now
 from panel.access import SYSTEM, actor_of, opens_for
-from panel.spoolnumbers import numbers_of
+from panel.spoolnumbers import deliveries, numbers_of
 from spool import statistics
 from spool.statistics import Throttle
 
@@ -21,6 +21,7 @@ def spool_statistics(request: HttpRequest) -> HttpResponse:
     found = statistics.current(now=now)
     name, limit = request.GET.get("domain", "").strip(), request.GET.get("limit", "").strip()
     context: dict[str, object] = {"found": found, "numbers": numbers_of(found), "limit": limit}
+    context["deliveries"] = deliveries(found.load)
     if name:
         domain = selectors.domain_for(actor, name)
         is_number = limit.isascii() and limit.isdigit() and len(limit) < 10

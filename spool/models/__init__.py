@@ -23,12 +23,13 @@ from spool.models.message import (
     TraceEntry,
 )
 from spool.models.settings import DoubleBounce, SpoolSettings
-from spool.models.statistics import FlowRate, QueueGroup, SpoolMinute
+from spool.models.statistics import DeliveryLoad, FlowRate, QueueGroup, SpoolMinute
 from spool.models.throttle import ThrottleCrossing, ThrottleHour
 
 __all__ = [
     "NEVER",
     "DeliveryAttempt",
+    "DeliveryLoad",
     "DoubleBounce",
     "Encryption",
     "FlowRate",

@@ -61,3 +61,20 @@ class FlowRate(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class DeliveryLoad(models.Model):
+    """What a process delivers at the same time, at most in the last seconds (S-003)."""
+
+    process_id = models.BigIntegerField(primary_key=True)
+    remote = models.PositiveIntegerField(help_text="Sessions that work, to other servers.")
+    remote_maximum = models.PositiveIntegerField()
+    hanging = models.PositiveIntegerField(
+        help_text="Sessions that wait for an answer so long that they have given their slot back."
+    )
+    local = models.PositiveIntegerField(help_text="Deliveries to mailboxes of this server.")
+    local_maximum = models.PositiveIntegerField()
+    seen_at = MomentField()
+
+    def __str__(self) -> str:
+        return f"{self.remote} of {self.remote_maximum}"

@@ -6,17 +6,21 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from accounts.services import create_system_administrator
 from clock.moments import utc_now
 from domains import services as domain_services
-from spool import gatewaychoice, holding, statistics
+from operations.models import Process
+from spool import gatewaychoice, holding, load, statistics
+from spool.configuration import SPOOL
 from spool.gateways import add as add_gateway
 from spool.models import FlowRate, QueueGroup, SpooledMessage, SpoolMinute
 from spool.selection import Selection, SpoolFilter
 from spool.statistics import Throttle
 from tests import factories
-from tests.sinks import Sink
+from tests.factories import PASSWORD
+from tests.sinks import HANG, Sink
 from tests.spool import outgoing
-from tests.spool.outgoing import in_thread, running_manager, settled, submit, submit_async
+from tests.spool.outgoing import in_thread, running_manager, settled, submit, submit_async, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,6 +74,35 @@ def test_a_page_of_numbers_scans_no_queue(one):
         statistics.current(now=after_a_minute())
     statements = " ".join(query["sql"] for query in captured)
     assert "spooledrecipient" not in statements and "spooledmessage" not in statements
+
+
+@pytest.mark.spec("S-003")
+async def test_how_busy_the_spool_is_of_how_much_it_may_be(one, far_dns, monkeypatch):
+    monkeypatch.setattr(load, "WRITE_SECONDS", 0.05)
+    await in_thread(SPOOL.change)({"maximum_remote_deliveries": 7}, by=None)
+    async with Sink(answers={".": HANG}) as sink:
+        async with running_manager(far_dns, port=sink.port):
+            await submit_async("bob@far.test")
+            await until(lambda: load.current(now=utc_now()) and busy() == (1, 7))
+        assert await in_thread(load.current)(now=utc_now()) is None, "a process that has ended"
+
+
+def busy():
+    found = load.current(now=utc_now())
+    return found.remote, found.remote_maximum
+
+
+@pytest.mark.spec("S-003")
+def test_the_pages_of_the_spool_and_of_the_services_show_how_busy_it_is(client):
+    root = create_system_administrator("root", PASSWORD)[0]
+    client.force_login(root)
+    for number in (1, 2):
+        load.write(process_id=number, load=load.Load(3, 50, 1, 0, 10), now=utc_now())
+    Process.objects.create(id=1, node=0, pid=1, started_at=utc_now(), seen_at=utc_now())
+    for path in ("/panel/spool/", "/panel/spool/statistics/"):
+        page = client.get(path).content.decode()
+        assert "6 of 100 to other servers (2 more wait for an answer), 0 of 20" in page
+    assert "6 of 100" in client.get("/panel/services/").content.decode()
 
 
 def test_only_minutes_of_a_week_are_kept(one):
