@@ -36,3 +36,11 @@ def emit(
     )
     publish_on_commit(Topic.EVENTS, domain_id or 0)
     return occurrence
+
+
+def forget_before(moment: datetime, *, at_once: int) -> int:
+    """Delete up to `at_once` of what happened before that moment, the oldest first; how many."""
+    old = Occurrence.objects.filter(at__lt=moment).order_by("at")
+    ids = list(old.values_list("pk", flat=True)[:at_once])
+    Occurrence.objects.filter(pk__in=ids).delete()
+    return len(ids)

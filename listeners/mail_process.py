@@ -100,7 +100,9 @@ class MailProcess:
             self._transport = TransportOffice(self._resolver, bridge.ask)
             self._transport.use(await bridge.ask(name_servers))
             self._transport.start()
-            self._manager = Manager(self._board, ask_demand=self._transport.ask_demand)
+            self._manager = Manager(
+                self._board, resolver=self._resolver, ask_demand=self._transport.ask_demand
+            )
             await self._manager.start()
             self._tasks.append(asyncio.create_task(_settle_now_and_then()))
             self._tasks.append(asyncio.create_task(_keep_house()))

@@ -17,6 +17,7 @@ from blobs.store import Location
 from spool import throttleclaims, throttlecounts
 from spool.models import State
 from spool.priority import HIGHEST, LOWEST
+from spool.statements import marks
 from spool.work import Claim, ClaimedMessage, ClaimedRecipient, Reservation
 
 LEASE_SECONDS = 900  # a claim lapses by itself: another process takes over what this one held
@@ -93,10 +94,6 @@ _CLASSES: tuple[tuple[str, tuple[object, ...]], ...] = (
     (_FORCED, (True,)),
     *((_OF_PRIORITY, (False, priority)) for priority in range(HIGHEST, LOWEST - 1, -1)),
 )
-
-
-def marks(values: Sequence[object]) -> str:
-    return ", ".join(["%s"] * len(values))
 
 
 def row_lock() -> str:

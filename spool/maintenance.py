@@ -14,6 +14,7 @@ from blobs.ids import first_id_at
 from blobs.models import Area
 from clock.moments import to_micros
 from domains import renaming
+from events import occurrences
 from mailboxes.pruning import forget_expunged
 from spool import settings, spacewarnings, throttle
 from spool.models import RefusedMail, SpooledMessage, ThrottleCrossing, ThrottleHour
@@ -23,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 # Every process re-reads durable notes each second; an hour leaves room for one that hung.
 NOTES_KEPT = timedelta(hours=1)
+OCCURRENCES_KEPT = timedelta(days=30)  # E-049
 # Rows of one transaction: on SQLite nobody else writes meanwhile.
 BATCH = 500
 
@@ -43,6 +45,7 @@ class Forgotten:
     refusals: int
     notes: int
     lost_files: int
+    occurrences: int
 
 
 def recover(*, now: datetime) -> int:
@@ -91,6 +94,9 @@ def forget_old_rows(*, now: datetime) -> Forgotten:
         refusals=_delete_in_batches(lambda: _delete_refusals(before)),
         notes=changes.forget_before(now - NOTES_KEPT),
         lost_files=forget_lost(before),
+        occurrences=_delete_in_batches(
+            lambda: occurrences.forget_before(now - OCCURRENCES_KEPT, at_once=BATCH)
+        ),
     )
 
 

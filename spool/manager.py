@@ -94,19 +94,24 @@ class Manager:
         board: Switchboard,
         *,
         remote: RemoteSettings | None = None,
+        resolver: Resolver | None = None,
         ask_demand: AskDemand = demand_of_route,
     ) -> None:
-        """`remote` None: as the settings of the installation say, and `ask_demand`."""
+        """`remote` None: as the settings of the installation say, and `ask_demand`.
+
+        `resolver` is the process's own, which outlives the manager; None: one for the manager.
+        """
         self._board = board
         self._owner = new_id()
         self._committer: Committer = process_committer()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="spool")
         self._remote = remote or RemoteSettings(
             helo=conf.MAILHOST_HOSTNAME,
-            resolver=Resolver(conf.MAILHOST_DNS_SERVERS),
+            resolver=resolver or Resolver(conf.MAILHOST_DNS_SERVERS),
             ourselves=recognise_ourselves(),
             ask_demand=ask_demand,
         )
+        self._closes_resolver = resolver is None
         self._outbound = Outbound(
             self._remote,
             report=self._report,
@@ -183,7 +188,8 @@ class Manager:
         for task in (*self._tasks, *self._local_tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, *self._local_tasks, return_exceptions=True)
-        await self._remote.resolver.close()
+        if self._closes_resolver:
+            await self._remote.resolver.close()
         with contextlib.suppress(DatabaseError):  # it is taken for gone soon in any case
             await self._ask(load.forget, process_id=self._owner)
         if self._lock is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
@@ -35,7 +35,9 @@ _TRIES = (
 _MESSAGES = "SELECT COUNT(*), MIN(id) FROM spool_spooledmessage WHERE finished_at IS NULL"
 _GROUPS = (
     "SELECT destination, COALESCE(ledger_domain_id, 0), priority, COUNT(*),"
-    f" SUM(CASE WHEN state = {State.HELD.value} THEN 1 ELSE 0 END)"
+    f" SUM(CASE WHEN state = {State.HELD.value} THEN 1 ELSE 0 END),"
+    f" SUM(CASE WHEN state = {State.RETRYING.value} THEN 1 ELSE 0 END),"
+    f" SUM(CASE WHEN state = {State.THROTTLED.value} THEN 1 ELSE 0 END)"
     f" FROM spool_spooledrecipient WHERE {_WAITS}"
     " GROUP BY destination, COALESCE(ledger_domain_id, 0), priority"
     " ORDER BY COUNT(*) DESC"
@@ -71,17 +73,19 @@ def measure(*, now: datetime, counts: bool = True) -> None:
     with connection.cursor() as cursor:
         numbers = _numbers_of_minute(cursor, minute)
         counted = _count(cursor) if counts else {}
-        groups = _groups(cursor, now) if counts else []
+        sizes = _group_sizes(cursor) if counts else []
         rates = _rates(cursor, now) if counts else []
     if counts:
-        counted["recipients"] = sum(group.recipients for group in groups)
-        counted["held"] = sum(group.held for group in groups)
+        names = ("recipients", "held", "retrying", "throttled")
+        sums = map(sum, zip(*(size.numbers for size in sizes), strict=True))
+        counted |= dict.fromkeys(names, 0) | dict(zip(names, sums, strict=False))
     with transaction.atomic():
         SpoolMinute.objects.update_or_create(minute=minute, defaults={**numbers, **counted})
         SpoolMinute.objects.filter(minute__lt=minute_of(now - KEPT)).delete()
         if counts:
             QueueGroup.objects.all().delete()
-            QueueGroup.objects.bulk_create(groups[:MOST_GROUPS], batch_size=500)
+            groups = [_group(size, now) for size in sizes[:MOST_GROUPS]]
+            QueueGroup.objects.bulk_create(groups, batch_size=500)
             FlowRate.objects.all().delete()
             FlowRate.objects.bulk_create(rates, batch_size=500)
 
@@ -103,19 +107,37 @@ def _count(cursor: Any) -> dict[str, Any]:
     return {"messages": messages, "oldest_id": oldest}
 
 
-def _groups(cursor: Any, now: datetime) -> list[QueueGroup]:
+class _GroupSize(NamedTuple):
+    """Recipients that wait for one destination from one domain with one priority."""
+
+    destination: str
+    domain_id: int
+    priority: int
+    recipients: int
+    held: int
+    retrying: int
+    throttled: int
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return self[3:]
+
+
+def _group_sizes(cursor: Any) -> list[_GroupSize]:
+    """The largest first."""
     cursor.execute(_GROUPS)
-    return [
-        QueueGroup(
-            destination=destination,
-            domain_id=domain_id,
-            priority=priority,
-            recipients=count,
-            held=held,
-            measured_at=now,
-        )
-        for destination, domain_id, priority, count, held in cursor.fetchall()
-    ]
+    return [_GroupSize(*row) for row in cursor.fetchall()]
+
+
+def _group(size: _GroupSize, now: datetime) -> QueueGroup:
+    return QueueGroup(
+        destination=size.destination,
+        domain_id=size.domain_id,
+        priority=size.priority,
+        recipients=size.recipients,
+        held=size.held,
+        measured_at=now,
+    )
 
 
 def _rates(cursor: Any, now: datetime) -> list[FlowRate]:

@@ -17,9 +17,9 @@ from mailboxes import delivery
 from mailboxes.delivery import Delivery
 from spool import ledger, summaries, throttlecounts
 from spool.acceptance import Acceptance, insert_statement
-from spool.claims import marks
 from spool.decisions import Settled, words
 from spool.models import State
+from spool.statements import marks
 from spool.work import ClaimedMessage, Entry, Result
 
 ATTEMPT_COLUMNS = (

@@ -12,8 +12,8 @@ from django.db import connection, transaction
 from blobs.committer import Job
 from blobs.ids import first_id_at
 from clock.moments import to_micros
-from spool.claims import marks
 from spool.models import NEVER, SpooledMessage, State
+from spool.statements import marks
 
 LISTED_AFTER = timedelta(seconds=1)
 BATCH = 500

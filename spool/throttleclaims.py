@@ -13,8 +13,9 @@ from blobs.ids import new_id
 from clock.moments import from_micros
 from protocols.smtp.outgoing import Outcome, Stage, Verdict
 from protocols.smtp.replies import Reply
-from spool import throttle, throttlecounts, throttlecrossings, throttlepolicy
+from spool import summaries, throttle, throttlecounts, throttlecrossings, throttlepolicy
 from spool.models import State, TraceEntry
+from spool.statements import marks
 from spool.throttle import Ask, Denial, Key
 from spool.throttlepolicy import Payer
 from spool.work import ClaimedRecipient, Reservation, Result, Work
@@ -144,10 +145,11 @@ def _hold(
     until = throttle.next_hour(now)
     ids = [recipient.recipient_id for recipient, _ in held]
     reply = f"Throttled until {throttle.until(now)}"
-    cursor.execute(_HOLD.format(ids=_marks(ids)), (until, reply, *ids))
+    cursor.execute(_HOLD.format(ids=marks(ids)), (until, reply, *ids))
     messages = {recipient.message.message_id: denial for recipient, denial in held}
-    statement = _EXTEND.format(ids=_marks(list(messages)))
+    statement = _EXTEND.format(ids=marks(list(messages)))
     cursor.execute(statement, (until, now, now, until, *sorted(messages), until))
+    _bring_lines_up_to_date(cursor, [recipient for recipient, _ in held])
     first = [
         _entry(message.message_id, messages[message.message_id], payers, now)
         for message in {
@@ -161,6 +163,13 @@ def _hold(
         throttlecrossings.record(
             cursor, payers[key], reason, used=denial.used, allowed=denial.allowed, now=now
         )
+
+
+def _bring_lines_up_to_date(cursor: Any, held: Iterable[ClaimedRecipient]) -> None:
+    """What the spool page sorts by; the lines of very large messages follow now and then."""
+    messages = {one.message.message_id: one.message.recipients_total for one in held}
+    small = [number for number, total in messages.items() if total <= summaries.LARGE]
+    summaries.refresh(cursor, sorted(small))
 
 
 def _entry(message_id: int, denial: Denial, payers: dict[Key, Payer], now: int) -> TraceEntry:
@@ -193,7 +202,3 @@ def give_up_turn(work: Work, now: int) -> list[Result]:
     """Not a try: it is claimed again at once, in the hour that it is now."""
     outcome = Outcome(Verdict.DEFERRED, THE_HOUR_ENDED, Stage.CONNECT, by_peer=False)
     return [Result(one, outcome, now, now, is_returned=True) for one in work.recipients]
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join(["%s"] * len(values))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models import Count, F, QuerySet
 
 from accounts.models import User
@@ -15,7 +15,7 @@ from clock.moments import from_micros, to_micros
 from domains.models import Domain
 from events import audit
 from events.audit import Actor
-from spool import throttle, throttlepolicy
+from spool import summaries, throttle, throttlepolicy
 from spool.models import SpooledRecipient, State, ThrottleCrossing, ThrottleHour
 from spool.throttle import Key, Kind, Reason, Window
 from switchboard.publish import publish_on_commit
@@ -169,6 +169,10 @@ def _wake(key: Key, now: datetime, *, most: int | None = None) -> int:
     for start in range(0, len(ids), BATCH):
         batch = SpooledRecipient.objects.filter(pk__in=ids[start : start + BATCH])
         woken += batch.filter(state=State.THROTTLED, claimed_by=None).update(due_at=now)
+        small = batch.filter(message__recipients_total__lte=summaries.LARGE)
+        with connection.cursor() as cursor:
+            messages = small.order_by("message_id").values_list("message_id", flat=True)
+            summaries.refresh(cursor, list(messages.distinct()))
     return woken
 
 

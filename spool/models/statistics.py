@@ -17,6 +17,8 @@ class SpoolMinute(models.Model):
     messages = models.PositiveIntegerField(null=True, help_text="In the spool; None: not counted.")
     recipients = models.PositiveIntegerField(null=True)
     held = models.PositiveIntegerField(null=True)
+    retrying = models.PositiveIntegerField(null=True)
+    throttled = models.PositiveIntegerField(null=True)
     oldest_id = models.BigIntegerField(null=True, help_text="The oldest message in the spool.")
 
     def __str__(self) -> str:

@@ -89,7 +89,7 @@ async def running_manager(
         await board.stop()
 
 
-async def until(condition, *, seconds: float = 8.0) -> None:
+async def until(condition, *, seconds: float = 30.0) -> None:
     """Wait for rows to say something."""
     ask = sync_to_async(condition, thread_sensitive=False)
     for _ in range(int(seconds / 0.02)):

@@ -12,8 +12,11 @@ from spool import recording
 from spool.configuration import SPOOL
 from spool.destinations import FIRST_LIMIT
 from spool.intake import Parameters
+from spool.manager import Manager
 from spool.models import Gateway, LedgerHour, SpooledMessage, SpooledRecipient
+from spool.resolver import Resolver
 from spool.settlement import Settlement
+from switchboard.subscribe import Switchboard
 from tests import factories
 from tests.sinks import CLOSE, HANG, Sink
 from tests.spool import outgoing
@@ -38,6 +41,24 @@ def _fresh():
 @pytest.fixture
 def one(_fresh):
     return factories.make_domain("one.example", "alice")
+
+
+async def test_a_process_asks_its_one_resolver_and_keeps_it_when_the_spool_stops(
+    one, far_dns, settings
+):
+    resolver, board = Resolver([far_dns.address]), Switchboard()
+    await resolver.mx("far.test")
+    await board.start()
+    async with Sink() as sink:
+        settings.MAILHOST_OUTGOING_PORT = sink.port
+        manager = Manager(board, resolver=resolver)
+        await manager.start()
+        assert await settled(await submit_async("bob@far.test")) == {"bob@far.test": "RELAYED"}
+        await manager.stop(2.0)
+        await board.stop()
+    assert far_dns.asked["far.test", "MX"] == 1
+    assert await resolver.mx("other.test")
+    await resolver.close()
 
 
 @pytest.mark.spec("S-053", "S-054")

@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 
 from blobs.ids import new_id
 from clock.moments import utc_now
-from spool import redrive, tasks
+from events import occurrences
+from events.models import Occurrence
+from events.occurrences import EventType
+from spool import maintenance, redrive, tasks
 from spool.models import DeliveryAttempt, SpooledRecipient, State
 from spool.recovery import OwnerLock
 from switchboard.topics import Topic
@@ -72,6 +76,18 @@ def test_what_waits_for_the_next_hour_is_woken_when_it_begins(recipient, told):
     assert not redrive.redrive(now=now).is_due
     assert redrive.redrive(now=opens).is_due
     assert told == [Topic.SPOOL]
+
+
+def test_what_happened_is_forgotten_after_thirty_days(monkeypatch):
+    monkeypatch.setattr(maintenance, "BATCH", 2)
+    now = utc_now()
+    for days in (45, 40, 31, 29, 0):
+        at = now - timedelta(days=days)
+        with transaction.atomic():
+            occurrences.emit(EventType.USER_THROTTLED, domain_id=None, at=at, facts={"days": days})
+    assert maintenance.forget_old_rows(now=now).occurrences == 3
+    left = Occurrence.objects.order_by("pk").values_list("facts__days", flat=True)
+    assert list(left) == [29, 0]
 
 
 def test_the_ticks_run_as_tasks(recipient):

@@ -13,7 +13,14 @@ from operations.models import Process
 from spool import gatewaychoice, holding, load, statistics
 from spool.configuration import SPOOL
 from spool.gateways import add as add_gateway
-from spool.models import FlowRate, QueueGroup, SpooledMessage, SpoolMinute
+from spool.models import (
+    FlowRate,
+    QueueGroup,
+    SpooledMessage,
+    SpooledRecipient,
+    SpoolMinute,
+    State,
+)
 from spool.selection import Selection, SpoolFilter
 from spool.statistics import Throttle
 from tests import factories
@@ -103,6 +110,21 @@ def test_the_pages_of_the_spool_and_of_the_services_show_how_busy_it_is(client):
         page = client.get(path).content.decode()
         assert "6 of 100 to other servers (2 more wait for an answer), 0 of 20" in page
     assert "6 of 100" in client.get("/panel/services/").content.decode()
+
+
+@pytest.mark.spec("M-090")
+def test_a_scrape_reads_what_was_counted_last_and_scans_no_queue(one, client):
+    for number in range(5):
+        submit(f"r{number}@far.test")
+    rows = SpooledRecipient.objects.order_by("pk")
+    for state, place in ((State.THROTTLED, 0), (State.HELD, 1), (State.RETRYING, 2)):
+        SpooledRecipient.objects.filter(pk=rows[place].pk).update(state=state)
+    statistics.measure(now=after_a_minute())
+    with CaptureQueriesContext(connection) as captured:
+        told = client.get("/metrics").content.decode()
+    assert "spool_spooledrecipient" not in " ".join(query["sql"] for query in captured)
+    for state, number in (("queued", 2), ("retrying", 1), ("throttled", 1), ("held", 1)):
+        assert f'mailhost_queue_recipients{{state="{state}"}} {number}.0' in told
 
 
 def test_only_minutes_of_a_week_are_kept(one):

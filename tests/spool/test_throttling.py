@@ -14,7 +14,16 @@ from accounts.models import User
 from blobs.failures import is_contention
 from clock.moments import to_micros
 from events.models import AuditEntry, Occurrence
-from spool import claims, maintenance, selectors, telling, throttled, throttlewarnings, trace
+from spool import (
+    claims,
+    maintenance,
+    selectors,
+    telling,
+    throttle,
+    throttled,
+    throttlewarnings,
+    trace,
+)
 from spool.acceptance import Acceptance
 from spool.claims import ClaimDue, ReleaseClaims
 from spool.models import (
@@ -499,6 +508,18 @@ def test_the_trace_tells_who_is_limited_by_which_numbers(clock):
 
 
 # --- seen and released ---
+
+
+def test_the_list_is_sorted_by_when_throttled_mail_goes_on(clock):
+    one = limited(messages=1)
+    submit("a@far.test", "b@far.test")
+    look(TEN_TO_THREE)
+    message = SpooledMessage.objects.get()
+    assert (message.is_listed, message.worst_state) == (True, State.THROTTLED)
+    assert message.next_at == row("b").due_at == THREE
+    release(kind=throttle.Kind.DOMAIN, key_id=one.pk, by=None, now=TEN_TO_THREE)
+    message.refresh_from_db()
+    assert message.next_at == row("b").due_at == TEN_TO_THREE
 
 
 @pytest.mark.spec("T-013")
