@@ -56,7 +56,7 @@ def _read(domain_id: int) -> Signers:
 
 def _sign_with(row: SigningKey) -> Callable[[bytes], bytes] | None:
     try:
-        key = load_der_private_key(secrets.decrypt(PURPOSE, row.private_key), password=None)
+        key = load_der_private_key(secrets.decrypt(PURPOSE, bytes(row.private_key)), password=None)
     except (Undecipherable, ValueError):
         log.error("signing key cannot be opened", key=str(row))
         return None

@@ -44,7 +44,8 @@ def signature_for(message: ClaimedMessage, body: bytes | None) -> bytes:
 
 def sign(message: ClaimedMessage, pieces: Iterable[bytes]) -> bytes:
     """The same for a message that may have been converted on its way out."""
-    head, body_hash, signers = b"", BodyHash(), ()
+    head, body_hash = b"", BodyHash()
+    signers: tuple[Signer, ...] = ()
     for piece in pieces:
         if not head:
             start = headers.body_start(piece)

@@ -140,6 +140,7 @@ class RemoteSession:
             limit = connection.client.max_recipients or len(indexes)
             envelope = make_envelope(work, indexes[:limit])
             try:
+                body: bytes | AsyncIterator[bytes]
                 if must_be_converted(envelope.body, connection.client.extensions):
                     body = await _seven_bit(work, read_body)
                     envelope = replace(envelope, body=Body.SEVEN_BIT, size_bytes=len(body))

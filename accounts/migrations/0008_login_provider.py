@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0005_second_factor'),
+        ('accounts', '0007_lists_of_a_million'),
     ]
 
     operations = [
