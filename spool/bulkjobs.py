@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -12,9 +13,10 @@ from jobs import services as jobs
 from jobs.kinds import job
 from jobs.models import Job
 from jobs.progress import Progress
-from spool import undoing
+from spool import holding, undoing
 from spool.changing import Course, Done
-from spool.models import SpoolChange
+from spool.holding import NewHoldRule
+from spool.models import HoldRule, SpoolChange
 from spool.orders import Kind, Order, plain_selection, read_selection
 from spool.selection import Selection, newest
 
@@ -27,30 +29,47 @@ def act_on_spool(
     progress: Progress, *, order: dict[str, Any], selection: dict[str, Any]
 ) -> dict[str, Any]:
     """In the name of who asked. Begun again it goes on behind the last message that was done."""
-    actor = User.objects.select_related("domain").get(pk=progress.actor_id or 0)
+    actor, now = _actor(progress), utc_now()
     wanted = Order(Kind(order["kind"]), order["priority"], order["reason"], order["way"])
     meant = read_selection(selection, actor=actor)
-    now = utc_now()
-    kept = progress.kept or _first(meant, now)
-    earlier = _Sum(kept)
+
+    def work(course: Course) -> Done:
+        return wanted.carry_out(selection=meant, by=actor, now=now, course=course)
+
+    return _follow(progress, meant, work, now)
+
+
+@job("apply-hold-rule", "Hold mail that fits a rule")
+def apply_hold_rule(progress: Progress, *, rule_id: int) -> dict[str, Any]:
+    """What is in the spool already; a rule that is gone holds nothing."""
+    actor, now = _actor(progress), utc_now()
+    rule = HoldRule.objects.filter(pk=rule_id).first()
+    if rule is None:
+        return {"done": 0, "skipped": 0, "reasons": {}, "change_ids": []}
+
+    def work(course: Course) -> Done:
+        return holding.apply_rule(rule, by=actor, now=now, course=course)
+
+    return _follow(progress, holding.meant_by(rule), work, now)
+
+
+@job("release-held", "Release mail that a rule held")
+def release_held(progress: Progress, *, rule_id: int) -> dict[str, Any]:
+    """Begun again it finds those that are left."""
+    actor, now = _actor(progress), utc_now()
+    before = progress.done
 
     def tell(after: int, done: Done) -> None:
-        told = earlier.with_(done)
-        progress.keep({**told, "after": after, "last": kept["last"]})
-        words = f"{told['done']:,} done, {told['skipped']:,} skipped"
-        progress.report(told["done"] + told["skipped"], kept["total"], words)
+        progress.report(before + done.done, words=f"{before + done.done:,} released")
 
-    # What came in after the first begin is spared, also by a job that is begun again.
-    course = Course(after=kept["after"], last=kept["last"], tell=tell)
-    progress.report(progress.done, kept["total"])
-    done = wanted.carry_out(selection=meant, by=actor, now=now, course=course)
-    return {name: value for name, value in earlier.with_(done).items() if name != "total"}
+    done = holding.release_caught(rule_id, by=actor, now=now, course=Course(tell=tell))
+    return {"done": before + done.done}
 
 
 @job("undo-in-spool", "Undo a change in the spool")
 def undo_in_spool(progress: Progress, *, change_id: int) -> dict[str, Any]:
     """Begun again it goes on with the batches that are left."""
-    actor = User.objects.select_related("domain").get(pk=progress.actor_id or 0)
+    actor = _actor(progress)
     change = SpoolChange.objects.get(pk=change_id)
     before = progress.done
 
@@ -78,6 +97,45 @@ def undo(*, change_id: int, by: User, now: datetime) -> int | Job:
     if change.done <= MOST_AT_ONCE:
         return undoing.put_back(change, by=by, now=now)
     return jobs.start(undo_in_spool, by=by, total=change.done, change_id=change.pk)
+
+
+def add_hold_rule(*, new: NewHoldRule, by: User, now: datetime) -> tuple[HoldRule, Done | Job]:
+    """The rule, and what it does to mail that is in the spool. Raises as `holding.add_rule`."""
+    rule = holding.create_rule(new=new, by=by, now=now)
+    if not holding.meant_by(rule).is_more_than(MOST_AT_ONCE, now=now):
+        return rule, holding.apply_rule(rule, by=by, now=now)
+    return rule, jobs.start(apply_hold_rule, by=by, rule_id=rule.pk)
+
+
+def remove_hold_rule(*, rule: HoldRule, by: User, now: datetime) -> Done | Job:
+    """It catches nothing any more; what it holds is released."""
+    rule_id = holding.drop_rule(rule=rule, by=by)
+    count = len(holding.caught_by(rule_id))
+    if count <= MOST_AT_ONCE:
+        return holding.release_caught(rule_id, by=by, now=now)
+    return jobs.start(release_held, by=by, total=count, rule_id=rule_id)
+
+
+def _actor(progress: Progress) -> User:
+    return User.objects.select_related("domain").get(pk=progress.actor_id or 0)
+
+
+def _follow(
+    progress: Progress, meant: Selection, work: Callable[[Course], Done], now: datetime
+) -> dict[str, Any]:
+    kept = progress.kept or _first(meant, now)
+    earlier = _Sum(kept)
+
+    def tell(after: int, done: Done) -> None:
+        told = earlier.with_(done)
+        progress.keep({**told, "after": after, "last": kept["last"]})
+        words = f"{told['done']:,} done, {told['skipped']:,} skipped"
+        progress.report(told["done"] + told["skipped"], kept["total"], words)
+
+    progress.report(progress.done, kept["total"])
+    # What came in after the first begin is spared, also by a job that is begun again.
+    done = work(Course(after=kept["after"], last=kept["last"], tell=tell))
+    return {name: value for name, value in earlier.with_(done).items() if name != "total"}
 
 
 def _first(meant: Selection, now: datetime) -> dict[str, Any]:

@@ -77,6 +77,12 @@ def add_rule(*, new: NewHoldRule, by: Actor | None, now: datetime) -> tuple[Hold
 
     Raises ValuesRefused, NothingSelected for a rule that fits everything.
     """
+    rule = create_rule(new=new, by=by, now=now)
+    return rule, apply_rule(rule, by=by, now=now)
+
+
+def create_rule(*, new: NewHoldRule, by: Actor | None, now: datetime) -> HoldRule:
+    """The first half of `add_rule`: catches what is accepted from now on."""
     reason = _checked_reason(new.reason)
     if not (new.sender or new.recipient or new.destination or new.domain):
         raise NothingSelected
@@ -96,23 +102,35 @@ def add_rule(*, new: NewHoldRule, by: Actor | None, now: datetime) -> tuple[Hold
         )
         audit.record(by, "added hold rule", rule, {"reason": ("", reason)})
         _tell()
-    return rule, _apply(rule, by=by, now=now)
+    return rule
 
 
 def remove_rule(*, rule: HoldRule, by: Actor | None, now: datetime) -> Done:
     """Nothing is caught any more, and what the rule holds is released."""
+    return release_caught(drop_rule(rule=rule, by=by), by=by, now=now)
+
+
+def drop_rule(*, rule: HoldRule, by: Actor | None) -> int:
+    """The first half of `remove_rule`: nothing is caught any more. The rule's number."""
     rule_id = rule.pk
     with transaction.atomic():
         audit.record(by, "removed hold rule", rule, _kept(rule))
         rule.delete()
         _tell()
-    return release_caught(rule_id, by=by, now=now)
+    return rule_id
 
 
-def release_caught(rule_id: int, *, by: Actor | None, now: datetime) -> Done:
-    """What that rule holds goes back into the queue."""
+def caught_by(rule_id: int) -> list[int]:
+    """The ids of the messages that it holds."""
     held = SpooledRecipient.objects.filter(hold_rule=rule_id, state__lt=State.DELIVERED)
-    ids = list(held.order_by("message_id").values_list("message_id", flat=True).distinct())
+    return list(held.order_by("message_id").values_list("message_id", flat=True).distinct())
+
+
+def release_caught(
+    rule_id: int, *, by: Actor | None, now: datetime, course: Course = AT_ONCE
+) -> Done:
+    """What that rule holds goes back into the queue."""
+    ids = caught_by(rule_id)
     if not ids:
         return Done()
 
@@ -121,7 +139,7 @@ def release_caught(rule_id: int, *, by: Actor | None, now: datetime) -> Done:
             if recipient.hold_rule == rule_id and recipient.state != State.DELETING:
                 _release(batch, recipient)
 
-    return Run(Verb.RELEASE, by, now, Selection.of(ids)).carry_out(act)
+    return Run(Verb.RELEASE, by, now, Selection.of(ids), course=course).carry_out(act)
 
 
 def keep_rules(*, now: datetime) -> int:
@@ -137,7 +155,16 @@ def keep_rules(*, now: datetime) -> int:
     return len(over)
 
 
-def _apply(rule: HoldRule, *, by: Actor | None, now: datetime) -> Done:
+def meant_by(rule: HoldRule) -> Selection:
+    """What an index can find is narrowed down; what fits is decided as for new mail."""
+    destination = "" if rule.destination.startswith(".") else rule.destination
+    narrowed = SpoolFilter(sender=rule.sender, destination=destination)
+    return Selection.everything() if narrowed.is_empty else Selection.matching(narrowed)
+
+
+def apply_rule(
+    rule: HoldRule, *, by: Actor | None, now: datetime, course: Course = AT_ONCE
+) -> Done:
     """To what is in the spool already."""
     policy = settings.hold_policy(rule)
 
@@ -155,11 +182,7 @@ def _apply(rule: HoldRule, *, by: Actor | None, now: datetime) -> Done:
         batch.recipients = [one for one in batch.recipients if fits(batch, one)]
         _holding(rule.reason, rule_id=rule.pk)(batch)
 
-    # What an index can find is narrowed down; what fits is decided as for new mail.
-    destination = "" if rule.destination.startswith(".") else rule.destination
-    narrowed = SpoolFilter(sender=rule.sender, destination=destination)
-    selection = Selection.everything() if narrowed.is_empty else Selection.matching(narrowed)
-    run = Run(Verb.HOLD, by, now, selection, parameter=rule.reason)
+    run = Run(Verb.HOLD, by, now, meant_by(rule), parameter=rule.reason, course=course)
     return run.carry_out(act)
 
 

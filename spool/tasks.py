@@ -11,7 +11,12 @@ from jobs.periodic import periodic
 from spool import bulkjobs, maintenance, redrive
 
 # Jobs are found by the name under which their modules register them.
-JOBS = (bulkjobs.act_on_spool, bulkjobs.undo_in_spool)
+JOBS = (
+    bulkjobs.act_on_spool,
+    bulkjobs.undo_in_spool,
+    bulkjobs.apply_hold_rule,
+    bulkjobs.release_held,
+)
 
 
 @periodic("* * * * *")

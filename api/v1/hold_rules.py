@@ -18,9 +18,12 @@ from api.endpoints import Endpoint, actor_of
 from api.fields import In, Moment, Out, Text
 from api.schema import page_of
 from api.shapes import values_of
+from api.v1 import jobs
+from api.v1.jobs import JobOut
 from clock.moments import utc_now
 from domains.errors import DomainUnknown, Problem, ValuesRefused
-from spool import holding
+from jobs.models import Job
+from spool import bulkjobs, holding
 from spool.holding import NewHoldRule
 from spool.models import HoldRule
 
@@ -61,6 +64,9 @@ class HoldRuleOut(Out):
     held = serializers.IntegerField(
         required=False, help_text="Messages of the spool that it caught; told when it is made."
     )
+    job_id = serializers.IntegerField(
+        required=False, help_text="Instead of that, where a job looks for them."
+    )
 
 
 RULE = OpenApiExample(
@@ -88,7 +94,10 @@ class HoldRules(Endpoint):
         summary="Add a hold rule",
     )
     def post(self, request: Request) -> Response:
-        """It catches what is in the spool already, and what comes from now on."""
+        """It catches what is in the spool already, and what comes from now on.
+
+        A job looks through a spool of more than a thousand messages: its `job_id` is told.
+        """
         actor, given = actor_of(request), self.read(HoldRuleIn)
         name = given.pop("domain", None)
         try:
@@ -96,8 +105,9 @@ class HoldRules(Endpoint):
         except DomainUnknown as error:
             raise ValuesRefused((Problem("domain", str(error)),)) from None
         new = NewHoldRule(domain=domain, **given)
-        rule, done = holding.add_rule(new=new, by=actor, now=utc_now())
-        shown = {**_shown(rule), "held": done.done}
+        rule, done = bulkjobs.add_hold_rule(new=new, by=actor, now=utc_now())
+        more = {"job_id": done.pk} if isinstance(done, Job) else {"held": done.done}
+        shown = {**_shown(rule), **more}
         return Response(shown, status=201, headers={"Location": f"{request.path}{rule.pk}/"})
 
 
@@ -109,13 +119,13 @@ class HoldRuleView(Endpoint):
     def get(self, request: Request, key: int) -> Response:
         return etags.tagged(_shown(finding.one(_rules(), key)))
 
-    @extend_schema(responses={204: None}, summary="Remove a hold rule")
+    @extend_schema(responses={204: None, 202: JobOut}, summary="Remove a hold rule")
     def delete(self, request: Request, key: int) -> Response:
-        """What it holds is released."""
+        """What it holds is released; more than a thousand messages by a job."""
         rule = finding.one(_rules(), key)
         etags.require_match(request, _shown(rule), is_needed=False)
-        holding.remove_rule(rule=rule, by=actor_of(request), now=utc_now())
-        return Response(status=204)
+        done = bulkjobs.remove_hold_rule(rule=rule, by=actor_of(request), now=utc_now())
+        return jobs.accepted(done) if isinstance(done, Job) else Response(status=204)
 
 
 def _rules() -> QuerySet[HoldRule]:

@@ -27,6 +27,7 @@ from panel.undoing import undo_of_this
 # Rehearsing takes as long as undoing; larger operations say it when they are undone.
 MOST_REHEARSED = 50
 SHOWN_CONFLICTS = 10
+MOST_SHOWN = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def operation(request: HttpRequest, entry: int) -> HttpResponse:
     """Every entry of the operation, and what would be in the way of undoing it now."""
     actor = actor_of(request)
     entries = _entries(request, entry=entry)
-    undone = selectors.undone_among(entries)
+    undone = selectors.undone_among(entries[:MOST_SHOWN])
     conflicts: dict[int, str] = {}
     is_as_before = False
     if len(entries) <= MOST_REHEARSED:
@@ -86,10 +87,12 @@ def operation(request: HttpRequest, entry: int) -> HttpResponse:
             is_as_before = True
     shown = [
         Shown(one, undo.has_way_back(one), one.pk in undone, conflicts.get(one.pk, ""))
-        for one in entries
+        for one in entries[:MOST_SHOWN]
     ]
     context = {
         "entries": shown,
+        "count": len(entries),
+        "more": len(entries) - len(shown),
         "first": entries[0],
         "shows_addresses": _shows_addresses(request),
         "can_undo": not conflicts and not is_as_before,

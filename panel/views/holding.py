@@ -12,10 +12,11 @@ from accounts import selectors
 from accounts.models import User
 from clock.moments import utc_now
 from domains.errors import Refused
+from jobs.models import Job
 from panel import notices, refusals
 from panel.access import ACTION, FORM, SYSTEM, actor_of, opens_for
 from panel.forms.routes import HoldRuleForm, one_form
-from spool import holding, statistics
+from spool import bulkjobs, statistics
 from spool import throttled as throttling
 from spool.changing import Done
 from spool.holding import NewHoldRule
@@ -48,7 +49,7 @@ def rules(request: HttpRequest) -> HttpResponse:
     form = HoldRuleForm(request.POST if request.method == "POST" else None)
     tabbed = one_form(form, "Add a hold rule")
     if request.method == "POST" and tabbed.is_valid():
-        held: list[Done] = []
+        held: list[Done | Job] = []
         try:
             is_saved = tabbed.save(lambda: held.append(_add(form, actor_of(request))))
         except Refused as error:
@@ -56,7 +57,11 @@ def rules(request: HttpRequest) -> HttpResponse:
             form.refuse("domain", refusals.words(error))
             is_saved = False
         if is_saved:
-            count = held[0].done
+            done = held[0]
+            if isinstance(done, Job):
+                notices.done(request, "Added the rule. This job looks through the spool for it.")
+                return redirect("panel:job", done.pk)
+            count = done.done
             caught = f"{count:,} message{'s' * (count != 1)} in the spool"
             notices.done(request, f"Added the rule. It holds {caught}, and what comes from now on.")
             return redirect("panel:hold-rules")
@@ -71,13 +76,16 @@ def remove_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
     rule = HoldRule.objects.filter(pk=rule_id).first()
     if rule is None:
         raise Http404
-    done = holding.remove_rule(rule=rule, by=actor_of(request), now=utc_now())
+    done = bulkjobs.remove_hold_rule(rule=rule, by=actor_of(request), now=utc_now())
+    if isinstance(done, Job):
+        notices.done(request, f"Removed the rule “{rule.reason}”. This job releases its mail.")
+        return redirect("panel:job", done.pk)
     count = f"{done.done:,} message{'s' * (done.done != 1)}"
     notices.done(request, f"Removed the rule “{rule.reason}”, and released {count}.")
     return redirect("panel:hold-rules")
 
 
-def _add(form: HoldRuleForm, actor: User) -> Done:
+def _add(form: HoldRuleForm, actor: User) -> Done | Job:
     data, now = form.cleaned_data, utc_now()
     name, hours = data["domain"].strip(), data["hours"]
     new = NewHoldRule(
@@ -88,7 +96,7 @@ def _add(form: HoldRuleForm, actor: User) -> Done:
         reason=data["reason"],
         until=now + timedelta(hours=hours) if hours else None,
     )
-    return holding.add_rule(new=new, by=actor, now=now)[1]
+    return bulkjobs.add_hold_rule(new=new, by=actor, now=now)[1]
 
 
 urlpatterns = [

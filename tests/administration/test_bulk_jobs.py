@@ -188,6 +188,12 @@ def test_the_panel_leads_to_the_job_of_its_actor(world: World) -> None:
     assert answer["Location"] == f"/panel/jobs/{job.pk}/"
     assert client.get(answer["Location"]).status_code == 200
     assert run(job)["done"] == 4
+    Job.objects.update(state=JobState.DONE)
+    page = client.get(answer["Location"]).content.decode()
+    assert "What it changed, and Undo" in page
+    entry = AuditEntry.objects.filter(operation=f"job-{job.pk}").order_by("pk")[0]
+    shown = client.get(f"/panel/audit/{entry.pk}/").content.decode()
+    assert "4 changes by admin@own.example" in shown
     stranger = Client()
     stranger.force_login(world.other_admin)
     assert stranger.get(answer["Location"]).status_code == 404

@@ -10,11 +10,13 @@ from accounts.errors import NotPermitted
 from clock.moments import utc_now
 from domains.errors import ValuesRefused
 from jobs.errors import JobStopped
+from jobs.kinds import KINDS
 from jobs.models import Job
 from jobs.models import State as JobState
 from jobs.progress import Progress
 from spool import bulkjobs, selection, undoing
 from spool.changing import Done
+from spool.holding import NewHoldRule
 from spool.models import Origin, SpoolChange, SpooledRecipient, State
 from spool.orders import Kind, Order, plain_selection, read_selection
 from spool.selection import Selection, SpoolFilter, Status
@@ -38,8 +40,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(job: Job, **options: object) -> dict[str, object]:
     progress = Progress(job_id=job.pk, actor_id=job.actor_id, **options)  # type: ignore[arg-type]
-    kind = {one.name: one for one in (bulkjobs.act_on_spool, bulkjobs.undo_in_spool)}[job.kind]
-    return dict(kind(progress, **job.arguments))
+    return dict(KINDS[job.kind](progress, **job.arguments))
 
 
 def started(order: Order, meant: Selection, world: World) -> Job:
@@ -165,3 +166,22 @@ def test_a_large_change_is_taken_back_by_a_job(world: World) -> None:
 )
 def test_what_is_meant_is_the_same_after_it_was_written_down(meant: Selection) -> None:
     assert read_selection(plain_selection(meant), actor=None) == meant
+
+
+def test_a_hold_rule_is_applied_to_a_large_spool_by_a_job_and_lets_go_by_another(
+    world: World,
+) -> None:
+    for _ in range(3):
+        make_message(world.own)
+    make_message(world.own, to="x@near.example")
+    SpooledRecipient.objects.filter(address="x@near.example").update(destination="near.example")
+    new = NewHoldRule(domain=world.own, destination=".far.example", reason="moving")
+    SpooledRecipient.objects.filter(destination="far.example").update(destination="a.far.example")
+    rule, job = bulkjobs.add_hold_rule(new=new, by=world.root, now=utc_now())
+    assert isinstance(job, Job) and held() == 0
+    assert run(job)["done"] == held() == 3
+    assert run(job, kept=None)["done"] == 0  # begun again, it finds them held
+    released = bulkjobs.remove_hold_rule(rule=rule, by=world.root, now=utc_now())
+    assert isinstance(released, Job) and released.total == held() == 3
+    assert run(released) == {"done": 3} and held() == 0
+    assert run(job)["done"] == held() == 0  # the rule is gone
