@@ -18,6 +18,7 @@ from accounts.errors import NotPermitted
 from accounts.models import User, UserAlias
 from administration import renamejob, renaming, selectors, undo
 from administration.errors import NothingToUndo, RenameRefused, UndoRefused
+from blobs.ids import new_id
 from clock.moments import utc_now
 from domains import directory as domain_directory
 from domains import folders
@@ -38,7 +39,8 @@ from jobs.progress import Progress
 from reports.models import Schedule
 from spool import relaydomains
 from spool.configuration import SPOOL
-from spool.models import HoldRule
+from spool.models import HoldRule, Route, SpooledMessage, SpooledRecipient
+from spool.models import State as QueueState
 from tests.factories import PASSWORD, make_alias, make_domain_alias
 from tests.people import World, make_world
 
@@ -118,6 +120,40 @@ def test_everything_that_bears_the_name_follows(world: World) -> None:
     assert Client().login(username=f"alice@{NEW}", password=PASSWORD)
     assert counts(done)["alias targets that name the domain"] == 1
     assert not DomainRenaming.objects.exists()
+
+
+@pytest.mark.spec("D-113")
+@pytest.mark.parametrize("keeps_old", [True, False])
+def test_mail_that_waits_goes_on_under_the_new_name(world: World, keeps_old: bool) -> None:
+    """Also what was held back while the domain was closed; an operator's hold stays."""
+    now = utc_now()
+    message = SpooledMessage.objects.create(
+        id=new_id(), origin="smtp", sender="alice@own.example", domain=world.own, size_bytes=1,
+        accepted_at=now, expires_at=now + timedelta(days=5), recipients_total=2,
+    )  # fmt: skip
+    closed, held = (
+        SpooledRecipient.objects.create(
+            id=new_id(),
+            message=message,
+            address="alice@own.example",
+            route=Route.LOCAL,
+            original_address="Alice@own.example",
+            account=world.user,
+            state=QueueState.HELD,
+            due_at=due_at,
+            hold_reason=reason,
+        )  # fmt: skip
+        for due_at, reason in ((now + timedelta(minutes=5), ""), (None, "by hand"))
+    )
+    rename(world.own, NEW, keeps_old=keeps_old)
+    for row in (message, closed, held):
+        row.refresh_from_db()
+    assert closed.address == held.address == f"alice@{NEW}"
+    assert closed.original_address == "Alice@own.example"
+    assert closed.due_at is not None and closed.due_at < now + timedelta(minutes=5)
+    assert held.due_at is None
+    # Where the old name is given up, reports about the message must still arrive.
+    assert message.sender == ("alice@own.example" if keeps_old else f"alice@{NEW}")
 
 
 def test_without_the_old_name_it_is_foreign(world: World) -> None:
