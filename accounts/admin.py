@@ -313,7 +313,7 @@ class PlanAdmin(ServiceAdmin):
 @admin.register(models.ResellerPlan)
 class ResellerPlanAdmin(ServiceAdmin):
     list_display = ("reseller", "plan")
-    list_select_related = ("reseller", "plan")
+    list_select_related = ("reseller__domain", "plan")
     search_fields = ("reseller__local_part", "plan__name")
     autocomplete_fields = ("reseller", "plan")
 
@@ -355,7 +355,7 @@ class ForwardingBanAdmin(ServiceAdmin):
 @admin.register(models.DomainOwnership)
 class DomainOwnershipAdmin(ServiceAdmin):
     list_display = ("domain", "reseller")
-    list_select_related = ("domain", "reseller")
+    list_select_related = ("domain", "reseller__domain")
     search_fields = ("domain__name", "reseller__local_part")
     autocomplete_fields = ("domain", "reseller")
 

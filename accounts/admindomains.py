@@ -94,6 +94,8 @@ class DomainAdmin(ServiceAdmin):
 class TabAdmin(ServiceAdmin):
     """A tab of the domain page: it comes and goes with its domain."""
 
+    actions_list = ()
+
     tab: str
     list_display = ("domain",)
     list_select_related = ("domain",)

@@ -11,22 +11,38 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.core.exceptions import FieldDoesNotExist
+from django.core.paginator import Paginator
 from django.db import models
 from django.http import HttpRequest
+from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 
+from adminsite import exporting
+from adminsite.moments import MomentFilter
 from clock.fields import MomentField
 
-# Bytes say nothing on a page, and what a password became is nobody's business.
-_HIDDEN = (models.BinaryField,)
-_SECRET = frozenset({"password"})
+# Further rows are neither counted nor paged to: whoever looks for one of them filters.
+COUNTED = 10_000
+
+
+class CappedPaginator(Paginator[Any]):
+    """Counts no further than anybody pages."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        return min(len(rows.order_by().values_list("pk")[: COUNTED + 1]), COUNTED)
 
 
 class PlainAdmin(ModelAdmin):  # type: ignore[misc]
-    """Tables may be huge: no count of the whole, no list of all rows to choose from."""
+    """Tables may be huge: no count of the whole, no list of all rows to choose from.
+
+    The first moment of a list is a filter of it.
+    """
 
     show_full_result_count = False
     list_per_page = 50
+    paginator = CappedPaginator
     # Column to the words for its value, such as ids in the form that commands take.
     shown_as: ClassVar[Mapping[str, Callable[[Any], str]]] = {}
 
@@ -36,6 +52,11 @@ class PlainAdmin(ModelAdmin):  # type: ignore[misc]
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         return [self._column(name) for name in super().get_list_display(request)]
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        given = list(super().get_list_filter(request))
+        moments = [name for name in self.list_display if self._is_moment(name)]
+        return given + [(name, MomentFilter) for name in moments[:1] if name not in given]
 
     def _column(self, name: Any) -> Any:
         """The column itself, or a function that shows its value readably: the same each time."""
@@ -60,11 +81,13 @@ class PlainAdmin(ModelAdmin):  # type: ignore[misc]
     def _words(self, name: str) -> Callable[[Any], str] | None:
         if name in self.shown_as:
             return self.shown_as[name]
+        return moment_in_words if self._is_moment(name) else None
+
+    def _is_moment(self, name: Any) -> bool:
         try:
-            field = self.model._meta.get_field(name)
-        except FieldDoesNotExist:
-            return None
-        return moment_in_words if isinstance(field, MomentField) else None
+            return isinstance(self.model._meta.get_field(name), MomentField)
+        except (FieldDoesNotExist, TypeError):
+            return False
 
 
 def moment_in_words(moment: datetime) -> str:
@@ -82,11 +105,7 @@ class ReadOnlyAdmin(PlainAdmin):
         return False
 
     def _names(self) -> list[str]:
-        return [
-            field.name
-            for field in self.model._meta.concrete_fields
-            if not isinstance(field, _HIDDEN) and field.name not in _SECRET
-        ]
+        return [field.name for field in exporting.shown_fields(self.model)]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return [self._column(name) for name in self._names()]

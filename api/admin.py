@@ -43,10 +43,12 @@ class WebhookAdmin(ReadOnlyAdmin):
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(ReadOnlyAdmin):
     list_display = ("event_id", "webhook", "attempts", "status_code", "due_at", "delivered_at")
+    list_select_related = ("webhook__owner__domain",)
     search_fields = ("event_id",)
 
 
 @admin.register(IdempotentRequest)
 class IdempotentRequestAdmin(ReadOnlyAdmin):
     list_display = ("key", "user", "status", "created_at")
+    list_select_related = ("user__domain",)
     search_fields = ("key",)

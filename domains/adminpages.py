@@ -10,18 +10,28 @@ from django import forms
 from django.contrib import messages
 from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from unfold.decorators import action
 
 from adminsite.readonly import PlainAdmin
+from domains.adminimport import ImportMixin
 from domains.errors import Refused, ValuesRefused
 from domains.singlerow import SingleRow
 from events import audit
 
 
-class ServiceAdmin(PlainAdmin):
+class ServiceAdmin(ImportMixin, PlainAdmin):
     """Subclasses hand over to services in `add`, `change` and `remove`.
 
     A refusal of the service becomes an error on the form, which is shown again as it was filled.
+    Where rows can be added they can be imported.
     """
+
+    actions_list = ("import_csv",)
+
+    @action(description="Import CSV", url_path="import-csv", permissions=["add"])
+    def import_csv(self, request: HttpRequest) -> HttpResponse:
+        with _acting(request):
+            return super().import_csv(request)
 
     def add(self, request: HttpRequest, data: dict[str, Any]) -> models.Model:
         """Make the row; `data` are the cleaned values of the form."""
@@ -100,6 +110,7 @@ class SingleRowAdmin(ServiceAdmin):
     """Settings of the whole server: one row, which appears with the first change."""
 
     single: SingleRow[Any]
+    actions_list = ()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         may: bool = super().has_add_permission(request)

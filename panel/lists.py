@@ -79,6 +79,9 @@ class Listing(Generic[M]):
     empty_text: ClassVar[str] = ""
     page_template: ClassVar[str] = "panel/list/page.html"
     title: ClassVar[str] = ""
+    counts_to: ClassVar[int] = COUNTED
+    # No: no index sorts it, so that more rows than are counted stand in the order of their keys.
+    sorts_any_number: ClassVar[bool] = True
     add_url: str = ""  # where the first row can be made
 
     def __init__(
@@ -100,13 +103,16 @@ class Listing(Generic[M]):
     @cached_property
     def matching(self) -> QuerySet[M]:
         """Every row that the filters leave, sorted."""
+        rows = self._filtered
+        # The key settles who comes first among equals, so that no row shows on two pages.
+        return rows.order_by("pk") if self.is_unsorted else rows.order_by(self.sort, "pk")
+
+    @cached_property
+    def _filtered(self) -> QuerySet[M]:
         rows = self._all
         if self.pill is not None:
             rows = rows.filter(self.pill.condition)
-        if self.query:
-            rows = rows.filter(self.search(self.query))
-        # The key settles who comes first among equals, so that no row shows on two pages.
-        return rows.order_by(self.sort, "pk")
+        return rows.filter(self.search(self.query)) if self.query else rows
 
     def search(self, query: str) -> Q:
         """What the filter box means; nothing in it may make one row two."""
@@ -118,15 +124,20 @@ class Listing(Generic[M]):
     @cached_property
     def total(self) -> int:
         # Of the keys alone: what a row shows besides is not computed to be counted.
-        return self.matching.order_by().values("pk")[: COUNTED + 1].count()
+        return self._filtered.order_by().values("pk")[: self.counts_to + 1].count()
 
     @property
     def is_capped(self) -> bool:
-        return self.total > COUNTED
+        return self.total > self.counts_to
+
+    @property
+    def is_unsorted(self) -> bool:
+        """Too many to be sorted while somebody waits: a filter makes them fewer."""
+        return not self.sorts_any_number and self.is_capped
 
     @property
     def counted(self) -> int:
-        return min(self.total, COUNTED)
+        return min(self.total, self.counts_to)
 
     @cached_property
     def page(self) -> int:
@@ -139,7 +150,13 @@ class Listing(Generic[M]):
     @cached_property
     def rows(self) -> list[M]:
         start = (self.page - 1) * self.size
-        return list(self.matching[start : start + self.size])
+        end = start + self.size
+        if self.page == 1 and self.sort == self.sorted_by and self.sorts_any_number:
+            return list(self.matching[start:end])
+        # Deep in a list, or in an order without an index: keys are sorted faster than whole rows.
+        keys = list(self.matching.values_list("pk", flat=True)[start:end])
+        found = {row.pk: row for row in self._all.filter(pk__in=keys)}
+        return [found[key] for key in keys if key in found]
 
     @property
     def nouns(self) -> str:

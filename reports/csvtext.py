@@ -1,39 +1,5 @@
-"""Tables as CSV text that no spreadsheet program takes for formulas."""
+"""Reports as CSV text, by the rules that hold for every file."""
 
-from __future__ import annotations
+from adminsite.csvfiles import cell, lines
 
-import csv
-from collections.abc import Iterable, Iterator
-from datetime import datetime
-from typing import Any
-
-# What a spreadsheet reads as a formula, or skips before one.
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-
-
-class _Echo:
-    """A file for `csv.writer` that gives back what is written."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
-def lines(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
-    writer: Any = csv.writer(_Echo())
-    yield "\ufeff" + writer.writerow(list(heads))  # the mark tells Excel that it is UTF-8
-    for row in rows:
-        yield writer.writerow([cell(value) for value in row])
-
-
-def cell(value: object) -> object:
-    """The value as it can stand in a file: no text of others begins a formula."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return value
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M:%S")
-    text = str(value).replace("\0", "")
-    return f"'{text}" if text.lstrip(" ").startswith(DANGEROUS) else text
+__all__ = ["cell", "lines"]

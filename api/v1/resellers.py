@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.urls import path
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -13,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import plans, services
-from accounts.models import ResellerPlan, Role, User
+from accounts.models import DomainOwnership, ResellerPlan, Role, User
 from accounts.permissions import Verb
 from accounts.services import PERSON_FIELDS
 from api import etags, pagination, shapes
@@ -107,8 +108,11 @@ class ResellerView(Endpoint):
 
 
 def _all() -> QuerySet[User]:
-    rows = User.objects.filter(role=Role.RESELLER).select_related("reseller_plan__plan")
-    return rows.annotate(domains_owned=Count("owned"))
+    # Without the domain every mailbox would be looked at.
+    rows = User.objects.filter(domain=None, role=Role.RESELLER)
+    owned = DomainOwnership.objects.filter(reseller=OuterRef("pk")).values("reseller")
+    count = Subquery(owned.annotate(count=Count("pk")).values("count"))
+    return rows.select_related("reseller_plan__plan").annotate(domains_owned=Coalesce(count, 0))
 
 
 def _one(username: str) -> User:

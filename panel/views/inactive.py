@@ -35,6 +35,8 @@ class InactiveListing(Listing[User]):
     title = "Inactive users"
     singular, plural = "user", "users"
     sorted_by = "last_active_at"
+    counts_to = 10_000
+    sorts_any_number = False
     searched = ("local_part__icontains", "domain__name__icontains")
     rows_template = "panel/operations/inactive_rows.html"
     page_template = "panel/operations/inactive.html"

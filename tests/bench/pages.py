@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 GOAL_MS = 100.0
 ROUNDS = 7
+MOST_MS = 5_000.0  # a page that takes so long is asked no more
 LARGEST = "d00000.example"
 
 # By whom: what a page shows differs with how much is in sight.
@@ -139,17 +140,21 @@ ADMIN = [
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one page; `first_ms` is the first time after the others, with nothing remembered."""
+    """Of one page. `first_ms`: with nothing of it remembered; `ms`: the best time of some rounds,
+    as what else the machine does is not the page's; `cpu_ms`: the median of this process."""
 
     page: str
     status: int
     queries: int
     first_ms: float
     ms: float
+    cpu_ms: float
+    is_ours: bool  # the database works in this process, so that its time is in `cpu_ms`
 
     @property
     def is_good(self) -> bool:
-        return self.status == 200 and self.ms < GOAL_MS
+        """On a machine that others use, too, the clock says less than the processor."""
+        return self.status == 200 and (self.cpu_ms if self.is_ours else self.ms) < GOAL_MS
 
 
 def main() -> int:
@@ -166,9 +171,10 @@ def main() -> int:
         for page in pages:
             costs.append(_measure(page))
             print(_line(costs[-1]), flush=True)
+    # Milliseconds: the first time, the best of the others, the processor's.
     slow = [cost for cost in costs if not cost.is_good]
     print(f"{len(slow)} of {len(costs)} pages take {GOAL_MS:.0f} ms or more, or fail:")
-    for cost in sorted(slow, key=lambda cost: -cost.ms):
+    for cost in sorted(slow, key=lambda cost: -cost.cpu_ms):
         print(_line(cost))
     return bool(slow)
 
@@ -228,24 +234,27 @@ def _measure(page: str) -> Cost:
 
     who, _, url = page.partition(" ")
     client = _client(who)
-    times = []
+    times, cpu_times = [], []
     for _ in range(ROUNDS + 1):
-        begun = time.perf_counter()
+        begun, cpu_begun = time.perf_counter(), time.process_time()
         response = client.get(url)
         times.append((time.perf_counter() - begun) * 1000)
-        if sum(times) > 5_000:
+        cpu_times.append((time.process_time() - cpu_begun) * 1000)
+        if sum(times) > MOST_MS:
             break
     with CaptureQueriesContext(connection) as captured:
         client.get(url)
-    after = times[1:] or times
-    return Cost(page, response.status_code, len(captured), times[0], statistics.median(after))
+    cpu_ms = statistics.median(cpu_times[1:] or cpu_times)
+    best = min(times[1:] or times)
+    is_ours = connection.vendor == "sqlite"
+    return Cost(page, response.status_code, len(captured), times[0], best, cpu_ms, is_ours)
 
 
 def _line(cost: Cost) -> str:
     mark = "" if cost.is_good else "  <--"
     return (
         f"{cost.page[:64]:64} {cost.status} {cost.queries:4} queries"
-        f" {cost.first_ms:9.1f} {cost.ms:8.1f} ms{mark}"
+        f" {cost.first_ms:9.1f} {cost.ms:8.1f} {cost.cpu_ms:8.1f} ms{mark}"
     )
 
 
