@@ -18,6 +18,7 @@ from accounts import errors as of_accounts
 from accounts.recyclebin import DomainRecycled, RecycledUnknown
 from accounts.usercsv import FileRefused
 from administration import errors as of_administration
+from archive import errors as of_archive
 from certificates import errors as of_certificates
 from domains import errors as of_domains
 from domains.errors import Problem, Refused, ValuesRefused
@@ -122,6 +123,8 @@ KINDS: dict[type[Exception], Kind] = {
     of_certificates.CertificateUnknown: NOT_FOUND,
     of_messaging.SendingUnknown: NOT_FOUND,
     RecycledUnknown: NOT_FOUND,
+    of_archive.ArchivedUnknown: NOT_FOUND,
+    of_archive.ExportGone: NOT_FOUND,
     of_accounts.NotPermitted: Kind(403, "not-permitted", "Not permitted for your role"),
     PermissionDenied: Kind(403, "not-permitted", "Not permitted for your role"),
     of_accounts.FeatureOff: Kind(403, "feature-off", "A feature that is switched off or withheld"),
@@ -166,6 +169,8 @@ KINDS: dict[type[Exception], Kind] = {
     of_accounts.ForwardingRefused: Kind(422, "forwarding-refused", "Mail is not forwarded there"),
     of_certificates.CertificateRefused: Kind(422, "certificate-refused", "It would not serve"),
     of_certificates.NotOrderable: Kind(422, "not-orderable", "It cannot be proven over HTTP"),
+    of_archive.NothingToExport: Kind(422, "nothing-to-export", "Nothing was chosen"),
+    of_administration.NotDelivered: Kind(409, "not-delivered", "The mailbox does not take it"),
     FileRefused: Kind(422, "file-refused", "The file cannot be read"),
     of_accounts.AliasLoops: Kind(422, "alias-loops", "The alias would lead back to itself"),
     NothingSelected: Kind(422, "nothing-selected", "No messages are selected"),

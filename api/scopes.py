@@ -7,7 +7,7 @@ from collections.abc import Iterable
 RESOURCES = (
     "domains", "users", "aliases", "plans", "resellers", "gateways", "spool", "reports", "services",
     "blocks", "connections", "settings", "jobs", "audit", "tokens", "webhooks", "logs",
-    "certificates", "relaying", "recycle-bin", "messaging",
+    "certificates", "relaying", "recycle-bin", "messaging", "archive",
 )  # fmt: skip
 READ, WRITE = "read", "write"
 ALL = "*"

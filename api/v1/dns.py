@@ -42,7 +42,7 @@ class FindingOut(Out):
     text = serializers.CharField()
 
 
-class ReportOut(Out):
+class DnsReportOut(Out):
     level = serializers.ChoiceField(choices=[one.value for one in Level])
     checked_at = serializers.DateTimeField()
     findings = FindingOut(many=True)
@@ -50,7 +50,7 @@ class ReportOut(Out):
 
 class DnsOut(Out):
     records = RecordOut(many=True)
-    report = ReportOut(allow_null=True, help_text="Of the last check; null: there was none.")
+    report = DnsReportOut(allow_null=True, help_text="Of the last check; null: there was none.")
 
 
 class DomainDns(Endpoint):
@@ -74,7 +74,7 @@ class DomainDns(Endpoint):
 class DomainDnsCheck(Endpoint):
     scope = "domains"
 
-    @extend_schema(request=None, responses=ReportOut, summary="Check a domain's DNS now")
+    @extend_schema(request=None, responses=DnsReportOut, summary="Check a domain's DNS now")
     def post(self, request: Request, name: str) -> Response:
         """Asks the DNS for some seconds, and keeps what it said."""
         actor = actor_of(request)

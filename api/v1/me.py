@@ -10,10 +10,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import selectors
+from accounts import selectors, services
 from accounts.models import User
+from accounts.services import FORWARDING_FIELDS, PROFILE_FIELDS
+from api import etags
 from api.endpoints import Endpoint, actor_of, token_of
-from api.fields import Out
+from api.fields import Out, of_model
+from api.shapes import values_of
 
 
 class CeilingOut(Out):
@@ -47,6 +50,30 @@ class Me(Endpoint):
         )
 
 
+ProfileIn: Any = of_model("ProfileIn", User, (*PROFILE_FIELDS, *FORWARDING_FIELDS))
+ProfileOut: Any = of_model("ProfileOut", User, (*PROFILE_FIELDS, *FORWARDING_FIELDS), Out)
+
+
+class OwnProfile(Endpoint):
+    scope = "users"
+
+    @extend_schema(responses=ProfileOut, summary="Read your own profile")
+    def get(self, request: Request) -> Response:
+        """With your forwards, if you have a mailbox."""
+        return etags.tagged(_profile(actor_of(request)))
+
+    @extend_schema(request=ProfileIn, responses=ProfileOut, summary="Change your own profile")
+    def patch(self, request: Request) -> Response:
+        """Set what is given. A password is changed in the panel, by who knows the old one."""
+        actor, given = actor_of(request), self.read(ProfileIn)
+        etags.require_match(request, _profile(actor))
+        return etags.tagged(_profile(services.change_user(user=actor, values=given, by=actor)))
+
+
+def _profile(user: User) -> dict[str, Any]:
+    return values_of(user, (*PROFILE_FIELDS, *FORWARDING_FIELDS))
+
+
 def _ceilings(actor: User) -> list[dict[str, Any]]:
     plan = actor.reseller_plan.plan
     domains = selectors.domains_for(actor).count()
@@ -57,4 +84,7 @@ def _ceilings(actor: User) -> list[dict[str, Any]]:
     ]
 
 
-urlpatterns = [path("me/", Me.as_view(), name="me")]
+urlpatterns = [
+    path("me/", Me.as_view(), name="me"),
+    path("me/profile/", OwnProfile.as_view(), name="own-profile"),
+]

@@ -29,7 +29,7 @@ from spool.statistics import Statistics
 MOST_CHANGES = 200
 
 
-class ChangeOut(Out):
+class SpoolChangeOut(Out):
     id = serializers.CharField(help_text="For undoing it.")
     at = serializers.DateTimeField()
     actor = serializers.CharField()
@@ -42,8 +42,8 @@ class ChangeOut(Out):
     undone_at = serializers.DateTimeField(allow_null=True)
 
 
-class ChangesOut(Out):
-    items = ChangeOut(many=True)
+class SpoolChangesOut(Out):
+    items = SpoolChangeOut(many=True)
 
 
 class ChangeFilters(In):
@@ -104,7 +104,9 @@ class SpoolChanges(Endpoint):
     scope = "spool"
 
     @extend_schema(
-        parameters=[ChangeFilters], responses=ChangesOut, summary="List what was done to the spool"
+        parameters=[ChangeFilters],
+        responses=SpoolChangesOut,
+        summary="List what was done to the spool",
     )
     def get(self, request: Request) -> Response:
         """The latest first; others than system administrators see what they did themselves."""

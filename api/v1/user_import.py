@@ -42,7 +42,7 @@ class RefusedLineOut(Out):
     reasons = serializers.ListField(child=serializers.CharField())
 
 
-class RehearsalOut(Out):
+class ImportRehearsalOut(Out):
     adding = serializers.IntegerField()
     changing = serializers.IntegerField()
     leaving = serializers.IntegerField()
@@ -65,7 +65,7 @@ class UserImport(Endpoint):
 
     @extend_schema(
         request=UserImportIn,
-        responses={200: RehearsalOut, 202: JobOut},
+        responses={200: ImportRehearsalOut, 202: JobOut},
         examples=[CSV],
         summary="Import users from CSV",
     )

@@ -21,6 +21,7 @@ MISSING = "401 404 404 404 404 404 404"
 SERVER = "401 403 403 403 403 403 200"
 SERVER_MISSING = "401 403 403 403 403 403 404"
 SERVER_REFUSED = "401 403 403 403 403 403 422"
+ARCHIVE = "401 403 403 403 403 403 {}"  # of nobody's domain while nothing is archived
 PROVIDERS = "401 403 403 403 200 200 200"
 PROVIDERS_MISSING = "401 403 403 403 404 404 404"
 PROVIDERS_REFUSED = "401 403 403 403 422 422 422"
@@ -219,6 +220,14 @@ CALLS = [
     Call("spool-statistics",                SERVER),
     Call("spool-text",                      SERVER_MISSING, ("0000000000001",)),
     Call("spool-download",                  SERVER_MISSING, ("0000000000001",)),
+    Call("own-profile",                     OWN),
+    write("own-profile",                    OWN, method="patch"),
+    Call("archive",                         ARCHIVE.format(200)),
+    write("archive-exports",                ARCHIVE.format(422)),
+    Call("archive-export",                  MISSING, (10**6,)),
+    Call("archived",                        ARCHIVE.format(404), ("m1",)),
+    Call("archived-download",               ARCHIVE.format(404), ("m1",)),
+    write("archived-again",                 ARCHIVE.format(404), "m1"),
     Call("schema",                          OPEN),
     Call("docs",                            OPEN),
     Call("problems",                        OPEN),
