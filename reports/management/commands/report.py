@@ -18,7 +18,7 @@ from domains import selectors
 from domains.errors import Refused
 from domains.models import Domain
 from protocols.address import fold
-from reports import asking, csvtext, kinds
+from reports import asking, collecting, csvtext, kinds
 from reports.kinds import Scope, Wanted
 from reports.models import Kind
 from reports.series import LONGEST_DAYS, Days
@@ -40,12 +40,17 @@ class Command(BaseCommand):
             "--inactive", choices=[one.value for one in Period], default=Period.DAYS_90.value,
             help="for reports on inactive users: for how long",
         )  # fmt: skip
+        parser.add_argument(
+            "--count", action="store_true", help="count what the last minutes brought first"
+        )
         shape = parser.add_mutually_exclusive_group()
         shape.add_argument("--json", action="store_true", help="for programs")
         shape.add_argument("--csv", action="store_true", help="for spreadsheets")
 
     def handle(self, *args: Any, **options: Any) -> None:
         kind = Kind(options["kind"])
+        if options["count"]:
+            collecting.collect(now=utc_now())
         try:
             report = asking.make(kind, _wanted(kind, options))
         except Refused as error:
