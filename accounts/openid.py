@@ -5,6 +5,7 @@ It waits for another server, for seconds at most: neither in a transaction nor o
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets as random_secrets
 from dataclasses import dataclass
@@ -90,22 +91,29 @@ def arrive(
         raise ProviderFailed from error
 
 
-def forget() -> None:
-    """What is remembered of any provider: called when the settings change."""
-    cache.delete_many(["openid.configuration", "openid.keys", "openid.keys.again"])
+def forget(row: LoginProvider) -> None:
+    """What this process remembers of the provider: it is asked anew."""
+    kept = ("configuration", "keys", "keys asked")
+    cache.delete_many([_name(what, row.issuer) for what in kept])
+
+
+def _name(what: str, issuer: str) -> str:
+    """Of an entry in the cache."""
+    return f"openid.{what.replace(' ', '.')}.{hashlib.sha256(issuer.encode()).hexdigest()}"
 
 
 def _provider(row: LoginProvider) -> Provider:
-    document = cache.get("openid.configuration")
+    name = _name("configuration", row.issuer)
+    document = cache.get(name)
     if document is None:
         document = _get(row.issuer.rstrip("/") + openid.WELL_KNOWN)
     try:
         provider = openid.read_provider(document, issuer=row.issuer)
     except ProviderMalformed as error:
-        cache.delete("openid.configuration")
+        cache.delete(name)
         log.warning("log-in provider cannot be used", issuer=row.issuer, reason=str(error))
         raise ProviderFailed from error
-    cache.set("openid.configuration", document, REMEMBERED_SECONDS)
+    cache.set(name, document, REMEMBERED_SECONDS)
     return provider
 
 
@@ -133,12 +141,14 @@ def _exchange(
 
 def _prove(provider: Provider, text: str) -> Any:
     token = jwt.parse(text)
-    keys = cache.get("openid.keys")
+    name = _name("keys", provider.issuer)
+    keys = cache.get(name)
     if keys is None or not jwt.keys_for(token, keys):
-        if keys is not None and not cache.add("openid.keys.again", True, KEYS_AGAIN_SECONDS):
+        asked = _name("keys asked", provider.issuer)
+        if keys is not None and not cache.add(asked, True, KEYS_AGAIN_SECONDS):
             raise TokenRefused("its key is unknown")
         keys = _get(provider.jwks_uri)
-        cache.set("openid.keys", keys, REMEMBERED_SECONDS)
+        cache.set(name, keys, REMEMBERED_SECONDS)
     return jwt.prove(token, jwt.keys_for(token, keys))
 
 
@@ -160,14 +170,15 @@ def _ask(method: str, address: str, **more: Any) -> dict[str, Any]:
     if not openid.is_safe(address):
         raise ProviderFailed
     more.setdefault("headers", {}).update(Accept="application/json")
+    session = requests.Session()
+    session.trust_env = False  # a .netrc would put its own password before what is given here
     try:
         with (
-            requests.Session() as session,
+            session,
             session.request(
                 method, address, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True, **more
             ) as answer,
         ):
-            session.trust_env = False
             content = answer.raw.read(LARGEST_ANSWER_BYTES + 1, decode_content=True)
         if answer.status_code != requests.codes.ok or len(content) > LARGEST_ANSWER_BYTES:
             raise ValueError(f"status {answer.status_code}, {len(content)} bytes")

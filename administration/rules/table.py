@@ -32,6 +32,7 @@ NO_WAY_BACK = {
     ("accounts.user", "set password"): (
         "passwords are not kept, so the old one cannot be set again: set a new one"
     ),
+    ("accounts.user", "unlinked identity"): "only who has the identity can link it again",
     ("accounts.user", "removed app password"): (
         "app passwords are not kept, so it cannot be made valid again: add a new one"
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accounts import administrators, apppasswords, rows, services
+from accounts import administrators, apppasswords, identities, rows, services
 from accounts.models import AppPassword, Role, User
 from accounts.permissions import Verb
 from administration.errors import CannotUndo, GoneSince
@@ -31,6 +31,18 @@ def changed(entry: AuditEntry, by: User | None) -> bool:
     if values:
         services.change_user(user=user, values=values, by=by)
     return bool(values)
+
+
+@undoes(USER, "linked identity")
+def linked(entry: AuditEntry, by: User | None) -> bool:
+    user = user_of(entry)
+    if by is None or by.pk != user.pk:
+        require(by, Verb.CHANGE_USERS if user.domain_id else Verb.MANAGE_SERVER, user.domain)
+    _, name = entry.changes["identity"]
+    found = [link for link in identities.of_user(user) if str(link) == name]
+    for link in found:
+        identities.disconnect(link=link, by=by)
+    return bool(found)
 
 
 @undoes(USER, "added user")

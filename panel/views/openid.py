@@ -61,7 +61,7 @@ def settings(request: HttpRequest) -> HttpResponse:
         loginprovider.change(values=values, client_secret=secret, by=actor)
 
     if formpage.save(request, form, change):
-        openid.forget()
+        openid.forget(loginprovider.read())
         notices.done(request, "Saved.", undo=undo_of_this())
         _try(request)
         return redirect("panel:login-provider")

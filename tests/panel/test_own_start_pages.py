@@ -40,7 +40,6 @@ def to_do(client: Client) -> list[str]:
     return [task.title for task in client.get(HOME).context["tasks"] if not task.is_done]
 
 
-@pytest.mark.spec("U-002")
 def test_an_administrator_sees_the_figures_of_his_own_domain(world: World, log_in: LogIn) -> None:
     hour = to_micros(utc_now()) // HOUR_MICROS
     for domain, accepted in ((world.own, 70), (world.other, 800)):
@@ -77,7 +76,6 @@ def test_what_to_do_next_is_shown_until_all_of_it_is_done(world: World, log_in: 
     activity.clear()
 
 
-@pytest.mark.spec("U-003")
 def test_a_user_sees_his_own_mailbox_and_how_to_set_up_a_program(
     world: World, log_in: LogIn
 ) -> None:
