@@ -125,6 +125,10 @@ def run(progress: Progress, naming: Naming, *, by: User | None) -> Renamed:
         _wait_for_deliveries(naming, progress)
         progress.report(2, STEPS, "Everything gets the new name")
         changes = _move(naming, token, by)
+    except Refused as error:
+        # Whoever asked reads the notes; the traceback of a failed job is for the operator.
+        progress.note(f"Nothing was renamed: {error}")
+        raise
     finally:
         of_domains.open_again(naming.domain_id, token)
     closed_seconds = round(time.monotonic() - began, 2)

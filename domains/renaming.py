@@ -193,6 +193,8 @@ def _locked(naming: Naming) -> Domain:
         domain = selectors.locked(naming.domain_id)
     except Domain.DoesNotExist:
         raise DomainUnknown(naming.old) from None
+    if domain.is_deleting:
+        raise DomainUnknown(naming.old)
     # D-111: whoever renamed it meanwhile was first.
     if domain.name != naming.old:
         raise NameMovedOn(naming.old, domain.name)
@@ -214,6 +216,8 @@ def _require_folder(naming: Naming) -> None:
 
 
 def _require_open(naming: Naming) -> None:
+    if Domain.objects.filter(pk=naming.domain_id, is_deleting=True).exists():
+        raise DomainUnknown(naming.old)
     row = DomainRenaming.objects.filter(domain=naming.domain_id).first()
     if row is not None and row.name != naming.new.name:
         raise DomainInRenaming(naming.old, row.name)

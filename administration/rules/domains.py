@@ -91,6 +91,12 @@ def handed_over(entry: AuditEntry, by: User | None) -> bool:
     return True
 
 
+@undoes(DOMAIN, "reloaded domain")
+def reloaded(entry: AuditEntry, by: User | None) -> bool:
+    """What it imported has entries of its own, which are what is undone."""
+    return False
+
+
 @undoes(DOMAIN, "renamed domain")
 def renamed(entry: AuditEntry, by: User | None) -> bool:
     """A job renames it back: as it was, with the aliases that it had."""

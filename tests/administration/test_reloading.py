@@ -16,12 +16,13 @@ from django.test import Client
 from accounts import provisioning
 from accounts.errors import NotPermitted
 from accounts.models import User
-from administration import reloadjob
+from administration import reloadjob, undo
 from blobs.committer import stop_process_committer
 from blobs.models import Blob, Segment
 from blobs.reading import forget_all
 from clock.moments import utc_now
 from domains.models import Domain
+from events.models import AuditEntry
 from jobs import running
 from jobs.models import State
 from mailboxes import manifest, selectors
@@ -93,6 +94,7 @@ def test_what_was_written_into_the_manifest_is_imported_once(world: World) -> No
     # Whoever keeps manifests does not write over what he has not written himself.
     manifest.write(own)
     done = reload(world.own, by=world.reseller)
+    operation = AuditEntry.objects.filter(verb="reloaded domain").latest("pk").operation
     assert done.pop("errors") == ["technical: technical.smtp_port: must be a whole number"]
     assert done.pop("not_in_folder") == ["user later"]
     assert done == {
@@ -101,6 +103,10 @@ def test_what_was_written_into_the_manifest_is_imported_once(world: World) -> No
     assert User.objects.get(pk=world.user.pk).full_name == "Alice Anew"
     assert Client().login(username="carol@own.example", password=PASSWORD)
     assert reload(world.own) == {}
+    entries = list(AuditEntry.objects.filter(operation=operation))
+    assert "reloaded domain" in {entry.verb for entry in entries}
+    undo.undo(entries, by=world.reseller, skip_conflicts=True)
+    assert User.objects.get(pk=world.user.pk).full_name != "Alice Anew"
     assert path.with_name(manifest.IMPORTED).exists()
 
 

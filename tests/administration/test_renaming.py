@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from domains import folders
 from domains import renaming as of_domains
 from domains.errors import (
     DomainInRenaming,
+    DomainUnknown,
     FolderRefused,
     LimitReached,
     NameMovedOn,
@@ -210,6 +212,24 @@ def test_conflicts_are_told_beforehand_and_refuse_the_run(world: World) -> None:
         rename(world.own, NEW)
     assert names(world.own) == [("alias.example", True), ("own.example", False)]
     assert not DomainRenaming.objects.exists()
+
+
+@pytest.mark.spec("D-115")
+def test_foreign_programs_in_the_folder_are_told_of(world: World) -> None:
+    path = world.own.area.directory / "open"
+    path.touch()
+    assert renaming.rehearse(world.own, name=NEW, keeps_old=True).opened_by == ()
+    with path.open() as file, subprocess.Popen(["sleep", "60"], stdin=file) as program:
+        told = renaming.rehearse(world.own, name=NEW, keeps_old=True).opened_by
+        program.kill()
+    assert f"sleep (process {program.pid})" in told
+
+
+def test_a_domain_that_is_being_deleted_is_not_renamed(world: World) -> None:
+    Domain.objects.filter(pk=world.own.pk).update(is_deleting=True)
+    assert renaming.rehearse(world.own, name=NEW, keeps_old=True).conflicts
+    with pytest.raises(DomainUnknown):
+        rename(world.own, NEW)
 
 
 def test_a_folder_that_cannot_move_leaves_the_rows_as_they_were(

@@ -49,6 +49,14 @@ def may_log_in(server: RunningServer, login: str) -> bool:
     return True
 
 
+def is_told_bye(client: imaplib.IMAP4) -> bool:
+    try:
+        client.noop()
+    except imaplib.IMAP4.abort:
+        return bool(client.untagged_responses.get("BYE"))
+    return False
+
+
 def subjects(server: RunningServer, login: str) -> list[str]:
     with imaplib.IMAP4("127.0.0.1", server.port("imap"), timeout=10) as client:
         client.login(login, PASSWORD)
@@ -140,6 +148,8 @@ def writing_into(server: RunningServer, name: str) -> Iterator[None]:
 def test_a_rename_that_is_killed_in_the_middle_goes_on(hosting: RunningServer) -> None:
     server = hosting
     wait_for(lambda: may_log_in(server, "ann@killed.example"))
+    reader = imaplib.IMAP4("127.0.0.1", server.port("imap"), timeout=10)
+    reader.login("ann@killed.example", PASSWORD)
     command = [sys.executable, str(ROOT / "manage.py"), "domain", "rename"]
     with writing_into(server, "killed.example"):
         process = subprocess.Popen(
@@ -149,6 +159,7 @@ def test_a_rename_that_is_killed_in_the_middle_goes_on(hosting: RunningServer) -
         # The domain is closed meanwhile: nobody logs in, and others try again later.
         wait_for(lambda: answer_to(server, "ann@killed.example") == 450)
         wait_for(lambda: not may_log_in(server, "ann@killed.example"))
+        wait_for(lambda: is_told_bye(reader))
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert answer_to(server, "ann@killed.example") == 450
