@@ -27,6 +27,7 @@ from jobs import errors as of_jobs
 from messaging import errors as of_messaging
 from operations import errors as of_operations
 from reports.errors import ReportUnknown
+from signing.errors import KeysWaiting, KeyUnknown
 from spool.errors import MessageUnknown
 from spool.selection import NothingSelected
 from spool.services import PriorityOutOfRange
@@ -121,6 +122,7 @@ KINDS: dict[type[Exception], Kind] = {
     of_operations.ConnectionUnknown: NOT_FOUND,
     of_administration.EntryUnknown: NOT_FOUND,
     of_certificates.CertificateUnknown: NOT_FOUND,
+    KeyUnknown: NOT_FOUND,
     of_messaging.SendingUnknown: NOT_FOUND,
     RecycledUnknown: NOT_FOUND,
     of_archive.ArchivedUnknown: NOT_FOUND,
@@ -135,6 +137,7 @@ KINDS: dict[type[Exception], Kind] = {
     of_domains.NameMovedOn: Kind(409, "name-moved-on", "The domain has another name now"),
     of_domains.DomainInRenaming: Kind(409, "domain-in-renaming", "It is being renamed just now"),
     of_administration.RenameRefused: Kind(409, "rename-refused", "The rename has conflicts"),
+    KeysWaiting: Kind(409, "keys-waiting", "New signing keys wait for their records already"),
     of_domains.PortClaimed: Kind(409, "port-claimed", "The port belongs to another protocol"),
     of_accounts.LocalPartTaken: Kind(409, "local-part-taken", "The address is in use"),
     of_accounts.LastAdministrator: Kind(409, "last-administrator", "Every domain needs one"),

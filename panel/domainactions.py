@@ -46,6 +46,7 @@ ACTIONS = (
     Action("Archive messages", "archive", "panel:domain-archive"),
     Action("Disk space", "hard-drive", "panel:domain-disk"),
     Action("DNS records", "network", "panel:dns"),
+    Action("Mail signing", "key-round", "panel:signing"),
     Action("Limits in force", "chart-line", "panel:domain-limits"),
     Action("Reports", "chart-line", "panel:domain-reports"),
     Action("Owner", "user-cog", "panel:domain-owner"),

@@ -130,7 +130,7 @@ def _route_topic(
 
 _ALL = (
     Topic(START, "Getting started", "First steps", ("home",)),
-    Topic("dns", "DNS records of a domain", "First steps", ("dns", "domain-opened")),
+    Topic("dns", "DNS records of a domain", "First steps", ("dns", "domain-opened", "signing")),
     Topic("mail-programs", "Setting up a mail program", "First steps", ("account",)),
     Topic("lists", "Lists, filters and exports", "First steps", ("search",)),
     Topic(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from accounts import secrets
 from domains import selectors
@@ -35,13 +37,15 @@ RECORD_KEPT_FOR = timedelta(days=14)
 _SELECTOR = re.compile(r"mh(\d+)[re]")
 
 
-def generate(*, domain: Domain, by: Actor | None, now: datetime) -> list[SigningKey]:
+def generate(
+    *, domain: Domain, by: Actor | None, now: datetime, names: Collection[str] | None = None
+) -> list[SigningKey]:
     """New keys for each name of the domain that has none waiting: the first ones, or the next.
 
-    What signs now goes on until the new records are in DNS. Slow: RSA keys are made before the
-    transaction. Raises KeysWaiting if every name has new keys already.
+    What signs now goes on until the new records are in DNS. `names` None: all of the domain.
+    Slow: RSA keys are made before the transaction. Raises KeysWaiting if every name has new ones.
     """
-    names = _names(domain)
+    names = _names(domain) if names is None else names
     waiting = set(_waiting(domain))
     wanted = [name for name in names if name not in waiting]
     if not wanted:
@@ -70,13 +74,16 @@ def generate(*, domain: Domain, by: Actor | None, now: datetime) -> list[Signing
 
 
 def generate_missing(*, now: datetime, most: int = 50) -> int:
-    """First keys for domains that sign and have none yet; how many domains got them (D-069)."""
-    without = Domain.objects.filter(
-        signing_keys=None, domainfeatures__mail_signing=True, is_deleting=False
-    ).order_by("pk")[:most]
-    for domain in without:
-        generate(domain=domain, by=None, now=now)
-    return len(without)
+    """First keys for names of signing domains that have none; how many names got them (D-069)."""
+    same = SigningKey.objects.filter(name=OuterRef("name"), domain=OuterRef("domain"))
+    without = HostedName.objects.filter(
+        ~Exists(same), domain__domainfeatures__mail_signing=True, domain__is_deleting=False
+    )
+    found = list(without.select_related("domain").order_by("name")[:most])
+    for hosted in found:
+        with suppress(KeysWaiting):
+            generate(domain=hosted.domain, by=None, now=now, names=[hosted.name])
+    return len(found)
 
 
 @transaction.atomic
