@@ -26,9 +26,11 @@ class ServiceAdmin(ImportMixin, PlainAdmin):
     Where rows can be added they can be imported.
     """
 
-    actions_list = ("import_csv",)
+    actions_list: tuple[str, ...] = ("import_csv",)
 
-    @action(description="Import CSV", url_path="import-csv", permissions=["add"])
+    @action(  # type: ignore[untyped-decorator]
+        description="Import CSV", url_path="import-csv", permissions=["add"]
+    )
     def import_csv(self, request: HttpRequest) -> HttpResponse:
         with _acting(request):
             return super().import_csv(request)

@@ -63,7 +63,7 @@ class SigningKeysOut(Out):
 
 
 def shown(key: SigningKey) -> dict[str, Any]:
-    return {name: getattr(key, name) for name in SigningKeyOut().fields}
+    return {str(name): getattr(key, str(name)) for name in SigningKeyOut().get_fields()}
 
 
 class SigningKeys(Endpoint):
