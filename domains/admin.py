@@ -30,13 +30,6 @@ class DomainAliasAdmin(ServiceAdmin):
         services.remove_alias(alias=row, by=request.user)
 
 
-@admin.register(models.DomainDefaults)
-class DomainDefaultsAdmin(ReadOnlyAdmin):
-    """The panel changes them: it knows each setting's range, and can carry them over."""
-
-    list_display = ("__str__", "version")
-
-
 @admin.register(models.DomainRenaming)
 class DomainRenamingAdmin(ReadOnlyAdmin):
     list_display = ("domain", "name", "until")
