@@ -156,12 +156,12 @@ def test_a_rename_that_is_killed_in_the_middle_goes_on(hosting: RunningServer) -
             [*command, "killed.example", "alive.example"],
             env=server.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        # The domain is closed meanwhile: nobody logs in, and others try again later.
         wait_for(lambda: answer_to(server, "ann@killed.example") == 450)
-        wait_for(lambda: not may_log_in(server, "ann@killed.example"))
-        wait_for(lambda: is_told_bye(reader))
         process.send_signal(signal.SIGKILL)
         process.wait()
+    # The domain is closed: nobody logs in, sessions end, and others try again later.
+    wait_for(lambda: not may_log_in(server, "ann@killed.example"))
+    wait_for(lambda: is_told_bye(reader))
     assert answer_to(server, "ann@killed.example") == 450
     server.manage("domain", "rename", "killed.example", "alive.example")
     wait_for(lambda: may_log_in(server, "ann@alive.example"))
