@@ -36,6 +36,13 @@ class DomainRenamingAdmin(ReadOnlyAdmin):
     list_select_related = ("domain",)
 
 
+@admin.register(models.DomainDefaults)
+class DomainDefaultsAdmin(ReadOnlyAdmin):
+    """They are changed in the panel, where each has a field of its own."""
+
+    list_display = ("__str__", "version")
+
+
 @admin.register(models.HostedName)
 class HostedNameAdmin(ReadOnlyAdmin):
     list_display = ("name", "domain", "is_alias")

@@ -1,7 +1,7 @@
 """The database at one moment, out of a running server and back into an empty one.
 
 SQLite copies itself; of PostgreSQL every table is copied inside of one transaction, so no
-program of another version has to be at hand.
+program of another version has to be at hand. What was SQLite may become PostgreSQL (X-031).
 """
 
 from __future__ import annotations
@@ -125,7 +125,10 @@ def require_known(migrations: Iterable[tuple[str, str]]) -> None:
 
 
 def load(folder: Path, columns: dict[str, list[str]], migrations: list[tuple[str, str]]) -> None:
-    """Fill the empty PostgreSQL database; the schema is made as the backup has it."""
+    """Fill the empty PostgreSQL database; the schema is made as the backup has it.
+
+    No `columns`: the backup is of SQLite, whose values PostgreSQL reads as they are written.
+    """
     executor = MigrationExecutor(connection)
     known = executor.loader.disk_migrations
     # The other server may have used another engine for its jobs, whose tables nobody misses.
@@ -134,12 +137,37 @@ def load(folder: Path, columns: dict[str, list[str]], migrations: list[tuple[str
         present = _tables(cursor)
         names = sql.SQL(", ").join(map(sql.Identifier, present))
         _raw(cursor).execute(sql.SQL("TRUNCATE {} CASCADE").format(names))
-        for table in columns.keys() & set(present):
-            into = sql.SQL("COPY {} ({}) FROM STDIN").format(*_identifiers(table, columns[table]))
-            with (folder / TABLES / table).open("rb") as file, _raw(cursor).copy(into) as rows:
-                while data := file.read(1 << 20):
-                    rows.write(data)
+        if columns:
+            _fill_from_files(cursor, folder / TABLES, columns, present)
+        else:
+            _fill_from_sqlite(cursor, folder / SQLITE, present)
         _set_sequences(cursor)
+
+
+def _fill_from_files(
+    cursor: Any, folder: Path, columns: dict[str, list[str]], present: list[str]
+) -> None:
+    for table in columns.keys() & set(present):
+        into = sql.SQL("COPY {} ({}) FROM STDIN").format(*_identifiers(table, columns[table]))
+        with (folder / table).open("rb") as file, _raw(cursor).copy(into) as rows:
+            while data := file.read(1 << 20):
+                rows.write(data)
+
+
+def _fill_from_sqlite(cursor: Any, path: Path, present: list[str]) -> None:
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as source:
+        for table in present:
+            names = _columns(cursor, table)
+            found = {row[1] for row in source.execute(f'PRAGMA table_info("{table}")')}
+            names = [name for name in names if name in found]
+            if not names:
+                continue
+            into = sql.SQL("COPY {} ({}) FROM STDIN").format(*_identifiers(table, names))
+            quoted = ", ".join(f'"{name}"' for name in names)
+            with _raw(cursor).copy(into) as rows:
+                # Names of tables and columns are this program's own.
+                for row in source.execute(f'SELECT {quoted} FROM "{table}"'):
+                    rows.write_row(row)
 
 
 def migrate() -> None:

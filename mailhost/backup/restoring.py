@@ -46,7 +46,7 @@ def restore(folder: Path, *, now: datetime, is_moved: bool = False) -> Restored:
     _require_fitting(found)
     try:
         _copy(folder, found)
-        if found.database == "sqlite":
+        if connection.vendor == "sqlite":
             goal = Path(settings.DATABASES["default"]["NAME"])
             Copied().copy(folder / SQLITE, goal)
         else:
@@ -60,7 +60,7 @@ def restore(folder: Path, *, now: datetime, is_moved: bool = False) -> Restored:
 
 
 def _require_fitting(found: Contents) -> None:
-    if found.database != connection.vendor:
+    if connection.vendor not in (found.database, "postgresql"):
         raise BackupError(
             f"the backup is of {found.database}, and this server is set up for {connection.vendor}"
         )
