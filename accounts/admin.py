@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts import (
@@ -18,12 +19,13 @@ from accounts import (
     models,
     plans,
     provisioning,
+    recyclebin,
     services,
 )
-from accounts.models import Role, User
+from accounts.models import Role, Status, User
 from accounts.settings import DELETION, LOGIN
 from adminsite.readonly import ReadOnlyAdmin
-from domains.adminpages import ServiceAdmin, SingleRowAdmin
+from domains.adminpages import ServiceAdmin, SingleRowAdmin, act_on_each
 from domains.models import DomainFeatures
 from domains.values import settable_fields
 
@@ -57,6 +59,21 @@ class UserAdmin(ServiceAdmin):
     search_fields = ("local_part", "full_name", "domain__name")
     autocomplete_fields = ("domain",)
     fields = ("domain", "local_part", "role", "new_password", *services.USER_FIELDS)
+    actions = ("enable", "disable")
+
+    @admin.action(description="Enable", permissions=["change"])
+    def enable(self, request: HttpRequest, rows: QuerySet[User]) -> None:
+        self._set_status(request, rows, Status.ENABLED)
+
+    @admin.action(description="Disable", permissions=["change"])
+    def disable(self, request: HttpRequest, rows: QuerySet[User]) -> None:
+        self._set_status(request, rows, Status.DISABLED)
+
+    def _set_status(self, request: HttpRequest, rows: QuerySet[User], status: Status) -> None:
+        def act(row: User) -> None:
+            services.change_user(user=row, values={"status": status.value}, by=request.user)
+
+        act_on_each(self, request, rows, act, status.label)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None or obj.domain_id is not None:
@@ -280,6 +297,14 @@ class RecycledAdmin(ReadOnlyAdmin):
     list_display = ("name", "kind", "deleted_at", "deleted_by", "purge_at")
     list_filter = ("kind",)
     search_fields = ("name", "deleted_by")
+    actions = ("restore",)
+
+    @admin.action(description="Restore")
+    def restore(self, request: HttpRequest, rows: QuerySet[models.Recycled]) -> None:
+        def act(row: models.Recycled) -> None:
+            recyclebin.restore(item=row, by=request.user)
+
+        act_on_each(self, request, rows, act, "Restored")
 
 
 class PlanForm(forms.ModelForm):  # type: ignore[type-arg]

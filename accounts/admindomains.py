@@ -6,12 +6,13 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts import provisioning
 from accounts.provisioning import NewDomain
 from accounts.services import NewUser, new_verifiers
-from domains.adminpages import ServiceAdmin
+from domains.adminpages import ServiceAdmin, act_on_each
 from domains.advice import advise
 from domains.models import TABS, Domain
 from domains.values import settable_fields
@@ -48,6 +49,24 @@ class DomainAdmin(ServiceAdmin):
         "is_disabled",
     )
     fields = ("name", "listen_ip", "list_command_address", "area", "is_disabled")
+    actions = ("enable", "disable")
+
+    @admin.action(description="Enable", permissions=["change"])
+    def enable(self, request: HttpRequest, rows: QuerySet[Domain]) -> None:
+        self._set_disabled(request, rows, False)
+
+    @admin.action(description="Disable", permissions=["change"])
+    def disable(self, request: HttpRequest, rows: QuerySet[Domain]) -> None:
+        self._set_disabled(request, rows, True)
+
+    def _set_disabled(
+        self, request: HttpRequest, rows: QuerySet[Domain], is_disabled: bool
+    ) -> None:
+        def act(row: Domain) -> None:
+            options = {"is_disabled": is_disabled}
+            provisioning.change_options(domain=row, options=options, by=request.user)
+
+        act_on_each(self, request, rows, act, "Disabled" if is_disabled else "Enabled")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.fields if obj else self.add_fields

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -127,6 +127,22 @@ class SingleRowAdmin(ServiceAdmin):
 
     def change(self, request: HttpRequest, row: Any, data: dict[str, Any]) -> None:
         self.single.change(data, by=request.user)
+
+
+def act_on_each(
+    page: Any, request: HttpRequest, rows: Iterable[Any], act: Callable[[Any], object], done: str
+) -> None:
+    """An action on chosen rows: each by itself, with words for what was refused."""
+    count = 0
+    with _acting(request):
+        for row in rows:
+            try:
+                act(row)
+                count += 1
+            except Refused as error:
+                page.message_user(request, f"{row}: {error}", messages.ERROR)
+    if count:
+        page.message_user(request, f"{done} {count:,}.", messages.SUCCESS)
 
 
 @contextmanager

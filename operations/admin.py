@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from adminsite.readonly import ReadOnlyAdmin
-from domains.adminpages import ServiceAdmin, SingleRowAdmin
-from operations import blocks, listing, relay, rules
+from domains.adminpages import ServiceAdmin, SingleRowAdmin, act_on_each
+from operations import blocks, listing, relay, rules, useractivity
 from operations.logs import LOGS
 from operations.models import (
     AbuseCount,
@@ -75,6 +75,16 @@ class ConnectionAdmin(ReadOnlyAdmin):
     )  # fmt: skip
     list_filter = ("service", "is_outbound", "is_encrypted")
     search_fields = ("client_address",)
+    actions = ("drop",)
+
+    @admin.action(description="Drop")
+    def drop(self, request: HttpRequest, rows: QuerySet[Connection]) -> None:
+        """M-044: whoever is meant may connect again."""
+
+        def act(row: Connection) -> None:
+            useractivity.drop(row, by=request.user)
+
+        act_on_each(self, request, rows, act, "Dropped")
 
 
 @admin.register(LogSettings)
@@ -106,6 +116,21 @@ class AbuseRuleAdmin(ServiceAdmin):
     )  # fmt: skip
     list_filter = ("kind", "is_enabled")
     fields = rules.FIELDS
+    actions = ("enable", "disable")
+
+    @admin.action(description="Enable", permissions=["change"])
+    def enable(self, request: HttpRequest, rows: QuerySet[AbuseRule]) -> None:
+        self._switch(request, rows, True)
+
+    @admin.action(description="Disable", permissions=["change"])
+    def disable(self, request: HttpRequest, rows: QuerySet[AbuseRule]) -> None:
+        self._switch(request, rows, False)
+
+    def _switch(self, request: HttpRequest, rows: QuerySet[AbuseRule], is_enabled: bool) -> None:
+        def act(row: AbuseRule) -> None:
+            rules.change(rule=row, values={"is_enabled": is_enabled}, by=request.user)
+
+        act_on_each(self, request, rows, act, "Enabled" if is_enabled else "Disabled")
 
     def add(self, request: HttpRequest, data: dict[str, Any]) -> AbuseRule:
         return rules.add(values=data, by=request.user)

@@ -17,7 +17,7 @@ from adminsite.readonly import ReadOnlyAdmin
 from blobs.errors import BadId
 from blobs.ids import decode_id, encode_id
 from clock.moments import utc_now
-from domains.adminpages import ServiceAdmin, SingleRowAdmin
+from domains.adminpages import ServiceAdmin, SingleRowAdmin, act_on_each
 from spool import deleting, gateways, holding, models, relaydomains, services
 from spool.changing import Done
 from spool.configuration import SPOOL
@@ -207,8 +207,22 @@ class GatewayAdmin(ServiceAdmin):
     list_filter = ("is_enabled",)
     search_fields = ("name", "host", "destinations__name")
     autocomplete_fields = ("sending_domains",)
-    actions = ("try_out",)
+    actions = ("try_out", "enable", "disable")
     fields = (*gateways.FIELDS, "new_password", "takes", "sending_domains")
+
+    @admin.action(description="Enable", permissions=["change"])
+    def enable(self, request: HttpRequest, rows: QuerySet[Gateway]) -> None:
+        self._switch(request, rows, True)
+
+    @admin.action(description="Disable", permissions=["change"])
+    def disable(self, request: HttpRequest, rows: QuerySet[Gateway]) -> None:
+        self._switch(request, rows, False)
+
+    def _switch(self, request: HttpRequest, rows: QuerySet[Gateway], is_enabled: bool) -> None:
+        def act(row: Gateway) -> None:
+            gateways.change(gateway=row, values={"is_enabled": is_enabled}, by=request.user)
+
+        act_on_each(self, request, rows, act, "Enabled" if is_enabled else "Disabled")
 
     def add(self, request: HttpRequest, data: dict[str, Any]) -> Gateway:
         return gateways.add(

@@ -27,6 +27,7 @@ from accounts.models import (
     DomainOwnership,
     LastActivity,
     Plan,
+    Recycled,
     ResellerPlan,
     Role,
     User,
@@ -491,3 +492,25 @@ def unused(model: type[models.Model], field: Any, numbers: Iterator[int]) -> Ite
         more_of(related, numbers)
         return unused(model, field, numbers)
     return iter(keys)
+
+
+@pytest.mark.spec("X-006")
+def test_actions_on_chosen_rows_go_by_the_services(client: Client, world: Domain) -> None:
+    def act(model: type[models.Model], action: str, *rows: models.Model) -> str:
+        chosen = {"action": action, "_selected_action": [row.pk for row in rows]}
+        return str(client.post(url(model, "changelist"), chosen, follow=True).content.decode())
+
+    alice, admin_ = (User.objects.get(local_part=name) for name in ("alice", "admin"))
+    page = act(User, "disable", alice, admin_)
+    assert "Disabled 1." in page and "last enabled administrator" in page
+    alice.refresh_from_db()
+    assert (alice.status, AuditEntry.objects.latest("pk").actor) == ("disabled", "root")
+    assert "Enabled 1." in act(User, "enable", alice)
+    act(Domain, "disable", world)
+    world.refresh_from_db()
+    assert world.is_disabled
+    act(Gateway, "disable", Gateway.objects.get())
+    assert not Gateway.objects.get().is_enabled
+    services.delete_user(user=alice, by=None)
+    assert "Restored 1." in act(Recycled, "restore", Recycled.objects.get())
+    assert User.objects.filter(local_part="alice").exists()
