@@ -118,7 +118,12 @@ class ImportMixin:
 
     def _page(self, request: HttpRequest, form: UploadForm, problems: list[str]) -> HttpResponse:
         page: Any = self
-        fields = page.get_form(request, None)().fields
+        empty = page.get_form(request, None)()
+        columns = [
+            (name, field.required and empty.get_initial_for_field(field, name) in (None, ""),
+             field.help_text)
+            for name, field in empty.fields.items()
+        ]  # fmt: skip
         context = {
             **page.admin_site.each_context(request),
             "title": f"Import {page.model._meta.verbose_name_plural}",
@@ -126,7 +131,7 @@ class ImportMixin:
             "form": form,
             "problems": problems[:SHOWN_PROBLEMS],
             "further": max(0, len(problems) - SHOWN_PROBLEMS),
-            "columns": [(name, field.required, field.help_text) for name, field in fields.items()],
+            "columns": columns,
             "list_url": self._list_url(),
         }
         return TemplateResponse(request, "admin/import_csv.html", context)

@@ -309,4 +309,10 @@ SPECTACULAR_SETTINGS = {
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
     "POSTPROCESSING_HOOKS": [],  # choices stand where they are used
 }
-UNFOLD = {"SITE_TITLE": "MailHost", "SITE_HEADER": "MailHost"}
+UNFOLD = {
+    "SITE_TITLE": "MailHost",
+    "SITE_HEADER": "MailHost",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": f"{STATIC_URL}panel/mark.svg"}
+    ],
+}
