@@ -7,7 +7,8 @@ from collections.abc import Collection
 import structlog
 from django.conf import settings as conf
 from django.core.mail import EmailMessage
-from django.db.models import F, Q
+from django.db.models import BigIntegerField, F, Q
+from django.db.models.functions import Cast
 from django.template.loader import render_to_string
 
 from accounts.models import Role, Status, User
@@ -53,9 +54,11 @@ def warn(domain_ids: Collection[int]) -> int:
 
 def warn_all() -> int:
     """Look at every domain that is near its limit, or was."""
-    limit = F("domain__domainlimits__disk_space_mb") * MEGABYTE
-    is_near = Q(bytes__gt=0, domain__domainlimits__disk_space_mb__gt=0, bytes__gte=limit * 9 / 10)
-    rows = DomainUsage.objects.filter(is_near | Q(warned_percent__gt=0))
+    # Two gigabytes and more do not fit into the 32 bits that PostgreSQL would multiply in.
+    megabytes = Cast("domain__domainlimits__disk_space_mb", BigIntegerField())
+    is_near = Q(bytes__gt=0, limit_mb__gt=0, bytes__gte=F("limit_mb") * MEGABYTE * 9 / 10)
+    usages = DomainUsage.objects.annotate(limit_mb=megabytes)
+    rows = usages.filter(is_near | Q(warned_percent__gt=0))
     return sum(_follow(row, is_refusing=False) for row in rows)
 
 

@@ -9,8 +9,10 @@ from subprocess import CalledProcessError
 
 from tests.crash.inspection import Broken, inspect
 from tests.day.customers import (
+    ANN,
     FAILED,
     HANDED_OVER,
+    LOUD,
     PASSWORD,
     READERS,
     SAM,
@@ -57,7 +59,10 @@ def judge(day: Day) -> Counter[str]:
     stories |= ask(server, [f"{name}@origin.test" for name in sorted(passing)])
     reports = [name for story in stories.values() for name in _REPORT.findall(story.text)]
     stories |= ask(server, reports)
-    stories |= ask(server, [f"admin@{name}" for name in ("thrifty.example", "flood.example")])
+    notices = ask(server, [f"admin@{sender.partition('@')[2]}" for sender in (ANN, LOUD, SAM)])
+    told = {recipient for story in notices.values() for recipient in story.of}
+    assert {"admin@flood.example", "admin@thrifty.example"} <= told, "warnings were lost"
+    stories |= notices
     ends = _ends(stories.values())
     _judge_letters(day, stories)
     _judge_promises(day, stories)

@@ -11,8 +11,8 @@ from pathlib import Path
 from tests import databases
 from tests.day.judging import judge
 from tests.day.neighbours import Neighbours
+from tests.day.operator import OperatedServer
 from tests.day.script import Day, Length
-from tests.running import RunningServer
 
 
 def live(
@@ -20,7 +20,7 @@ def live(
 ) -> Counter[str]:
     """From the first start to the last stop; how often each end was told of a recipient."""
     with Neighbours() as neighbours:
-        server = RunningServer(
+        server = OperatedServer(
             directory / "data",
             database_url=database_url,
             mail_processes=processes,
@@ -37,6 +37,7 @@ def live(
             print(server.log[-5000:], file=sys.stderr)
             raise
         finally:
+            server.dismiss()
             server.stop()
 
 

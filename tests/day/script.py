@@ -14,7 +14,7 @@ from tests.day.customers import ALLOWED, ANN, LOUD, QUIET, SAM, WORDS, Letter
 from tests.day.neighbours import DARK, GATED, KIND, Neighbours
 from tests.running import RunningServer
 
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 120
 
 
 @dataclass(frozen=True)

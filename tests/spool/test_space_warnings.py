@@ -43,6 +43,12 @@ def test_levels_are_left_only_well_below_them(percent, before, is_refusing, afte
     assert spacewarnings.level(used, None, before=before, is_refusing=is_refusing) == 0
 
 
+def test_a_domain_of_many_gigabytes_is_told_of_like_any_other(own_road):
+    domain = factories.make_domain("large.example", limits={"disk_space_mb": 500_000})
+    DomainUsage.objects.update_or_create(domain=domain, defaults={"bytes": 460_000 * MEGABYTE})
+    assert spacewarnings.warn_all() == 1
+
+
 def test_every_administrator_is_told_once_for_each_crossing(own_road):
     domain = factories.make_domain("one.example", "user", limits={"disk_space_mb": 10})
     administrators.grant(user=factories.make_user(domain, "second"), by=None)
