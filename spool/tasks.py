@@ -8,7 +8,7 @@ from django_tasks import task
 
 from clock.moments import utc_now
 from jobs.periodic import periodic
-from spool import bulkjobs, maintenance, redrive
+from spool import bulkjobs, forwardwarnings, maintenance, redrive
 
 # Jobs are found by the name under which their modules register them.
 JOBS = (
@@ -42,3 +42,10 @@ def open_throttle_windows() -> bool:
 def forget_old_rows() -> dict[str, int]:
     """Traces, refusals and notes whose retention has ended."""
     return asdict(maintenance.forget_old_rows(now=utc_now()))
+
+
+@periodic("*/10 * * * *")
+@task
+def tell_of_stopped_forwards() -> int:
+    """To users whose forwards a new entry of the blacklist has stopped (G-047)."""
+    return forwardwarnings.warn(now=utc_now())

@@ -9,7 +9,7 @@ from clock.moments import utc_now
 from domains.errors import ValuesRefused
 from mailboxes.models import Message
 from protocols.address import Address
-from spool import rewriting, routing, telling, trace
+from spool import forwardwarnings, rewriting, routing, telling, trace
 from spool.errors import AddressUnknown, MessageLoops
 from spool.models import Origin, SpooledMessage
 from spool.routing import Question
@@ -141,6 +141,21 @@ def test_a_forward_to_a_blacklisted_domain_stops_and_the_mail_is_kept():
     found = resolve("alice@one.example")
     assert [target.address for target in found.targets] == ["alice@one.example", "b@fine.test"]
     assert found.banned == ("a@strict.test",)
+
+
+@pytest.mark.spec("G-047")
+def test_the_user_is_told_once_that_a_forward_stopped(settings):
+    settings.EMAIL_BACKEND = "spool.backend.SpoolBackend"
+    world("a@x.strict.test", "b@fine.test", keep=False)
+    forward("c@fine.test", name="bob")
+    assert forwardwarnings.warn(now=utc_now()) == 0
+    forwarding.add(name="*.strict.test", by=None)
+    forget_everything()
+    assert forwardwarnings.warn(now=utc_now()) == 1
+    assert forwardwarnings.warn(now=utc_now()) == 0
+    (told_of,) = SpooledMessage.objects.all()
+    targets = told_of.recipients.values_list("address", flat=True)
+    assert set(targets) == {"alice@one.example", "b@fine.test"}
 
 
 @pytest.mark.spec("U-036", "G-046")
