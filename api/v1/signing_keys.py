@@ -39,6 +39,12 @@ KEY = OpenApiExample(
 )
 
 
+SHOWN = (
+    "record_name", "record", "name", "selector", "algorithm", "state", "created_at",
+    "published_at", "retired_at",
+)  # fmt: skip
+
+
 class NoKeysIn(In):
     """Nothing needs to be said."""
 
@@ -63,7 +69,7 @@ class SigningKeysOut(Out):
 
 
 def shown(key: SigningKey) -> dict[str, Any]:
-    return {str(name): getattr(key, str(name)) for name in SigningKeyOut().get_fields()}
+    return {name: getattr(key, name) for name in SHOWN}
 
 
 class SigningKeys(Endpoint):

@@ -359,7 +359,8 @@ FULL = """
         users:
           - {username: alice, password: correct horse battery, mailbox_size_mb: 5,
              time_zone: Europe/Berlin, language: de, reply_to: a@b.example, status: receiving}
-          - {username: ben, administrator: true, pop_access: false, password_locked: true}
+          - {username: ben, administrator: true, pop_access: false, password_locked: true,
+             forward_to: [alice, ben@elsewhere.example], keep_forwarded: false}
           - {username: jörg, password: pässwörter sind länger}
         user_aliases:
           - {name: sales, targets: [alice, team, ext@elsewhere.example], internal_only: true}
