@@ -5,7 +5,7 @@ import zipfile
 from datetime import timedelta
 
 import pytest
-from asgiref.sync import sync_to_async
+from django.db import connection
 
 from accounts import inactivity
 from accounts.models import User
@@ -27,7 +27,7 @@ from tests.panel.activity import make_connection, make_process
 from tests.people import make_world
 from tests.sinks import Sink
 from tests.spool import outgoing
-from tests.spool.outgoing import submit
+from tests.spool.outgoing import in_thread, submit
 
 CSV = "username,password,full_name\nann,four plain words please,Ann\nalice,,Alice\nb ad,,Bad\n"
 
@@ -166,10 +166,12 @@ async def test_a_gateway_is_tried_out(db):
         body = {"name": "smart", "host": "127.0.0.1", "port": port, "encryption": "none"}
         made = asker.call("post", "gateways/", body)
         assert made.status_code == 201, made.json()
-        return asker.call("post", f"gateways/{made.json()['id']}/test/").json()
+        told = asker.call("post", f"gateways/{made.json()['id']}/test/").json()
+        connection.close()  # this thread's own
+        return told
 
     async with Sink() as sink:
-        told = await sync_to_async(ask)(sink.port)
+        told = await in_thread(ask)(sink.port)
     assert told["is_ok"], told
     assert any("EHLO" in line for line in told["dialogue"])
 
