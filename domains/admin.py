@@ -49,8 +49,3 @@ class HostedNameAdmin(ReadOnlyAdmin):
     list_select_related = ("domain",)
     list_filter = ("is_alias",)
     search_fields = ("name",)
-
-
-@admin.register(models.DomainDefaults)
-class DomainDefaultsAdmin(ReadOnlyAdmin):
-    """What new domains begin with; its page in the panel changes it."""
