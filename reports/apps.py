@@ -11,8 +11,7 @@ class ReportsConfig(AppConfig):
     verbose_name = "Reports"
 
     def ready(self) -> None:
+        # The mail process renames nothing and takes nothing back.
         if not settings.IS_MAIL_PART:
             import_module("reports.renaming")
-        # Nobody undoes anything in the parts that show no pages.
-        if not settings.IS_TRIMMED:
             import_module("reports.undoing")

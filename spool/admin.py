@@ -138,6 +138,13 @@ class SpoolChangeBatchAdmin(ReadOnlyAdmin):
     list_select_related = ("change",)
 
 
+@admin.register(models.DeliveryLoad)
+class DeliveryLoadAdmin(ReadOnlyAdmin):
+    list_display = (
+        "process_id", "remote", "remote_maximum", "hanging", "local", "local_maximum", "seen_at"
+    )  # fmt: skip
+
+
 @admin.register(models.SpoolMinute)
 class SpoolMinuteAdmin(ReadOnlyAdmin):
     list_display = ("minute", "accepted", "ended", "deferred", "messages", "recipients", "held")
