@@ -11,6 +11,7 @@ from django.db import DatabaseError, connection
 
 from blobs.committer import process_committer
 from clock.moments import to_micros, utc_now
+from domains import directory
 from domains.directory import Memory
 from operations import blocks, rules
 from operations.addresses import party
@@ -97,4 +98,10 @@ def _guessing() -> tuple[Rule, ...]:
 
 
 def _subject(account: str) -> str:
-    return f"{LOGIN_PREFIX}{account.strip().lower()}"[:320]
+    """The same for every name of a domain: an account has one count, not one for each alias."""
+    login = account.strip().lower()
+    local_part, at, name = login.rpartition("@")
+    domain = directory.by_name(name) if at else None
+    if domain is not None:
+        login = f"{local_part}@{domain.name}"
+    return f"{LOGIN_PREFIX}{login}"[:320]

@@ -124,6 +124,14 @@ def test_logging_in_does_not_reset_what_was_counted(world: World) -> None:
     assert attempt(ALICE).status_code == 429
 
 
+@pytest.mark.spec("M-064")
+def test_the_names_of_a_domain_do_not_multiply_the_guesses(world: World) -> None:
+    for name in ("alice@own.example", "alice@alias.example", "ALICE@Alias.Example "):
+        guess(name, 1)
+    assert attempt(ALICE).status_code == attempt("alice@alias.example").status_code == 429
+    assert abuse.delay_seconds("alice@other.example", now=utc_now()) == 0.0
+
+
 def test_a_name_that_does_not_exist_waits_alike(world: World) -> None:
     answers = []
     for name in (ALICE, "nobody@own.example", "nobody", "root", "x@nowhere.example"):
