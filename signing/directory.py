@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 from accounts import secrets
 from accounts.secrets import Undecipherable
 from domains.directory import Memory
+from domains.models import HostedName
 from protocols.message.dkim import Signer
 from signing.keys import PURPOSE
 from signing.models import SigningKey
@@ -44,7 +45,10 @@ def clear() -> None:
 def _read(domain_id: int) -> Signers:
     found: dict[str, dict[str, Signer]] = {}
     in_use = SigningKey.objects.filter(
-        domain_id=domain_id, published_at__isnull=False, retired_at=None
+        domain_id=domain_id,
+        name__in=HostedName.objects.filter(domain_id=domain_id).values("name"),
+        published_at__isnull=False,
+        retired_at=None,
     )
     for row in in_use.order_by("-algorithm", "pk"):
         sign = _sign_with(row)

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.django_db
 OWN = "/panel/account/forwarding/"
 
 
-@pytest.mark.spec("U-036", "G-046")
+@pytest.mark.spec("G-046")
 def test_a_user_sets_his_own_forwards(world, log_in):
     client = log_in(world.user)
     posted = {"forward_to": "Away@Far.TEST\r\nother@far.test", "keep_forwarded": "on"}
@@ -26,7 +26,6 @@ def test_a_user_sets_his_own_forwards(world, log_in):
     assert User.objects.get(pk=world.user.pk).keep_forwarded
 
 
-@pytest.mark.spec("U-036")
 def test_an_administrator_sets_them_on_the_page_of_the_user(world, log_in):
     client = log_in(world.admin)
     url = "/panel/domain/own.example/user/alice/"

@@ -63,7 +63,6 @@ def from_outside(*recipients, body=MESSAGE):
     return submit(*recipients, sender=STRANGER, origin=Origin.SMTP, body=body)
 
 
-@pytest.mark.spec("U-036")
 async def test_forwarded_mail_leaves_under_a_sender_of_ours_with_its_body_untouched(far_dns):
     await in_thread(world)("away@far.test")
     async with Sink() as sink, running_manager(far_dns, port=sink.port):
@@ -86,7 +85,7 @@ def told(spool_id):
     return telling.tell(trace.trace(SpooledMessage.objects.get(pk=spool_id)), now=utc_now())
 
 
-@pytest.mark.spec("U-036", "S-056")
+@pytest.mark.spec("S-056")
 async def test_mail_that_comes_back_in_a_circle_is_not_sent_on_again(far_dns):
     await in_thread(world)("away@far.test", keep=False)
     back = b"Received: from far.test by x\r\nDelivered-To: alice@one.example\r\n" + MESSAGE
@@ -96,7 +95,6 @@ async def test_mail_that_comes_back_in_a_circle_is_not_sent_on_again(far_dns):
     assert await in_thread(outgoing.states)(spool_id) == {"bob@one.example": "DELIVERED"}
 
 
-@pytest.mark.spec("U-036")
 async def test_a_sender_of_ours_keeps_his_name_and_the_null_sender_stays(far_dns):
     await in_thread(world)("away@far.test", keep=False)
     async with Sink() as sink, running_manager(far_dns, port=sink.port):
@@ -107,7 +105,6 @@ async def test_a_sender_of_ours_keeps_his_name_and_the_null_sender_stays(far_dns
     assert [one.mail.split()[1] for one in sink.taken] == ["FROM:<bob@one.example>", "FROM:<>"]
 
 
-@pytest.mark.spec("U-036")
 def test_without_a_copy_the_mailbox_stays_empty_and_local_forwards_are_followed():
     world("bob", "away@far.test", keep=False)
     assert places() == ["bob@one.example", "away@far.test"]
@@ -117,7 +114,6 @@ def test_without_a_copy_the_mailbox_stays_empty_and_local_forwards_are_followed(
     assert places() == ["alice@one.example", "bob@one.example", "away@far.test"]
 
 
-@pytest.mark.spec("U-036")
 def test_mail_is_kept_where_the_forward_leads_nowhere():
     world("gone", keep=False)
     assert places() == ["alice@one.example"]
@@ -158,7 +154,7 @@ def test_the_user_is_told_once_that_a_forward_stopped(settings):
     assert set(targets) == {"alice@one.example", "b@fine.test"}
 
 
-@pytest.mark.spec("U-036", "G-046")
+@pytest.mark.spec("G-046")
 def test_forwards_are_checked_when_saved():
     world()
     forwarding.add(name="strict.test", by=None)

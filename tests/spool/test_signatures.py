@@ -2,6 +2,7 @@
 
 import dkim as verifier
 import pytest
+from django.conf import settings as conf
 from django.core.mail import EmailMessage
 
 from clock.moments import utc_now
@@ -127,3 +128,20 @@ async def test_the_servers_own_reports_are_signed_too(far_dns):
         await in_thread(lambda: SpoolBackend().send_messages([message]))()
         await outgoing.until(lambda: bool(sink.taken))
     assert await in_thread(verify)(sink.taken[0].body) == [True, True]
+
+
+@pytest.mark.spec("F-042")
+async def test_a_report_about_forwarded_mail_is_signed_by_the_domain_of_the_host(
+    far_dns, monkeypatch
+):
+    monkeypatch.setattr(conf, "MAILHOST_HOSTNAME", "mx.one.example")
+    domain = await in_thread(signing_domain)()
+    await in_thread(factories.make_alias)(domain, "away", "gone@far.test")
+    far_dns.records["writer.test", "MX"] = far_dns.records["far.test", "MX"]
+    sender, answers = "ann@writer.test", {"RCPT TO:<gone@": b"550 5.1.1 no"}
+    async with Sink(answers=answers) as sink, running_manager(far_dns, port=sink.port):
+        await submit_async("away@one.example", sender=sender, origin=Origin.SMTP)
+        await outgoing.until(lambda: bool(sink.taken))
+    report = sink.taken[0]
+    assert report.mail.startswith("MAIL FROM:<>") and report.rcpts[0].find(sender) > 0
+    assert await in_thread(verify)(report.body) == [True, True]
