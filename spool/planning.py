@@ -80,8 +80,9 @@ def make_plan(
     for (message_id, route, by), group in groups.items():
         try:
             if message_id not in bodies:
-                bodies[message_id] = _preload(group[0].message)
-                signed[message_id] = signature_for(group[0].message, bodies[message_id])
+                body = _preload(group[0].message)
+                signed[message_id] = signature_for(group[0].message, body)
+                bodies[message_id] = body
         except StoreError as error:
             plan.results += [_unreadable(recipient, error) for recipient in group]
             continue

@@ -6,6 +6,9 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 
+import structlog
+
+from blobs.errors import StoreError
 from blobs.store import read_body
 from clock.moments import utc_now
 from domains import directory as domain_directory
@@ -14,6 +17,8 @@ from protocols.message.dkim import BodyHash, Signer
 from signing import directory
 from spool.models import Origin
 from spool.work import ClaimedMessage
+
+log = structlog.get_logger(__name__)
 
 # Mail that its author, known by a log-in, or the server itself has written.
 SIGNED_ORIGINS = frozenset({Origin.SUBMISSION, Origin.WEBMAIL, Origin.API, Origin.SERVER})
@@ -34,7 +39,14 @@ def signature_for(message: ClaimedMessage, body: bytes | None) -> bytes:
     known = _made.get(message.message_id)
     if known is not None:
         return known
-    made = sign(message, [body] if body is not None else _pieces(message))
+    try:
+        made = sign(message, [body] if body is not None else _pieces(message))
+    except StoreError:
+        raise
+    except Exception:
+        # One message that cannot be signed must not hold up all that was claimed with it.
+        log.exception("mail leaves unsigned by a fault of ours", message=message.message_id)
+        return b""
     with _lock:
         _made[message.message_id] = made
         if len(_made) > MOST_REMEMBERED:
