@@ -11,7 +11,7 @@ from tests.day.script import Length
 
 
 @pytest.mark.spec("S-001", "S-002")
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_day_of_troubles_ends_with_an_even_ledger_and_a_reason_for_every_message(
     tmp_path, own_database
 ):
