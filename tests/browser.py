@@ -49,7 +49,7 @@ class Visitor:
         self.context.add_cookies([{"name": "theme", "value": theme, "url": self.address}])
 
     def go(self, path: str) -> Page:
-        self.page.goto(self.address + path, wait_until="networkidle")
+        self.page.goto(self.address + path)
         return self.page
 
     def check_accessibility(self) -> None:
@@ -75,11 +75,11 @@ class Visitor:
         `pictures`: the beginning of the names of its screenshots, which go to the folder
         PANEL_PICTURES if that is set.
         """
-        for width, (x, y) in WIDTHS.items():
-            self.page.set_viewport_size({"width": x, "height": y})
-            for theme in THEMES:
-                self.choose(theme)
-                self.go(path)
+        for theme in THEMES:
+            self.choose(theme)
+            self.go(path)
+            for width, (x, y) in WIDTHS.items():
+                self.page.set_viewport_size({"width": x, "height": y})
                 if pictures:
                     self.picture(f"{pictures}-{width}-{theme}")
                 for check in (self.check_accessibility, self.check_fits):
