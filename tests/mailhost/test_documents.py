@@ -33,8 +33,9 @@ def test_the_defaults_in_the_table_are_the_code_s():
 
 def test_no_code_but_the_settings_reads_the_environment_for_its_configuration():
     allowed = {"mailhost/environment.py", "mailhost/privileges.py", "mailhost/parts.py",
-               "mailhost/supervise.py", "mailhost/forking.py", "mailhost/logs.py", "listeners/activation.py",
-               "listeners/readiness.py", "manage.py", "mailhost/wsgi.py"}  # fmt: skip
+               "mailhost/supervise.py", "mailhost/forking.py", "mailhost/logs.py",
+               "listeners/activation.py", "listeners/readiness.py", "manage.py",
+               "mailhost/wsgi.py"}  # fmt: skip
     found = {
         path.relative_to(ROOT).as_posix()
         for room in ("mailhost", "listeners", "spool", "mailboxes", "operations", "accounts",
