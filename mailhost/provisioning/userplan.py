@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
-from accounts import administrators, apppasswords, services
+from accounts import administrators, apppasswords, forwards, services
 from accounts.models import AppPassword, Role, User
 from accounts.services import NewUser
 from domains.errors import Refused
@@ -119,7 +121,7 @@ def _is_same(row: AppPassword, wanted: AppPasswordEntry) -> bool:
 
 def _change(plan: DomainPlan, entry: UserEntry, user: User) -> None:
     by = plan.by
-    if values := differing(user, entry.values):
+    if values := differing(user, _in_normal_form(user, entry.values)):
         run = partial(services.change_user, user=user, values=values, by=by)
         plan.add(Mark.CHANGE, f"user {user}: {in_words(user, values)}", entry.place, run)
     if not has_credentials(user, entry):
@@ -133,6 +135,14 @@ def _change(plan: DomainPlan, entry: UserEntry, user: User) -> None:
         role = "administrator" if entry.is_administrator else "user"
         run = partial(change, user=user, by=by)
         plan.add(Mark.CHANGE, f"role of {user}: {role}", entry.place, run)
+
+
+def _in_normal_form(user: User, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """As the row would have them; what is refused stays as it is, for the change to say why."""
+    try:
+        return forwards.normal(user, values)
+    except Refused:
+        return values
 
 
 def _appoint(plan: DomainPlan, admin: UserEntry) -> None:

@@ -96,10 +96,10 @@ def test_the_time_between_password_and_code_is_short(world: World) -> None:
 @pytest.mark.spec("U-015")
 def test_wrong_codes_make_wait_longer_and_longer(world: World) -> None:
     give(world.root)
-    client = password_given()
+    client, another = password_given(), password_given()
     for _ in range(secondfactor.FREE_TRIES):
         client.post(ASK, {"code": "000000"})
-    page = password_given().post(ASK, {"code": code_now()})
+    page = another.post(ASK, {"code": code_now()})
     assert page.status_code == 403 and "Too many wrong codes" in page.content.decode()
     SecondFactorFailures.objects.update(at=utc_now() - timedelta(seconds=31))
     assert client.post(ASK, {"code": "000000"}).status_code == 403
