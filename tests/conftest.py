@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.cache import cache
 
+from blobs.committer import stop_process_committer
 from tests import databases, memories, settings
 from tests.running import RunningServer
 
@@ -18,10 +20,15 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_remembered(request: pytest.FixtureRequest) -> None:
-    """Policies, settings and keys of an earlier test's rows would answer for this one's."""
+def _nothing_is_remembered(request: pytest.FixtureRequest, django_db_blocker: Any) -> None:
+    """Policies, settings and keys of an earlier test's rows would answer for this one's.
+
+    So would the segment that its committer has open.
+    """
     databases_used = {"db", "transactional_db"} & set(request.fixturenames)
     if databases_used or request.node.get_closest_marker("django_db"):
+        with django_db_blocker.unblock():
+            stop_process_committer(10)
         memories.forget_everything()
         cache.clear()
 
