@@ -470,7 +470,8 @@ def more_of(model: type[models.Model], numbers: Iterator[int]) -> None:
         row = copy.copy(last)
         for field in fields:
             if isinstance(field, models.AutoField):
-                row.pk = None
+                # PostgreSQL counts on from rows that were given no key, and some were.
+                row.pk = 1_000_000 + next(numbers)
             elif field.is_relation:
                 setattr(row, field.attname, next(keys[field]))
             elif isinstance(field, models.IntegerField):
