@@ -103,7 +103,8 @@ class MailProcess:
             self._manager = Manager(
                 self._board, resolver=self._resolver, ask_demand=self._transport.ask_demand
             )
-            await self._manager.start()
+            # Whether it may deliver is a wish, which its service follows.
+            await self._manager.start(is_paused=True)
             self._tasks.append(asyncio.create_task(_settle_now_and_then()))
             self._tasks.append(asyncio.create_task(_keep_house()))
         self._tasks.append(asyncio.create_task(_warn_of_space()))

@@ -143,8 +143,9 @@ class Manager:
         self._is_stopping = False
         self._is_paused = False
 
-    async def start(self) -> None:
-        """Give back what a dead process held, then begin to work."""
+    async def start(self, *, is_paused: bool = False) -> None:
+        """Give back what a dead process held, then begin to work; if paused, with `resume`."""
+        self._is_paused = is_paused
         self._lock = OwnerLock(self._owner)
         recovered = await self._ask(recover_claims)
         if recovered:
@@ -297,6 +298,10 @@ class Manager:
             raise
         if plan.results:
             self._report(plan.results)
+        if self._is_paused:  # since it was claimed
+            left = [one for _, work in plan.remote for one in work.recipients]
+            await self._give_back(left + plan.local)
+            return
         for route, work in plan.remote:
             self._outbound.add(route, work)
         self._outbound.dispatch()

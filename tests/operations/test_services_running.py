@@ -175,8 +175,7 @@ def test_starting_answers_with_the_reason_why_it_cannot(pair):
 def test_with_the_spool_stopped_mail_is_accepted_and_held(pair):
     pair.manage("service", "stop", "spool")
     for _ in range(4):
-        with smtplib.SMTP("127.0.0.1", pair.port("smtp"), timeout=20) as smtp:
-            smtp.sendmail("x@elsewhere.example", [ADDRESS], b"Subject: held\r\n\r\nheld\r\n")
+        send(pair, b"held")
     time.sleep(1)
     assert count_inbox(pair, b"held") == 0
     assert "Held: service stopped" in pair.manage("spool", "list")
@@ -187,13 +186,25 @@ def test_with_the_spool_stopped_mail_is_accepted_and_held(pair):
 @pytest.mark.spec("M-001")
 @pytest.mark.spec("M-012")
 def test_what_is_stopped_stays_stopped_over_a_restart(pair):
-    pair.manage("service", "stop", "pop")
+    for service in ("pop", "spool"):
+        pair.manage("service", "stop", service)
+    for _ in range(20):
+        send(pair, b"patient")
     assert pair.stop() == 0
     pair.start()
     assert refuses(pair.port("pop3"))
     assert not refuses(pair.port("imap"))
-    pair.manage("service", "start", "pop")
+    assert count_inbox(pair, b"patient") == 0
+    for service in ("pop", "spool"):
+        pair.manage("service", "start", service)
     assert not refuses(pair.port("pop3"))
+    wait_for(lambda: count_inbox(pair, b"patient") == 20)
+
+
+def send(server, subject):
+    with smtplib.SMTP("127.0.0.1", server.port("smtp"), timeout=20) as smtp:
+        letter = b"Subject: " + subject + b"\r\n\r\n" + subject + b"\r\n"
+        smtp.sendmail("x@elsewhere.example", [ADDRESS], letter)
 
 
 def count_inbox(server, subject):

@@ -65,7 +65,7 @@ submit_async = sync_to_async(submit, thread_sensitive=False)
 
 @contextlib.asynccontextmanager
 async def running_manager(
-    dns: DnsServer, *, port: int, monkeypatch=None, **settings_given
+    dns: DnsServer, *, port: int, is_paused: bool = False, **settings_given
 ) -> AsyncIterator[Manager]:
     """A manager whose domains' servers are asked of `dns` and listen on `port`."""
     from django.conf import settings as conf
@@ -80,7 +80,7 @@ async def running_manager(
     )
     before, conf.MAILHOST_OUTGOING_PORT = conf.MAILHOST_OUTGOING_PORT, port
     manager = Manager(board, remote=remote)
-    await manager.start()
+    await manager.start(is_paused=is_paused)
     try:
         yield manager
     finally:

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import threading
 
 import pytest
 
 from blobs.committer import Committer
 from blobs.errors import StoreFailed
 from blobs.models import Blob
-from spool import recording
+from spool import planning, recording
 from spool.configuration import SPOOL
 from spool.destinations import FIRST_LIMIT
 from spool.intake import Parameters
@@ -59,6 +60,44 @@ async def test_a_process_asks_its_one_resolver_and_keeps_it_when_the_spool_stops
     assert far_dns.asked["far.test", "MX"] == 1
     assert await resolver.mx("other.test")
     await resolver.close()
+
+
+@pytest.mark.spec("M-017")
+async def test_a_spool_that_begins_paused_sends_nothing_until_it_goes_on(one, far_dns):
+    message_id = await submit_async("bob@far.test")
+    async with (
+        Sink() as sink,
+        running_manager(far_dns, port=sink.port, is_paused=True) as manager,
+    ):
+        await asyncio.sleep(0.5)
+        assert not sink.sessions
+        manager.resume()
+        assert await settled(message_id) == {"bob@far.test": "RELAYED"}
+
+
+@pytest.mark.spec("M-017")
+async def test_mail_that_was_just_claimed_when_the_spool_stops_is_not_begun(
+    one, far_dns, monkeypatch
+):
+    make_plan, claimed, go_on = planning.make_plan, threading.Event(), threading.Event()
+
+    def wait_and_plan(*args, **kwargs):
+        claimed.set()
+        assert go_on.wait(20)
+        return make_plan(*args, **kwargs)
+
+    monkeypatch.setattr(planning, "make_plan", wait_and_plan)
+    async with Sink() as sink, running_manager(far_dns, port=sink.port) as manager:
+        message_id = await submit_async("bob@far.test")
+        assert await asyncio.to_thread(claimed.wait, 20)
+        pausing = asyncio.create_task(manager.pause(10.0))
+        await asyncio.sleep(0.1)
+        go_on.set()
+        await pausing
+        assert not sink.sessions
+        assert await in_thread(outgoing.states)(message_id) == {"bob@far.test": "QUEUED"}
+        manager.resume()
+        assert await settled(message_id) == {"bob@far.test": "RELAYED"}
 
 
 @pytest.mark.spec("S-053", "S-054")
