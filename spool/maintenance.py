@@ -16,7 +16,7 @@ from clock.moments import to_micros
 from domains import renaming
 from events import occurrences
 from mailboxes.pruning import forget_expunged
-from spool import settings, spacewarnings, throttle
+from spool import deleting, settings, spacewarnings, throttle
 from spool.models import RefusedMail, SpooledMessage, ThrottleCrossing, ThrottleHour
 from switchboard import changes
 
@@ -54,7 +54,7 @@ def recover(*, now: datetime) -> int:
     A record without a row was never answered with 250, for the rows are committed before the
     reply: its sender still has the message, and to adopt it would deliver it twice. Such bytes
     go to `lost+found` for as long as traces are kept. A row whose record is gone or damaged is
-    reported, never fatal.
+    reported, never fatal. A message that has been with all its recipients is let go.
     """
     report = reconcile.reconcile(now=now)
     for missing in report.missing:
@@ -68,6 +68,8 @@ def recover(*, now: datetime) -> int:
             records=len(report.orphans),
             files=len(buried),
         )
+    if finished := deleting.finish_forgotten(now=now):
+        log.warning("messages that nobody waits for were still in the spool", messages=finished)
     return len(report.missing) + len(report.damages)
 
 

@@ -39,6 +39,7 @@ _UPDATE_RECIPIENT = (
     " ended_at = %s, folder_id = %s, uid = %s, attempts = attempts - %s, is_forced = %s,"
     " claimed_by = NULL, claimed_until = NULL WHERE id = %s"
 )
+_LOCK_MESSAGES = "SELECT id FROM spool_spooledmessage WHERE id IN ({ids}) ORDER BY id FOR UPDATE"
 _UNFINISHED = (
     "SELECT DISTINCT message_id FROM spool_spooledrecipient"
     f" WHERE message_id IN ({{ids}}) AND state < {State.DELIVERED.value}"
@@ -235,6 +236,9 @@ def _finish_messages(cursor: Any, ended: Sequence[Settled]) -> set[ClaimedMessag
     ]
     waiting: set[int] = set()
     if several:
+        if connections[DEFAULT_DB_ALIAS].vendor == "postgresql":
+            # Of two processes that end the last two recipients, the second one sees the first's.
+            cursor.execute(_LOCK_MESSAGES.format(ids=marks(several)), several)
         cursor.execute(_UNFINISHED.format(ids=marks(several)), several)
         waiting = {row[0] for row in cursor.fetchall()}
     finished = sorted(messages.keys() - waiting)

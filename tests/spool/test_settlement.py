@@ -1,0 +1,100 @@
+"""What several processes write about one message at the same moment."""
+
+import contextlib
+import threading
+from collections.abc import Sequence
+
+import pytest
+from django.db import connection, connections, transaction
+
+from blobs.models import Blob
+from clock.moments import to_micros, utc_now
+from protocols.smtp.outgoing import Outcome, Stage, Verdict
+from protocols.smtp.replies import Reply
+from spool import decisions, maintenance, settings, settlement
+from spool.claims import ClaimDue
+from spool.models import SpooledMessage, SpooledRecipient, State
+from spool.settlement import Settlement
+from spool.work import ClaimedRecipient, Result
+from tests import factories
+from tests.spool import outgoing
+from tests.spool.outgoing import submit
+
+pytestmark = pytest.mark.django_db(transaction=True)
+TAKEN = Outcome(Verdict.DELIVERED, Reply(250, "2.0.0", "ok"), Stage.END_OF_DATA, by_peer=True)
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    outgoing.forget_everything()
+    factories.make_domain("one.example", "alice")
+    yield
+    outgoing.stop_committer()
+
+
+def claim(owner: int) -> ClaimedRecipient:
+    job = ClaimDue(owner=owner, now=to_micros(utc_now()), limit=1, oldest_share=0)
+    with transaction.atomic(), connection.cursor() as cursor:
+        ClaimDue.write_rows([job], cursor)
+    [recipient] = job.result.recipients
+    return recipient
+
+
+def settle(owner: int, recipients: Sequence[ClaimedRecipient]) -> None:
+    """As the committer of a process does it."""
+    now = to_micros(utc_now())
+    policy = settings.current().retries
+    settled = [
+        decisions.settle(
+            Result(recipient, TAKEN, now, now), policy=policy, rules=None, randomness=0.5
+        )
+        for recipient in recipients
+    ]
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            Settlement.write_rows([Settlement(owner=owner, now=now, settled=settled)], cursor)
+    finally:
+        connections.close_all()
+
+
+@pytest.mark.spec("S-059", "S-061")
+def test_two_processes_that_end_the_last_recipients_at_once_finish_the_message(monkeypatch):
+    message_id = submit("first@far.test", "second@far.test")
+    claimed = {owner: claim(owner) for owner in (7, 8)}
+    policy_is_warm = settings.current()
+    assert policy_is_warm
+    # Whoever has looked whether anybody still waits stays there until the other one has, too:
+    # unless the other one has to wait for him, as it should be.
+    both, count_ends = threading.Barrier(2), settlement._count_ends
+
+    def look_together(cursor, ended):
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(2)
+        count_ends(cursor, ended)
+
+    monkeypatch.setattr(settlement, "_count_ends", look_together)
+    threads = [
+        threading.Thread(target=settle, args=(owner, [recipient]))
+        for owner, recipient in claimed.items()
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert set(SpooledRecipient.objects.values_list("state", flat=True)) == {State.RELAYED}
+    message = SpooledMessage.objects.get(pk=message_id)
+    assert message.finished_at is not None
+    assert message.recipients_delivered == 2
+    assert message.blob_id is None
+    assert Blob.objects.get().references == 0
+
+
+@pytest.mark.spec("S-058")
+def test_a_message_that_nobody_waits_for_is_finished_at_the_next_start():
+    stuck, waiting = submit("first@far.test"), submit("second@far.test")
+    SpooledRecipient.objects.filter(message=stuck).update(state=State.RELAYED, due_at=None)
+    assert maintenance.recover(now=utc_now()) == 0
+    assert SpooledMessage.objects.get(pk=stuck).finished_at is not None
+    assert SpooledMessage.objects.get(pk=stuck).blob_id is None
+    assert SpooledMessage.objects.get(pk=waiting).finished_at is None
+    assert sorted(Blob.objects.values_list("references", flat=True)) == [0, 1]
