@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from blobs.contention import tried_again
 from blobs.ids import new_id
 from clock.moments import to_micros
 from events import audit
@@ -146,8 +148,17 @@ class Run:
         skipped = sum(self.reasons.values())
         return Done(done, skipped, dict(self.reasons), self.change.pk if self.change else None)
 
-    @transaction.atomic
+    @tried_again
     def _act_on(self, ids: Sequence[int], act: Act) -> None:
+        reasons, change = self.reasons.copy(), copy.copy(self.change)
+        try:
+            with transaction.atomic():
+                self._act_in_transaction(ids, act)
+        except BaseException:
+            self.reasons, self.change = reasons, change
+            raise
+
+    def _act_in_transaction(self, ids: Sequence[int], act: Act) -> None:
         batch = lock(self.selection, ids, now=self.now)
         act(batch)
         missing = len(ids) - len(batch.messages)
@@ -172,7 +183,6 @@ class Run:
             change.undo_until = self.now + elapsed + self.undo_for
             SpoolChangeBatch.objects.create(id=new_id(), change=change, before=batch.before)
         change.save(update_fields=["done", "skipped", "undo_until"])
-        # Only now: had the transaction failed, the next one must open it again.
         self.change = change
         messages = [batch.messages[key] for key in sorted(batch.done)]
         leave_trace(messages, change.get_verb_display().lower(), by=self.by, now=self.now,

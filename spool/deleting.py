@@ -10,11 +10,18 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 
 from blobs import references
+from blobs.contention import tried_again
 from clock.moments import to_micros
 from events.audit import Actor
 from spool import ledger
 from spool.changing import AT_ONCE, Batch, Course, Done, Run, Skipped
-from spool.models import SpoolChange, SpooledMessage, SpooledRecipient, State
+from spool.models import (
+    SpoolChange,
+    SpoolChangeBatch,
+    SpooledMessage,
+    SpooledRecipient,
+    State,
+)
 from spool.selection import Selection
 
 UNDO_FOR = timedelta(seconds=10)
@@ -59,20 +66,26 @@ def delete(
 def finish(change: SpoolChange, *, now: datetime) -> None:
     """Make a deletion final, batch by batch; may be repeated after a crash."""
     for batch in change.batches.order_by("id"):
-        with transaction.atomic():
-            end_recipients([row[0] for row in batch.before], now=now)
-            batch.delete()
+        _finish_batch(batch, now)
     change.is_final = True
     change.undo_until = now
     change.save(update_fields=["is_final", "undo_until"])
 
 
+@tried_again
+@transaction.atomic
+def _finish_batch(batch: SpoolChangeBatch, now: datetime) -> None:
+    end_recipients([row[0] for row in batch.before], now=now)
+    SpoolChangeBatch.objects.filter(pk=batch.pk).delete()
+
+
+@tried_again
+@transaction.atomic
 def give_up(message_ids: Collection[int], *, now: datetime) -> int:
     """Delete whole messages for good, because their domain goes; how many."""
     waiting = SpooledRecipient.objects.filter(message__in=message_ids, state__lt=State.DELIVERED)
-    with transaction.atomic():
-        ids = list(waiting.values_list("id", flat=True))
-        return end_recipients(ids, message_ids=set(message_ids), now=now)
+    ids = list(waiting.values_list("id", flat=True))
+    return end_recipients(ids, message_ids=set(message_ids), now=now)
 
 
 def finish_forgotten(*, now: datetime) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings as conf
 from django.db import connection, transaction
 
+from blobs.contention import tried_again
 from blobs.ids import new_id, node_of
 from clock.moments import to_micros, utc_now
 from spool import claims
@@ -37,6 +38,7 @@ def lock_path(owner: int) -> Path:
     return Path(conf.MAILHOST_DATA) / "run" / f"spool-{owner}.lock"
 
 
+@tried_again
 def recover_claims() -> int:
     """Give back what dead processes of this machine held; returns how many recipients.
 

@@ -11,6 +11,7 @@ from django.db import connection, models, transaction
 from django.db.models import Count, F, QuerySet
 
 from accounts.models import User
+from blobs.contention import tried_again
 from clock.moments import from_micros, to_micros
 from domains.models import Domain
 from events import audit
@@ -80,6 +81,7 @@ def throttled(now: datetime) -> list[Throttled]:
     ]
 
 
+@tried_again
 @transaction.atomic
 def release(*, kind: str, key_id: int, by: Actor | None, now: datetime) -> int:
     """Begin the hour's allowance anew; how many recipients may try again at once.
@@ -115,6 +117,7 @@ def reopen(now: datetime) -> int:
     return woken
 
 
+@tried_again
 @transaction.atomic
 def _reopen(crossing: ThrottleCrossing, now: datetime) -> int:
     key, reason = Key(Kind(crossing.kind), crossing.key_id), Reason(crossing.reason)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 
+from blobs.contention import tried_again
 from clock.moments import from_micros
 from events import audit
 from events.audit import Actor
@@ -84,9 +85,7 @@ def put_back(
     many messages are done behind every batch."""
     done: set[int] = set()
     while (batch := change.batches.order_by("id").first()) is not None:
-        with transaction.atomic():
-            done |= _put_back_batch(change, [Before(*row) for row in batch.before], by, now)
-            batch.delete()
+        done |= _put_back_batch(batch, by, now)
         tell(len(done))
     change.is_final = True
     change.save(update_fields=["is_final"])
@@ -135,9 +134,10 @@ def _finish_deletion(change_id: int, *, now: datetime) -> None:
     deleting.finish(change, now=now)
 
 
-def _put_back_batch(
-    change: SpoolChange, before: Sequence[Before], by: Actor | None, now: datetime
-) -> set[int]:
+@tried_again
+@transaction.atomic
+def _put_back_batch(batch: SpoolChangeBatch, by: Actor | None, now: datetime) -> set[int]:
+    change, before = batch.change, [Before(*row) for row in batch.before]
     was = {one.recipient_id: one for one in before}
     rows = SpooledRecipient.objects.select_for_update().filter(
         pk__in=was, state__lt=State.DELIVERED
@@ -165,6 +165,7 @@ def _put_back_batch(
         summaries.refresh(cursor, ids)
     leave_trace([messages[i] for i in ids], f"{change.get_verb_display().lower()}: undone",
                 by=by, now=now)  # fmt: skip
+    SpoolChangeBatch.objects.filter(pk=batch.pk).delete()
     return set(ids)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -11,9 +12,10 @@ from blobs.models import Blob
 from clock.moments import to_micros, utc_now
 from protocols.smtp.outgoing import Outcome, Stage, Verdict
 from protocols.smtp.replies import Reply
-from spool import decisions, maintenance, settings, settlement
+from spool import decisions, maintenance, services, settings, settlement
 from spool.claims import ClaimDue
 from spool.models import SpooledMessage, SpooledRecipient, State
+from spool.selection import Selection
 from spool.settlement import Settlement
 from spool.work import ClaimedRecipient, Result
 from tests import factories
@@ -57,7 +59,7 @@ def settle(owner: int, recipients: Sequence[ClaimedRecipient]) -> None:
         connections.close_all()
 
 
-@pytest.mark.spec("S-059", "S-061")
+@pytest.mark.spec("S-059")
 def test_two_processes_that_end_the_last_recipients_at_once_finish_the_message(monkeypatch):
     message_id = submit("first@far.test", "second@far.test")
     claimed = {owner: claim(owner) for owner in (7, 8)}
@@ -87,6 +89,35 @@ def test_two_processes_that_end_the_last_recipients_at_once_finish_the_message(m
     assert message.recipients_delivered == 2
     assert message.blob_id is None
     assert Blob.objects.get().references == 0
+
+
+@pytest.mark.spec("S-033")
+def test_a_verb_that_waits_for_a_process_that_waits_for_it_is_tried_again():
+    submit("first@far.test", "second@far.test")
+    first, second = SpooledRecipient.objects.order_by("id").values_list("pk", flat=True)
+    has_second = threading.Event()
+
+    def settle_in_disorder():
+        try:
+            with transaction.atomic():
+                SpooledRecipient.objects.filter(pk=second).update(reply="this one")
+                has_second.set()
+                # Who waits first is ended first, where the database finds out.
+                time.sleep(0.5)
+                SpooledRecipient.objects.filter(pk=first).update(reply="and that one")
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=settle_in_disorder)
+    thread.start()
+    assert has_second.wait(20)
+    done = services.force(selection=Selection.everything(), by=None, now=utc_now())
+    thread.join(20)
+    assert done.done == 1
+    assert set(SpooledRecipient.objects.values_list("is_forced", "reply")) == {
+        (True, "this one"),
+        (True, "and that one"),
+    }
 
 
 @pytest.mark.spec("S-058")
