@@ -49,6 +49,20 @@ def lock_folders(cursor: Any, folder_ids: Iterable[int]) -> dict[int, LockedFold
     return {row[0]: LockedFolder(*row[1:]) for row in cursor.fetchall()}
 
 
+def keep_folders(cursor: Any, folder_ids: Iterable[int]) -> None:
+    """Wait for whoever has locked them, and let nobody lock them until the transaction ends.
+
+    Mail comes in meanwhile. By rising id, and before all else, as `lock_folders` does it.
+    """
+    wanted = sorted(set(folder_ids))
+    if connection.vendor == "postgresql" and wanted:
+        marks = ", ".join(["%s"] * len(wanted))
+        cursor.execute(
+            f"SELECT 1 FROM mailboxes_folder WHERE id IN ({marks}) ORDER BY id FOR KEY SHARE",
+            wanted,
+        )
+
+
 def select_by_uid(
     cursor: Any, columns: str, folder_id: int, uids: Sequence[int]
 ) -> list[tuple[Any, ...]]:

@@ -25,6 +25,7 @@ from blobs.store import Body, read_body, read_facts, read_meta
 from clock.moments import utc_now
 from mailboxes.manifest import ManifestKeeper
 from mailboxes.models import Message
+from mailboxes.rows import keep_folders
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +36,8 @@ MOST_OPEN_AREAS = 32
 
 _MARK = "UPDATE mailboxes_message SET is_settled = %s WHERE id = %s AND blob_id = %s"
 _REPOINT = (
-    "UPDATE mailboxes_message SET blob_id = %s, is_settled = %s WHERE id = %s AND blob_id = %s"
+    "UPDATE mailboxes_message SET blob_id = %s, is_settled = %s"
+    " WHERE id = %s AND folder_id = %s AND blob_id = %s"
 )
 
 
@@ -45,6 +47,7 @@ class _Unsettled:
 
     message_id: int
     blob_id: int
+    folder_id: int
     area_id: int  # where it belongs
 
 
@@ -85,7 +88,7 @@ class Settler:
             folder__account__domain__is_deleting=False,
             folder__account__domain__renaming=None,
         )
-        columns = ("id", "blob_id", "folder__account__domain__area_id")
+        columns = ("id", "blob_id", "folder_id", "folder__account__domain__area_id")
         return [
             _Unsettled(*row) for row in rows.order_by("id").values_list(*columns)[:BATCH_MESSAGES]
         ]
@@ -179,7 +182,10 @@ class _CopyIn(Job):
             job.result = job._repoint(cursor)
 
     def _repoint(self, cursor: Any) -> int:
-        """Rows expunged or settled meanwhile match nothing, and their references stay."""
+        """Rows expunged, moved or settled meanwhile match nothing, and their references stay."""
+        # Whoever takes messages out of a folder holds its row, and counts down the references of
+        # the blobs that he has read there: they must not become others meanwhile.
+        keep_folders(cursor, {row.folder_id for rows in self.rows.values() for row in rows})
         # Blobs are locked before messages, as everywhere.
         list(Blob.objects.select_for_update().filter(pk__in=self.rows).order_by("pk"))
         deltas: dict[int, int] = {}
@@ -188,7 +194,8 @@ class _CopyIn(Job):
             new_blob = self.new_blobs[blob_id]
             matched = 0
             for row in rows:
-                cursor.execute(_REPOINT, (new_blob, True, row.message_id, blob_id))
+                values = (new_blob, True, row.message_id, row.folder_id, blob_id)
+                cursor.execute(_REPOINT, values)
                 matched += cursor.rowcount
             deltas[blob_id], deltas[new_blob] = -matched, matched - len(rows)
             settled += matched

@@ -9,12 +9,14 @@ from django.db import connection, connections, transaction
 from blobs import references
 from blobs.models import Blob
 from blobs.store import locate, read_body
-from mailboxes import selectors, settler
+from clock.moments import utc_now
+from mailboxes import expunging, folders, selectors, settler
 from mailboxes.expunging import Expunge
-from mailboxes.models import Message
+from mailboxes.models import Folder, Message
 from mailboxes.settler import Settler
 from mailboxes.verify import verify, verify_references
 from tests.mailboxes.conftest import MESSAGE
+from tests.races import beside
 
 
 @pytest.fixture
@@ -149,6 +151,41 @@ def test_expunged_while_it_is_copied_the_message_stays_gone(append, settle, acco
     assert verify_references(lambda first, last: {blob_id: 1}) == []
 
 
+@pytest.mark.parametrize("deletes_folder", [False, True])
+def test_taken_out_in_the_moment_in_which_it_is_copied_no_reference_is_lost(
+    append, settle, account, monkeypatch, deletes_folder
+):
+    append()
+    folders.create(account_id=account.pk, name="a", now=utc_now())
+    folder = Folder.objects.get(account=account, name="a")
+    one = append(folder=folder)
+    blob_id = Message.objects.get(pk=one.message_id).blob_id
+    refer(blob_id, 1)  # the spool's, whose mail must not be lost
+    room = folders if deletes_folder else expunging
+    count = room.references_by_blob
+
+    def take_out(pause):
+        def count_later(*args):
+            pause()
+            return count(*args)
+
+        monkeypatch.setattr(room, "references_by_blob", count_later)
+        if deletes_folder:
+            folders.delete(account_id=account.pk, domain_id=account.domain_id, name="a")
+            return
+        job = Expunge(
+            folder_id=folder.pk, domain_id=account.domain_id, uids=[1], even_unflagged=True
+        )
+        with connection.cursor() as cursor:
+            Expunge.write_rows([job], cursor)
+
+    with beside(take_out):
+        settle()
+    assert not Message.objects.filter(pk=one.message_id).exists()
+    assert Blob.objects.get(pk=blob_id).references == 1
+    assert verify_references(lambda first, last: {blob_id: 1}) == []
+
+
 def test_a_broken_record_stays_and_holds_nobody_up(append, settle, account, store):
     one, two = append(), append(MESSAGE + b"more")
     blob = Message.objects.get(pk=one.message_id).blob
@@ -190,7 +227,6 @@ def test_remembered_messages_are_readable_after_settling_and_sweeping(
 ):
     from blobs.reading import forget_all
     from blobs.sweep import sweep
-    from clock.moments import utc_now
 
     one = append()
     blob_id = Message.objects.get(pk=one.message_id).blob_id
