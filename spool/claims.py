@@ -14,7 +14,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from blobs.committer import Job
 from blobs.store import Location
-from spool import throttleclaims, throttlecounts
+from spool import summaries, throttleclaims, throttlecounts
 from spool.models import State
 from spool.priority import HIGHEST, LOWEST
 from spool.statements import marks
@@ -62,7 +62,8 @@ _NEXT_DUE = f"SELECT MIN(due_at) FROM {_TABLE} WHERE {_WAITS} AND {{which}}"
 _NEXT_DESTINATION = f"SELECT MIN(destination) FROM {_TABLE} WHERE {_WAITS} AND destination > %s"
 _CLAIM = (
     f"UPDATE {_TABLE} SET claimed_by = %s, claimed_until = %s, due_at = %s,"
-    f" attempts = attempts + 1 WHERE id IN ({{ids}}) AND {_WAITS} AND {_FREE} RETURNING id"
+    f" attempts = attempts + 1 WHERE id IN ({{ids}}) AND {_WAITS} AND {_FREE}"
+    f" RETURNING id, hold_reason = '' AND state <> {State.DELETING.value}"
 )
 _DETAILS = (
     "SELECT r.id, r.address, r.original_address, r.orcpt, r.notify, r.route, r.account_id,"
@@ -78,15 +79,23 @@ _RENEW = (
     f"UPDATE {_TABLE} SET claimed_until = %s, due_at = %s"
     f" WHERE id IN ({{ids}}) AND claimed_by = %s AND {_WAITS}"
 )
+# What an operator has held or deleted while it was claimed does not come up again by itself.
+_FREE_AGAIN = (
+    "claimed_by = NULL, claimed_until = NULL,"
+    f" state = CASE WHEN state < {State.HELD.value} AND hold_reason <> '' THEN {State.HELD.value}"
+    " ELSE state END,"
+    f" due_at = CASE WHEN state = {State.DELETING.value} OR hold_reason <> '' THEN NULL"
+    " ELSE %s END"
+)
 _RELEASE = (
-    f"UPDATE {_TABLE} SET claimed_by = NULL, claimed_until = NULL, due_at = %s,"
-    f" attempts = attempts - 1 WHERE id IN ({{ids}}) AND claimed_by = %s AND {_WAITS}"
+    f"UPDATE {_TABLE} SET {_FREE_AGAIN}, attempts = attempts - 1"
+    f" WHERE id IN ({{ids}}) AND claimed_by = %s AND {_WAITS} RETURNING message_id, state"
 )
 _OWNERS = f"SELECT DISTINCT claimed_by FROM {_TABLE} WHERE {_WAITS} AND claimed_by IS NOT NULL"
-_OWNED = f"SELECT id, attempts FROM {_TABLE} WHERE {_WAITS} AND claimed_by = %s"
+_OWNED = f"SELECT id, attempts FROM {_TABLE} WHERE {_WAITS} AND claimed_by = %s ORDER BY id{{lock}}"
 _RECOVER = (
-    f"UPDATE {_TABLE} SET claimed_by = NULL, claimed_until = NULL, due_at = %s"
-    f" WHERE {_WAITS} AND claimed_by = %s"
+    f"UPDATE {_TABLE} SET {_FREE_AGAIN} WHERE {_WAITS} AND claimed_by = %s"
+    " RETURNING message_id, state"
 )
 # In the order in which they leave: what stays here (P-002), forced mail, then by priority.
 _CLASSES: tuple[tuple[str, tuple[object, ...]], ...] = (
@@ -227,7 +236,10 @@ class ClaimDue(Job):
         cursor.execute(
             _CLAIM.format(ids=marks(ids)), (self.owner, lapses_at, lapses_at, *ids, self.now)
         )
-        claimed = [row[0] for row in cursor.fetchall()]
+        rows = cursor.fetchall()
+        if kept := [row[0] for row in rows if not row[1]]:
+            _let_go(cursor, _RELEASE.format(ids=marks(kept)), (self.now, *kept, self.owner))
+        claimed = [row[0] for row in rows if row[1]]
         if not claimed:
             return []
         return read_details(select_details(cursor, claimed), due)
@@ -315,7 +327,7 @@ class ReleaseClaims(Job):
             if job.recipient_ids:
                 throttlecounts.give_back(cursor, job.owner, job.recipient_ids)
                 statement = _RELEASE.format(ids=marks(job.recipient_ids))
-                cursor.execute(statement, (job.now, *job.recipient_ids, job.owner))
+                _let_go(cursor, statement, (job.now, *job.recipient_ids, job.owner))
 
 
 def owners(cursor: Any) -> list[int]:
@@ -326,8 +338,16 @@ def owners(cursor: Any) -> list[int]:
 
 def recover(cursor: Any, owner: int, now: int) -> list[tuple[int, int]]:
     """Give back the claims of a dead process; (recipient id, number of the broken try) of each."""
-    cursor.execute(_OWNED, (owner,))
+    # Of two processes that do so at once, the second one finds nothing left.
+    lock = " FOR UPDATE" if connections[DEFAULT_DB_ALIAS].vendor == "postgresql" else ""
+    cursor.execute(_OWNED.format(lock=lock), (owner,))
     broken = [(row[0], row[1]) for row in cursor.fetchall()]
     throttlecounts.give_back(cursor, owner)
-    cursor.execute(_RECOVER, (now, owner))
+    _let_go(cursor, _RECOVER, (now, owner))
     return broken
+
+
+def _let_go(cursor: Any, statement: str, values: Sequence[Any]) -> None:
+    cursor.execute(statement, values)
+    held = {message_id for message_id, state in cursor.fetchall() if state == State.HELD}
+    summaries.refresh(cursor, sorted(held))

@@ -6,9 +6,10 @@ import pytest
 from django.db import connection, transaction
 
 from clock.moments import to_micros, utc_now
-from spool import claims
+from spool import claims, deleting, holding, undoing
 from spool.claims import ClaimDue, ReleaseClaims, RenewClaims
-from spool.models import SpooledRecipient
+from spool.models import SpooledMessage, SpooledRecipient, State
+from spool.selection import Selection
 from tests import factories
 from tests.sinks import Sink
 from tests.spool import outgoing
@@ -116,6 +117,42 @@ def test_a_renewed_claim_holds_and_a_released_one_was_no_try():
         release = ReleaseClaims(owner=ME, now=now, recipient_ids=[bob])
         ReleaseClaims.write_rows([release], cursor)
     assert (row("bob@far.test").attempts, row("bob@far.test").claimed_by) == (0, None)
+
+
+def release(*recipients):
+    now, ids = to_micros(utc_now()), [one.pk for one in recipients]
+    with transaction.atomic(), connection.cursor() as cursor:
+        job = ReleaseClaims(owner=ME, now=now, recipient_ids=ids)
+        ReleaseClaims.write_rows([job], cursor)
+
+
+def recover(*_recipients):
+    with transaction.atomic(), connection.cursor() as cursor:
+        claims.recover(cursor, ME, to_micros(utc_now()))
+
+
+def let_lapse(*_recipients):
+    SpooledRecipient.objects.update(claimed_until=utc_now(), due_at=utc_now())
+
+
+@pytest.mark.spec("S-045", "S-038")
+@pytest.mark.parametrize("end", [release, recover, let_lapse])
+def test_held_or_deleted_while_a_process_had_it_in_hand_the_next_one_does_not_send_it(end):
+    ids = {name: submit(f"{name}@far.test") for name in ("held", "deleted", "free")}
+    assert len(look()[0]) == 3
+    now = utc_now()
+    select = {name: Selection.of([number]) for name, number in ids.items()}
+    holding.hold(selection=select["held"], reason="ask first", by=None, now=now)
+    done = deleting.delete(selection=select["deleted"], by=None, now=now)
+    end(*SpooledRecipient.objects.all())
+    assert look(owner=SOMEBODY)[0] == ["free@far.test"]
+    assert row("held@far.test").state == State.HELD
+    assert SpooledMessage.objects.get(pk=ids["held"]).worst_state == State.HELD
+    assert row("deleted@far.test").state == State.DELETING
+    holding.release(selection=select["held"], by=None, now=now)
+    assert look(owner=SOMEBODY)[0] == ["held@far.test"]
+    undoing.undo(change_id=done.change_id, by=None, now=now)
+    assert row("deleted@far.test").due_at is not None
 
 
 def test_the_time_of_the_next_look_is_told():

@@ -39,6 +39,7 @@ from spool.throttled import NotThrottled, release
 from switchboard.publish import publish_on_commit
 from switchboard.topics import Topic
 from tests import factories
+from tests.races import beside
 from tests.sinks import Sink
 from tests.spool import outgoing
 from tests.spool.clockwork import set_clock
@@ -266,6 +267,24 @@ def test_what_a_process_gives_back_untried_or_dies_with_is_not_lost():
         claims.recover(cursor, 7, to_micros(TEN_TO_THREE))
     assert used(one.pk) == (0, 0)
     assert len(look(TEN_TO_THREE)) == 3
+
+
+@pytest.mark.spec("T-003")
+def test_two_that_find_a_process_dead_give_back_once_what_it_held():
+    one = limited(messages=3)
+    for number in range(2):
+        submit(f"r{number}@far.test")
+    look(TEN_TO_THREE)
+    submit("r2@far.test")
+    look(TEN_TO_THREE, owner=8)
+
+    def recover():
+        with connection.cursor() as cursor:
+            return claims.recover(cursor, 7, to_micros(TEN_TO_THREE))
+
+    with beside(lambda pause: (recover(), pause())), transaction.atomic():
+        assert recover() == []
+    assert used(one.pk)[0] == 1
 
 
 @pytest.mark.spec("T-003", "T-010")
