@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.errors import UserUnknown
 from accounts.models import Plan, ResellerPlan, Role, User
+from blobs.contention import tried_again
 from domains.errors import Problem, ValuesRefused
 from domains.models import DomainFeatures
 from domains.values import replace, settable_fields
@@ -34,6 +35,7 @@ def add(*, name: str, by: Actor | None, values: Mapping[str, Any] | None = None)
     return plan
 
 
+@tried_again
 @transaction.atomic
 def change(*, plan: Plan, values: Mapping[str, Any], by: Actor | None) -> Plan:
     """Caps below what is in use are taken: they only stop growth. Raises ValuesRefused."""

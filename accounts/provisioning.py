@@ -12,6 +12,7 @@ from accounts import aliases, caps, closing, localparts, recyclebin
 from accounts.models import DomainOwnership, LocalPart, User, UserAlias
 from accounts.services import NewUser, add_users
 from accounts.settings import DELETION
+from blobs.contention import tried_again
 from clock.moments import utc_now
 from domains import selectors, services
 from domains.models import Domain, Tab
@@ -130,6 +131,7 @@ def close_domain(*, domain: Domain, by: Actor | None) -> None:
         _remove(domain, by)
 
 
+@tried_again
 @transaction.atomic
 def _remove(domain: Domain, by: Actor | None) -> None:
     selectors.locked(domain.pk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from accounts.models import DomainOwnership, LocalPart, Recycled, Role, User, Us
 from accounts.permissions import Verb, require
 from accounts.selectors import domains_for
 from accounts.settings import DELETION
+from blobs.contention import tried_again
 from domains import selectors as domain_selectors
 from domains import services as domain_services
 from domains.errors import LimitReached, NameTaken, Refused
@@ -64,6 +66,7 @@ def keep_user(user: User, dropped: Sequence[Dropped], *, by: Actor | None, now: 
     return True
 
 
+@tried_again
 @transaction.atomic
 def keep_domain(domain: Domain, *, by: Actor | None, now: datetime) -> Recycled:
     """Take a domain that is marked as deleting out of sight, with all that is in it.
@@ -106,6 +109,7 @@ def restore(*, item: Recycled, by: Actor | None) -> tuple[str, ...]:
     return _restore_user(item, by)
 
 
+@tried_again
 @transaction.atomic
 def _restore_user(item: Recycled, by: Actor | None) -> tuple[str, ...]:
     domain = Domain.objects.filter(pk=item.domain_id).first()
@@ -134,6 +138,7 @@ def _restore_user(item: Recycled, by: Actor | None) -> tuple[str, ...]:
     return ()
 
 
+@tried_again
 @transaction.atomic
 def _restore_domain(item: Recycled, by: Actor | None) -> tuple[str, ...]:
     problems = []
@@ -162,6 +167,7 @@ def _restore_domain(item: Recycled, by: Actor | None) -> tuple[str, ...]:
     return tuple(problems)
 
 
+@tried_again
 @transaction.atomic
 def purge(*, item: Recycled, by: Actor | None) -> None:
     """Remove it for good, with its mail. Raises RecycledUnknown."""
@@ -190,8 +196,9 @@ def purge_due(*, now: datetime) -> int:
     """What has lain in the bin for its time; how many."""
     purged = 0
     while (item := Recycled.objects.filter(purge_at__lte=now).order_by("pk").first()) is not None:
-        purge(item=item, by=None)
-        purged += 1
+        with suppress(RecycledUnknown):  # another process was faster
+            purge(item=item, by=None)
+            purged += 1
     return purged
 
 

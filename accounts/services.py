@@ -26,6 +26,7 @@ from accounts.errors import LocalPartTaken, NotPermitted, StillOwner
 from accounts.models import Role, Status, User
 from accounts.passwords import Verifiers
 from accounts.permissions import Verb
+from blobs.contention import tried_again
 from clock.moments import utc_now
 from domains import selectors as domain_selectors
 from domains.errors import Problem, ValuesRefused
@@ -197,6 +198,7 @@ def set_verifiers(*, user: User, verifiers: Verifiers, by: Actor | None) -> User
     return user
 
 
+@tried_again
 @transaction.atomic
 def delete_user(*, user: User, by: Actor | None) -> None:
     """The mailbox goes, with its mail and the aliases that lead nowhere else (U-010).

@@ -9,9 +9,9 @@ from functools import wraps
 from itertools import count
 from typing import ParamSpec, TypeVar
 
-from django.db import OperationalError, connection
+from django.db import IntegrityError, OperationalError, connection
 
-from blobs.failures import is_contention
+from blobs.failures import is_contention, is_taken
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -24,6 +24,7 @@ def tried_again(transact: Callable[P, T]) -> Callable[P, T]:
     """For what is one whole transaction, and after it has failed changes nothing but rows.
 
     Two processes that wait for each other's rows: PostgreSQL ends one of them, whoever it is.
+    Two that enter the same name, which both found free: the second one now finds it taken.
     Inside another transaction it is tried only once, for that one is lost with it.
     """
 
@@ -32,9 +33,9 @@ def tried_again(transact: Callable[P, T]) -> Callable[P, T]:
         for attempt in count(1):
             try:
                 return transact(*args, **kwargs)
-            except OperationalError as error:
-                is_inside = connection.in_atomic_block
-                if attempt == TRIES or is_inside or not is_contention(error):
+            except (OperationalError, IntegrityError) as error:
+                is_passing = is_contention(error) or is_taken(error)
+                if attempt == TRIES or connection.in_atomic_block or not is_passing:
                     raise
             time.sleep(random.uniform(0, PAUSE_SECONDS * attempt))
         raise AssertionError("counting never ends")

@@ -10,6 +10,7 @@ from blobs.errors import StoreError, StoreFailed, StoreFull
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _PG_DISK_FULL = "53100"
 _PG_RETRY = frozenset({"40001", "40P01", "55P03"})  # serialization, deadlock, lock not available
+_PG_TAKEN = "23505"  # unique_violation
 _SQLITE_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
@@ -36,3 +37,9 @@ def is_contention(error: BaseException) -> bool:
     return getattr(cause, "sqlstate", None) in _PG_RETRY or (
         code is not None and code & 0xFF in _SQLITE_BUSY
     )
+
+
+def is_taken(error: BaseException) -> bool:
+    """Did another writer enter the same meanwhile? SQLite has one writer: there it is a fault."""
+    cause = error.__cause__ or error
+    return getattr(cause, "sqlstate", None) == _PG_TAKEN

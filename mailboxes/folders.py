@@ -11,6 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 
 from blobs import references
+from blobs.contention import tried_again
 from clock.moments import to_micros
 from mailboxes import changes, quota, standard
 from mailboxes.changes import Change, Kind
@@ -96,6 +97,7 @@ def create(
     return missing
 
 
+@tried_again
 @transaction.atomic
 def rename(*, account_id: int, name: str, new_name: str, now: datetime) -> None:
     """Give a folder and all below it another name; those above the new one are made.
@@ -130,6 +132,7 @@ def rename(*, account_id: int, name: str, new_name: str, now: datetime) -> None:
     changes.publish_folders(account_id)
 
 
+@tried_again
 @transaction.atomic
 def delete(*, account_id: int, domain_id: int, name: str) -> None:
     """Delete a folder with its messages; folders below it stay. RFC 3501 §6.3.4.

@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet
 from accounts import permissions
 from accounts.models import User
 from accounts.permissions import Verb
+from blobs.contention import tried_again
 from clock.moments import utc_now
 from domains.errors import Problem, ValuesRefused
 from domains.values import replace
@@ -52,6 +53,7 @@ def blocks_for(
     return rows
 
 
+@tried_again
 @transaction.atomic
 def add(
     *,

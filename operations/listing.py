@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from accounts import permissions
 from accounts.models import User
 from accounts.permissions import Verb
+from blobs.contention import tried_again
 from clock.moments import utc_now
 from domains.errors import Problem, Refused, ValuesRefused
 from domains.values import replace
@@ -58,6 +59,7 @@ def whitelist_for(actor: User) -> QuerySet[WhitelistEntry]:
     return WhitelistEntry.objects.all()
 
 
+@tried_again
 @transaction.atomic
 def add(
     model: type[Entry],

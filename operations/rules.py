@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from accounts import permissions
 from accounts.models import User
 from accounts.permissions import Verb
+from blobs.contention import tried_again
 from domains.errors import Problem, ValuesRefused
 from domains.values import replace, settable_fields
 from events import audit
@@ -114,6 +115,7 @@ def matching(rules: Iterable[Rule], kind: str, service: str) -> tuple[Rule, ...]
     return tuple(rule for rule in rules if rule.kind == kind and rule.service in ("", service))
 
 
+@tried_again
 @transaction.atomic
 def add(*, values: Mapping[str, Any], by: Actor | None) -> AbuseRule:
     """Raises ValuesRefused."""
@@ -125,6 +127,7 @@ def add(*, values: Mapping[str, Any], by: Actor | None) -> AbuseRule:
     return row
 
 
+@tried_again
 @transaction.atomic
 def change(*, rule: AbuseRule, values: Mapping[str, Any], by: Actor | None) -> AbuseRule:
     """Set the given values; what was counted so far is forgotten. Raises ValuesRefused."""
@@ -146,6 +149,7 @@ def delete(*, rule: AbuseRule, by: Actor | None) -> None:
     rule.delete()
 
 
+@tried_again
 @transaction.atomic
 def apply_preset(name: str, *, by: Actor | None) -> None:
     """Set the rules of a preset; other rules stay. Raises ValuesRefused for an unknown name."""

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from accounts import secrets
+from blobs.contention import tried_again
 from domains import selectors
 from domains.errors import Problem, ValuesRefused
 from domains.models import Domain
@@ -26,6 +27,7 @@ PASSWORD_PURPOSE = "gateway password"  # noqa: S105 - the name of a use, not a p
 FIELDS = settable_fields(Gateway)
 
 
+@tried_again
 @transaction.atomic
 def add(
     *,
@@ -53,6 +55,7 @@ def add(
     return row
 
 
+@tried_again
 @transaction.atomic
 def change(
     *,

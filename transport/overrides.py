@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
+from blobs.contention import tried_again
 from domains.directory import Memory
 from domains.values import replace
 from events import audit
@@ -15,6 +16,7 @@ from transport.errors import OverrideUnknown
 from transport.models import Level, TlsPolicyOverride
 
 
+@tried_again
 @transaction.atomic
 def set_override(
     *, destination: str, level: str, by: Actor | None, note: str | None = None

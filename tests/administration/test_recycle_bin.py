@@ -25,6 +25,7 @@ from events.models import AuditEntry
 from mailboxes.models import Folder
 from tests.factories import PASSWORD, make_alias, make_domain, make_domain_alias, make_user
 from tests.people import World, make_world
+from tests.races import Pause, beside
 
 pytestmark = pytest.mark.django_db
 
@@ -242,3 +243,17 @@ def test_the_command_lists_and_restores(world: World) -> None:
     assert row["name"] == "alice@own.example"
     call_command("recyclebin", "restore", str(row["id"]), stdout=out)
     assert User.objects.filter(pk=world.user.pk).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_name_that_somebody_is_just_taking_is_taken() -> None:
+    domain = make_domain("taken.example")
+    provisioning.close_domain(domain=domain, by=None)
+
+    def take_the_name(pause: Pause) -> None:
+        make_domain("taken.example")
+        pause()
+
+    with beside(take_the_name), pytest.raises(NameTaken):
+        recyclebin.restore(item=Recycled.objects.get(), by=None)
+    assert Recycled.objects.count() == 1

@@ -5,6 +5,7 @@ from django.db import connection, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blobs import references
 from blobs.models import Blob
 from clock.moments import utc_now
 from mailboxes import directory, folders
@@ -24,7 +25,9 @@ from mailboxes.models import (
     SpecialUse,
     Subscription,
 )
+from mailboxes.rows import lock_folders
 from mailboxes.verify import verify
+from tests.races import beside
 
 NOW = utc_now()
 
@@ -117,6 +120,25 @@ def test_deleting_gives_back_room_and_references_and_keeps_children(
         folders.delete(account_id=account.pk, domain_id=account.domain_id, name="a")
     with pytest.raises(FolderProtected):
         folders.delete(account_id=account.pk, domain_id=account.domain_id, name="Inbox")
+
+
+def test_deleting_a_folder_waits_its_turn_beside_a_process_that_waits_for_it(
+    account, deliver, new_delivery, blob
+):
+    make(account, "a")
+    folder = Folder.objects.get(account=account, name="a")
+    deliver(new_delivery(folder_id=folder.pk))
+
+    def blob_before_folder(pause):
+        with connection.cursor() as cursor:
+            references.change(cursor, {blob.pk: 1})
+            pause()
+            lock_folders(cursor, [folder.pk])
+
+    with beside(blob_before_folder):
+        folders.delete(account_id=account.pk, domain_id=account.domain_id, name="a")
+    assert not Folder.objects.filter(pk=folder.pk).exists()
+    assert Blob.objects.get(pk=blob.pk).references == 1000
 
 
 def test_a_name_used_again_has_another_uidvalidity(account):

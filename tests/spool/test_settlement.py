@@ -8,17 +8,21 @@ from collections.abc import Sequence
 import pytest
 from django.db import connection, connections, transaction
 
+from accounts import provisioning
+from accounts.settings import DELETION
 from blobs.models import Blob
 from clock.moments import to_micros, utc_now
+from domains.models import Domain
 from protocols.smtp.outgoing import Outcome, Stage, Verdict
 from protocols.smtp.replies import Reply
-from spool import decisions, maintenance, services, settings, settlement
+from spool import decisions, ledger, maintenance, services, settings, settlement
 from spool.claims import ClaimDue
 from spool.models import SpooledMessage, SpooledRecipient, State
 from spool.selection import Selection
 from spool.settlement import Settlement
 from spool.work import ClaimedRecipient, Result
 from tests import factories
+from tests.races import beside
 from tests.spool import outgoing
 from tests.spool.outgoing import submit
 
@@ -118,6 +122,26 @@ def test_a_verb_that_waits_for_a_process_that_waits_for_it_is_tried_again():
         (True, "this one"),
         (True, "and that one"),
     }
+
+
+@pytest.mark.spec("D-008")
+@pytest.mark.parametrize("days", [0, 3])
+def test_a_domain_is_closed_beside_a_process_that_writes_about_its_mail(days):
+    message_id = submit("first@far.test", "second@far.test")
+    domain = Domain.objects.get(name="one.example")
+    DELETION.change({"recycle_days": days}, by=None)
+
+    def count_before_settling(pause):
+        with connection.cursor() as cursor:
+            ledger.count(cursor, domain.pk, to_micros(utc_now()), relayed=1)
+            pause()
+            rows = SpooledRecipient.objects.select_for_update().order_by("id")
+            list(rows.filter(message=message_id))
+
+    with beside(count_before_settling):
+        provisioning.close_domain(domain=domain, by=None)
+    assert not Domain.objects.filter(name="one.example").exists()
+    assert SpooledMessage.objects.get(pk=message_id).finished_at is not None
 
 
 @pytest.mark.spec("S-058")
