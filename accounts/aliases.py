@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from accounts import forwarding, localparts
-from accounts.errors import AliasLoops, LocalPartTaken, TargetMalformed, TargetUnknown
+from accounts.errors import AliasLoops, AliasUnknown, LocalPartTaken, TargetMalformed, TargetUnknown
 from accounts.models import CATCH_ALL, AliasTarget, LocalPart, User, UserAlias
 from clock.moments import utc_now
 from domains import selectors as domain_selectors
@@ -132,9 +132,16 @@ def change_alias(
     targets: Sequence[str] | None = None,
     values: Values | None = None,
 ) -> UserAlias:
-    """Set the given values; `targets` None: they stay. Raises as `add_aliases` does."""
+    """Set the given values; `targets` None: they stay.
+
+    Raises as `add_aliases` does, and AliasUnknown if it has just been deleted.
+    """
     domain = domain_selectors.locked(alias.domain_id)
-    alias = UserAlias.objects.get(pk=alias.pk)
+    _lock([alias.pk])
+    found = UserAlias.objects.select_related("domain").filter(pk=alias.pk).first()
+    if found is None:
+        raise AliasUnknown(str(alias))
+    alias = found
     changes = replace(alias, values or {}, fields=ALIAS_FIELDS)
     if changes:
         alias.save(update_fields=list(changes))
@@ -247,6 +254,7 @@ def drop_targets(
             targets = targets.exclude(alias__domain=spare)
         rows = list(targets.select_related("alias").order_by("pk"))
         touched = {row.alias_id for row in rows}
+        _lock(touched)
         dropped += [_dropped(row) for row in rows]
         targets.delete()
         for alias in UserAlias.objects.select_related("domain").filter(
@@ -295,6 +303,14 @@ def put_back(dropped: Sequence[Dropped], *, by: Actor | None) -> None:
         )
         if old != (new := target_names(alias)):
             _finish(alias, "changed alias" if old else "added alias", {"targets": (old, new)}, by)
+
+
+def _lock(keys: Iterable[int]) -> None:
+    """Of two who take an alias its last two targets, the second one sees that none is left.
+
+    Targets may lie in other domains, whose changes do not queue at the alias's own domain.
+    """
+    list(UserAlias.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
 
 
 def _dropped(row: AliasTarget) -> Dropped:

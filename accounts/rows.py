@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from accounts.errors import UserUnknown
 from accounts.models import User
 from domains import selectors as domain_selectors
 from domains.errors import ChangedMeanwhile
@@ -17,12 +18,15 @@ def lock(user: User, expected_version: int | None = None) -> User:
     """The user's row, locked for the transaction after that of the domain.
 
     Rules such as "one enabled administrator" look at several users, so changes of one domain's
-    users queue. Raises ChangedMeanwhile.
+    users queue. Raises ChangedMeanwhile; DomainUnknown and UserUnknown for what has been deleted
+    since it was looked up.
     """
     if user.domain_id is not None:
         domain_selectors.locked(user.domain_id)
     query = User.objects.select_related("domain").select_for_update(of=("self",), no_key=True)
-    locked = query.get(pk=user.pk)
+    locked = query.filter(pk=user.pk).first()
+    if locked is None:
+        raise UserUnknown(str(user))
     if expected_version is not None and locked.version != expected_version:
         raise ChangedMeanwhile(expected_version, locked.version)
     return locked

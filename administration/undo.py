@@ -50,6 +50,8 @@ def undo(entries: Iterable[AuditEntry], *, by: User | None, skip_conflicts: bool
 def take_back(entry: AuditEntry, *, by: User | None, operation: str) -> bool:
     """One entry, under the name of `operation`; False: all is as before. Raises Refused."""
     with transaction.atomic(), audit.undoing(entry, operation=operation):
+        # Of two who undo the same at once, the second one finds it as it was.
+        list(AuditEntry.objects.select_for_update().filter(pk=entry.pk))
         return rule_for(entry)(entry, by)
 
 

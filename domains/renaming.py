@@ -191,7 +191,7 @@ def _finish(row: DomainRenaming) -> None:
 def _locked(naming: Naming) -> Domain:
     try:
         domain = selectors.locked(naming.domain_id)
-    except Domain.DoesNotExist:
+    except DomainUnknown:
         raise DomainUnknown(naming.old) from None
     if domain.is_deleting:
         raise DomainUnknown(naming.old)

@@ -44,8 +44,13 @@ def locked(domain_id: int) -> Domain:
     """The domain's row, locked for the caller's transaction: changes of one domain queue here.
 
     Rows that only refer to the domain, such as new mail, do not wait for it.
+    Raises DomainUnknown: it has been deleted since it was looked up.
     """
-    return Domain.objects.select_for_update(no_key=True).get(pk=domain_id)
+    domain = Domain.objects.select_for_update(no_key=True).filter(pk=domain_id).first()
+    if domain is None:
+        recycled = Domain.everything.filter(pk=domain_id).first()
+        raise DomainUnknown(recycled.name if recycled else f"number {domain_id}")
+    return domain
 
 
 def locked_recycled(domain_id: int) -> Domain:

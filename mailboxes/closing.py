@@ -14,9 +14,17 @@ def give_up_accounts(account_ids: Sequence[int]) -> None:
 
     The rows of folders, subscriptions and usage go with the account itself.
     """
-    domains = dict(User.everything.filter(pk__in=account_ids).values_list("pk", "domain_id"))
-    owners = Folder.objects.filter(account_id__in=account_ids).order_by("pk")
-    of_accounts = {account_id: domain_id or 0 for account_id, domain_id in domains.items()}
-    folders.empty(list(owners.values_list("pk", flat=True)), domain_ids=of_accounts)
+    users = User.everything.filter(pk__in=account_ids).order_by("pk")
+    domains = {account_id: key or 0 for account_id, key in users.values_list("pk", "domain_id")}
+    emptied = _folders_of(account_ids)
+    folders.empty(sorted(emptied), domain_ids=domains)
+    # An account's first mail makes its folders and holds the account's row meanwhile: waited for
+    # here, with folders locked before accounts as delivery does it, and then looked for again.
+    list(users.select_for_update().values_list("pk"))
+    folders.empty(sorted(_folders_of(account_ids) - emptied), domain_ids=domains)
     for account_id in account_ids:
         standard.forget_inbox(account_id)
+
+
+def _folders_of(account_ids: Sequence[int]) -> set[int]:
+    return set(Folder.objects.filter(account_id__in=account_ids).values_list("pk", flat=True))

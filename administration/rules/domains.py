@@ -12,6 +12,7 @@ from administration.renamejob import start_rename
 from administration.rules.table import RULES, old_values, require, undoes
 from clock.moments import utc_now
 from domains import selectors, services
+from domains.errors import DomainUnknown
 from domains.models import TABS, Domain, DomainAlias
 from events.models import AuditEntry
 from signing import keys
@@ -24,7 +25,7 @@ def domain_of(entry: AuditEntry) -> Domain:
     """Locked. Raises GoneSince."""
     try:
         return selectors.locked(entry.object_id or 0)
-    except Domain.DoesNotExist:
+    except DomainUnknown:
         raise GoneSince(f"the domain {entry.object_name}") from None
 
 

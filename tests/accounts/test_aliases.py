@@ -7,11 +7,12 @@ import pytest
 from accounts import aliases, directory, services
 from accounts.aliases import NewAlias
 from accounts.errors import AliasLoops, TargetMalformed, TargetUnknown
-from accounts.models import User, UserAlias
+from accounts.models import LocalPart, User, UserAlias
 from domains import services as domain_services
 from domains.errors import LimitReached, ValuesRefused
 from domains.models import Domain
 from tests.factories import make_alias, make_domain, make_domain_alias, make_user
+from tests.races import Pause, beside
 
 pytestmark = pytest.mark.django_db
 
@@ -173,3 +174,21 @@ def test_domain_services_are_not_in_the_way() -> None:
     make_alias(domain, "sales", "alice")
     domain_services.set_disabled(domain=domain, is_disabled=True, by=None)
     assert targets(domain, "sales") == ["alice"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.spec("U-010")
+def test_two_domains_that_lose_an_alias_s_last_targets_at_once_leave_no_alias_without() -> None:
+    one, two, third = make_domain(None, "alice"), make_domain(None, "bob"), make_domain()
+    make_alias(third, "both", f"alice@{one.name}", f"bob@{two.name}")
+    alice = User.objects.get(domain=one, local_part="alice")
+    bob = User.objects.get(domain=two, local_part="bob")
+
+    def delete_alice(pause: Pause) -> None:
+        services.delete_user(user=alice, by=None)
+        pause()
+
+    with beside(delete_alice):
+        services.delete_user(user=bob, by=None)
+    assert not UserAlias.objects.filter(domain=third).exists()
+    assert not LocalPart.objects.filter(domain=third, local_part="both").exists()

@@ -10,11 +10,13 @@ from django.db import connection, connections
 
 from accounts import administrators, aliases, passwords, plans, provisioning, services
 from accounts.errors import (
+    AliasUnknown,
     HashNotUnderstood,
     LastAdministrator,
     LocalPartTaken,
     PasswordRefused,
     StillOwner,
+    UserUnknown,
 )
 from accounts.models import LocalPart, LoginSettings, Role, Status, User, UserAlias
 from accounts.provisioning import NewDomain
@@ -23,6 +25,7 @@ from accounts.settings import DELETION, LOGIN
 from domains import services as domain_services
 from domains.errors import (
     ChangedMeanwhile,
+    DomainUnknown,
     LimitReached,
     ValuesRefused,
 )
@@ -32,6 +35,7 @@ from events.models import AuditEntry
 from switchboard.models import Change
 from switchboard.topics import Topic
 from tests.factories import PASSWORD, make_alias, make_domain, make_user, verifiers
+from tests.races import Pause, beside
 
 
 def user(domain: Domain, name: str) -> User:
@@ -436,3 +440,28 @@ def test_people_without_a_domain_have_names_of_their_own() -> None:
         services.create_system_administrator("ROOT")
     with pytest.raises(PasswordRefused):
         services.create_system_administrator("second", "short")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_deleted_twice_at_once_is_unknown_the_second_time() -> None:
+    domain = make_domain(None, "alice")
+    make_alias(domain, "sales", "admin")
+    alice, sales = user(domain, "alice"), UserAlias.objects.get(domain=domain)
+
+    def delete_first(pause: Pause) -> None:
+        services.delete_user(user=alice, by=None)
+        aliases.delete_alias(alias=sales, by=None)
+        pause()
+
+    with beside(delete_first), pytest.raises(UserUnknown):
+        services.delete_user(user=alice, by=None)
+    with pytest.raises(AliasUnknown):
+        aliases.change_alias(alias=sales, targets=["admin"], by=None)
+    admin = user(domain, "admin")
+    provisioning.close_domain(domain=domain, by=None)
+    for act in (
+        lambda: provisioning.close_domain(domain=domain, by=None),
+        lambda: services.change_user(user=admin, values={"full_name": "A"}, by=None),
+    ):
+        with pytest.raises(DomainUnknown):
+            act()

@@ -10,7 +10,7 @@ import pytest
 from accounts import forwarding
 from accounts.models import ForwardingBan, User
 from administration import selectors, undo
-from administration.errors import UndoRefused
+from administration.errors import NothingToUndo, UndoRefused
 from clock.moments import utc_now
 from events import audit
 from events.models import AuditEntry
@@ -22,6 +22,7 @@ from spool.models import Gateway, HoldRule, RelayDomain, SpooledRecipient, State
 from spool.selection import Selection
 from tests.panel.spoolworld import send, spooling
 from tests.people import World, make_world
+from tests.races import Pause, beside
 from transport import overrides
 from transport.models import TlsPolicyOverride
 from zones import published
@@ -171,3 +172,19 @@ def test_what_was_done_to_mail_in_the_spool_is_undone_from_the_trail(spool_world
     assert other
     with pytest.raises(UndoRefused, match="instead"):
         undo_latest(spool_world.root)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_undo_the_same_at_once_undo_it_once() -> None:
+    new = NewHoldRule(sender="bulk@one.example", reason="ask first")
+    rule, _ = holding.add_rule(new=new, by=None, now=utc_now())
+    holding.remove_rule(rule=rule, by=None, now=utc_now())
+    entries = selectors.operation_for(None, entry=AuditEntry.objects.order_by("-id")[0].pk)
+
+    def undo_first(pause: Pause) -> None:
+        undo.undo(entries, by=None)
+        pause()
+
+    with beside(undo_first), pytest.raises(NothingToUndo):
+        undo.undo(entries, by=None)
+    assert HoldRule.objects.count() == 1

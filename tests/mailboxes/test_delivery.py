@@ -6,14 +6,19 @@ import time
 import pytest
 from django.db import connection, connections, transaction
 
+from accounts import services
+from accounts.models import User
+from accounts.settings import DELETION
 from blobs.models import Blob
 from clock.moments import to_micros, utc_now
 from mailboxes import changes, delivery, quota, standard
 from mailboxes.changes import Change, Kind, Marked
 from mailboxes.errors import FolderNotFound, QuotaExceeded, QuotaScope
 from mailboxes.models import AccountUsage, DomainUsage, Flag, Folder, Message, Subscription
+from mailboxes.verify import verify
 from switchboard.carriers import local
 from switchboard.topics import Topic
+from tests.races import beside
 
 NOW = to_micros(utc_now())
 
@@ -41,6 +46,24 @@ def test_the_first_mail_makes_the_standard_folders(deliver, new_delivery, accoun
     ]  # fmt: skip
     assert Subscription.objects.filter(account=account).count() == 5
     assert len({folder.uidvalidity for folder in folders}) == 5
+
+
+def test_an_account_that_is_deleted_while_its_first_mail_comes_in_leaves_nothing(
+    new_delivery, account, blob
+):
+    DELETION.change({"recycle_days": 0}, by=None)
+
+    def deliver_first(pause):
+        with connection.cursor() as cursor:
+            delivery.deliver(cursor, [new_delivery()], now=NOW)
+            pause()
+
+    with beside(deliver_first):
+        services.delete_user(user=account, by=None)
+    assert not User.everything.filter(pk=account.pk).exists()
+    assert not Message.objects.exists()
+    assert Blob.objects.get(pk=blob.pk).references == 999
+    assert verify() == []
 
 
 def test_a_batch_gets_rising_uids_one_modseq_and_right_counters(
