@@ -103,7 +103,7 @@ class Mover:
     def _repoint(self, copies: dict[int, _Copy], also: Also | None, total: Moved) -> None:
         connection = connections[DEFAULT_DB_ALIAS]
         with transaction.atomic(), connection.cursor() as cursor:
-            rows = _still_there(copies)
+            rows = self._still_there(copies)
             self._write_rows(cursor, rows, len(copies))
             if also is not None:
                 also(cursor, [copy.old.blob_id for copy in rows])
@@ -112,6 +112,28 @@ class Mover:
         self._seal_finished()
         total.blobs += len(rows)
         total.size_bytes += sum(copy.old.length for copy in rows)
+
+    def _still_there(self, copies: dict[int, _Copy]) -> list[_Copy]:
+        """The copies whose blob has not been swept or moved by somebody else; their rows locked.
+
+        Segments are locked before blobs, in the order of ids, as everywhere: the one that the
+        copies are in, too, whose row is written next.
+        """
+        own = self._writer.segment
+        segment_ids = {copy.old.segment_id for copy in copies.values()}
+        segment_ids |= {own.segment_id} if own is not None else set()
+        list(Segment.objects.select_for_update().filter(pk__in=segment_ids).order_by("id"))
+        rows = (
+            Blob.objects.select_for_update()
+            .filter(pk__in=list(copies))
+            .order_by("id")
+            .values_list("id", "segment_id", "offset")
+        )
+        return [
+            copies[blob_id]
+            for blob_id, segment_id, offset in rows
+            if (segment_id, offset) == (copies[blob_id].old.segment_id, copies[blob_id].old.offset)
+        ]
 
     def _write_rows(self, cursor: Cursor, rows: Sequence[_Copy], copied: int) -> None:
         segment = self._writer.segment
@@ -188,23 +210,3 @@ def _record_at(location: Location) -> NewRecord:
     facts_start = RECORD_HEADER_BYTES + header.meta_bytes
     meta, facts = raw[RECORD_HEADER_BYTES:facts_start], raw[facts_start : header.body_start]
     return NewRecord(location.blob_id, meta, facts, body, flags=FLAG_COPIED)
-
-
-def _still_there(copies: dict[int, _Copy]) -> list[_Copy]:
-    """The copies whose blob has not been swept or moved by somebody else; their rows locked.
-
-    Segments are locked before blobs, in the order of ids, as everywhere.
-    """
-    segment_ids = {copy.old.segment_id for copy in copies.values()}
-    list(Segment.objects.select_for_update().filter(pk__in=segment_ids).order_by("id"))
-    rows = (
-        Blob.objects.select_for_update()
-        .filter(pk__in=list(copies))
-        .order_by("id")
-        .values_list("id", "segment_id", "offset")
-    )
-    return [
-        copies[blob_id]
-        for blob_id, segment_id, offset in rows
-        if (segment_id, offset) == (copies[blob_id].old.segment_id, copies[blob_id].old.offset)
-    ]

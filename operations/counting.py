@@ -139,7 +139,8 @@ class RecordEvents(Job):
 
     def _write(self, cursor: Any) -> None:
         events = list(_of_living_rules(cursor, self.events))
-        rows = [(one.rule.rule_id, one.subject, one.slice, one.events) for one in events]
+        # One order for all processes, so that none waits for another that waits for it.
+        rows = sorted((one.rule.rule_id, one.subject, one.slice, one.events) for one in events)
         if rows:
             cursor.executemany(_COUNT, rows)
         for rule, subject in dict.fromkeys((one.rule, one.subject) for one in events):

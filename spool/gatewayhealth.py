@@ -61,7 +61,7 @@ def write(
     GatewayState.objects.filter(seen_at__lt=now - timedelta(hours=1), last_error="").delete()
     GatewayState.objects.filter(seen_at__lt=now - timedelta(hours=HOURS_KEPT)).delete()
     hour = to_micros(now) // HOUR_MICROS
-    for gateway_id in known & (present.keys() | counts.keys()):
+    for gateway_id in sorted(known & (present.keys() | counts.keys())):
         count = counts.get(gateway_id, GatewayCount())
         _write_state(gateway_id, process_id, present.get(gateway_id, GatewayNow()), count, now)
         if count.sent or count.deferred or count.failed:

@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from blobs import references, sweep
-from blobs.committer import Job
+from blobs.committer import Committer, Job
 from blobs.errors import BlobGone
 from blobs.ids import MAX_ID
 from blobs.models import Area, Blob, Segment
@@ -15,6 +15,7 @@ from blobs.reconcile import reconcile
 from blobs.rows import insert_blobs
 from blobs.store import ensure_area, locate, read_body, read_facts, read_meta
 from blobs.sweep import Swept
+from tests.races import beside
 
 HOUR = timedelta(hours=1)
 
@@ -201,6 +202,28 @@ def test_blobs_move_to_the_area_of_a_domain(keep, area, tmp_path):
     assert [body_of(n) for n in blob_ids] == [b"small", large]
     assert live_bytes_are_right()
     assert not Segment.objects.filter(area=home, sealed_at=None).exists()
+
+
+def test_moving_and_sweeping_wait_for_each_other_in_one_order(keep, area, record, tmp_path):
+    first = keep(b"1")
+    home = ensure_area("example.com", path=str(tmp_path / "home"), kind=Area.Kind.DOMAIN)
+    with Mover(home) as mover:
+        mover.move(first)
+        own = Segment.objects.get(area=home)
+        later = Committer(area)
+        later.commit_now(Plain(records=[second := record(b"2")]))
+        newer = Segment.objects.exclude(area=home).order_by("id").last()
+
+        def lock_as_the_sweep_does(pause):
+            Segment.objects.select_for_update().get(pk=own.pk)
+            pause()
+            Segment.objects.select_for_update().get(pk=newer.pk)
+
+        with beside(lock_as_the_sweep_does):
+            assert mover.move([second.blob_id]).blobs == 1
+        later.stop(timeout=20)
+    assert own.pk < newer.pk
+    assert live_bytes_are_right()
 
 
 def test_damaged_blob_is_not_moved(keep, area, tmp_path):

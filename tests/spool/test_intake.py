@@ -12,7 +12,7 @@ from domains import directory as domain_directory
 from mailboxes import quota
 from mailboxes.models import AccountUsage, DomainUsage, Folder, Message
 from protocols.address import Address
-from spool import errors, intake, routing, settings
+from spool import errors, intake, ledger, routing, settings
 from spool.models import LedgerHour, Origin, SpooledMessage, SpooledRecipient, State
 from spool.routing import Question
 from tests import factories
@@ -51,6 +51,21 @@ def begin(*recipients: str, sender: str = "eve@elsewhere.example", may_relay=Tru
 
 def body_of(blob_id: int) -> bytes:
     return read_body(locate([blob_id])[blob_id])
+
+
+def test_every_process_counts_domains_in_the_same_order(monkeypatch):
+    first, second = (factories.make_domain(f"{name}.example", "alice") for name in ("one", "two"))
+    counted, count = [], ledger.count
+
+    def note(cursor, domain_id, *args, **counts):
+        counted.append(domain_id)
+        count(cursor, domain_id, *args, **counts)
+
+    monkeypatch.setattr(ledger, "count", note)
+    opened = begin("alice@two.example", "alice@one.example")
+    opened.write(MESSAGE)
+    opened.commit_now()
+    assert counted == [first.pk, second.pk]
 
 
 @pytest.mark.spec("S-001", "N-025")
