@@ -48,14 +48,33 @@ def held_alone(area: Area, *, seconds: float) -> Iterator[None]:
     _make(area.directory)
     fd = _open(area.directory)
     try:
-        deadline = time.monotonic() + seconds
-        while not _lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            if time.monotonic() >= deadline:
-                raise AreaBusy(area)
-            time.sleep(_TRY_AGAIN_SECONDS)
+        if not _lock_alone(fd, seconds):
+            raise AreaBusy(area)
         yield
     finally:
         os.close(fd)
+
+
+@contextmanager
+def left_alone(directory: Path, *, seconds: float) -> Iterator[bool]:
+    """Whether nobody writes into the directory meanwhile; those who do are waited for so long.
+
+    For a rename whose row says so already: who waits here follows it. Raises FileNotFoundError.
+    """
+    fd = _open(directory)
+    try:
+        yield _lock_alone(fd, seconds)
+    finally:
+        os.close(fd)
+
+
+def _lock_alone(fd: int, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not _lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_TRY_AGAIN_SECONDS)
+    return True
 
 
 def _hold(area: Area) -> int:

@@ -11,6 +11,7 @@ import structlog
 from django.conf import settings
 from django.db.models import Q
 
+from blobs.holding import left_alone
 from blobs.models import Area
 from blobs.segment import sync_directory
 from domains.errors import FolderRefused
@@ -18,6 +19,8 @@ from domains.errors import FolderRefused
 log = structlog.get_logger()
 
 MODE = 0o700
+# How long a folder that is to be moved may be in the hands of those who write into it.
+PATIENCE_SECONDS = 20.0
 OUR_PROGRAMS = frozenset({"manage.py", "granian", "serve"})
 
 
@@ -83,11 +86,18 @@ def make(path: str) -> None:
 
 
 def move(old: str, new: str) -> None:
-    """Rename the directory, after the commit of the row that says so."""
+    """Rename the directory, after the commit of the row that says so.
+
+    Whoever is just writing mail into it comes to an end first: a file that he opened under the
+    old name afterwards would be where no row says.
+    """
     source, goal = settings.MAILHOST_DATA / old, settings.MAILHOST_DATA / new
     try:
         goal.parent.mkdir(parents=True, exist_ok=True, mode=MODE)
-        source.rename(goal)
+        with left_alone(source, seconds=PATIENCE_SECONDS) as is_alone:
+            if not is_alone:
+                log.warning("domain folder moved while it is written to", path=old)
+            source.rename(goal)
     except FileNotFoundError:
         log.info("domain folder was not there", path=old)
     except OSError as error:

@@ -13,6 +13,7 @@ from accounts import provisioning
 from accounts.models import User
 from accounts.provisioning import NewDomain
 from accounts.services import NewUser
+from blobs import holding
 from blobs.models import Area
 from domains import advice, directory, selectors, services
 from domains.errors import (
@@ -289,3 +290,33 @@ def test_nothing_is_left_of_a_domain_that_could_not_be_opened() -> None:
         provisioning.open_domain(new=new, by=None)
     assert not Domain.objects.exists()
     assert not Area.objects.filter(kind=Area.Kind.DOMAIN).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.spec("D-008")
+def test_the_folder_of_a_closed_domain_is_moved_when_nobody_writes_into_it_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    domain = make_domain()
+    is_waiting, lock = threading.Event(), holding._lock
+
+    def note(fd: int, how: int) -> bool:
+        if not (has_got := lock(fd, how)):
+            is_waiting.set()
+        return has_got
+
+    def close() -> None:
+        provisioning.close_domain(domain=domain, by=None)
+        connections.close_all()
+
+    monkeypatch.setattr(holding, "_lock", note)
+    area = Area.objects.get(pk=domain.area_id)
+    thread = threading.Thread(target=close)
+    with holding.held(area):
+        thread.start()
+        assert is_waiting.wait(20)
+        (area.directory / "written late").touch()
+    thread.join(30)
+    assert not area.directory.exists()
+    area.refresh_from_db()
+    assert (area.directory / "written late").exists()
