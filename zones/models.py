@@ -23,11 +23,24 @@ class ZoneCheck(models.Model):
         default=list, help_text="A list of check, level and text each, in the order of a page."
     )
     broken = models.JSONField(
-        default=list, help_text="Checks in error that the administrators know of."
+        default=list, help_text="Checks in error, which are no news any more when found again."
+    )
+    untold = models.JSONField(
+        default=list, help_text="Of these, what the administrators are still to be told of."
+    )
+    untold_at = MomentField(
+        null=True, help_text="When they were last found so; None: there is nothing to tell."
     )
 
     class Meta:
-        indexes = [models.Index(fields=["checked_at"], name="zone_check_at")]
+        indexes = [
+            models.Index(fields=["checked_at"], name="zone_check_at"),
+            models.Index(
+                fields=["untold_at"],
+                condition=models.Q(untold_at__isnull=False),
+                name="zone_check_untold",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.domain_id}: {self.level}"

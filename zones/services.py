@@ -43,13 +43,18 @@ def advise(domain: Domain, *, lookup: Lookup | None = None) -> list[Record]:
     return records.records(facts.gather(domain, lookup or facts.new_lookup()))
 
 
-def check(domain: Domain, *, now: datetime, lookup: Lookup | None = None) -> Report:
-    """Ask DNS (seconds), and keep what it said (G-031). Nobody is told anything by this."""
+def check(
+    domain: Domain, *, now: datetime, lookup: Lookup | None = None, is_news: bool = False
+) -> Report:
+    """Ask DNS (seconds), and keep what it said (G-031).
+
+    `is_news`: nobody looks, so what has broken is noted as untold, for `zones.nightly.tell_due`.
+    """
     lookup = lookup or facts.new_lookup()
     known = facts.gather(domain, lookup)
     found = tuple(checks.check(known, lookup))
     take_keys_into_use(known.keys, lookup=lookup, now=now)
-    return keep(domain, found, now=now)
+    return keep(domain, found, now=now, is_news=is_news)
 
 
 def look_for_new_keys(*, now: datetime) -> int:
@@ -81,7 +86,9 @@ def take_keys_into_use(keys_known: Iterable[PublicKey], *, lookup: Lookup, now: 
 
 
 @transaction.atomic
-def keep(domain: Domain, findings: tuple[Finding, ...], *, now: datetime) -> Report:
+def keep(
+    domain: Domain, findings: tuple[Finding, ...], *, now: datetime, is_news: bool = False
+) -> Report:
     """The row of the domain becomes what was found."""
     row = ZoneCheck.objects.select_for_update().filter(domain=domain).first()
     known = set(row.broken) if row is not None else None
@@ -90,6 +97,11 @@ def keep(domain: Domain, findings: tuple[Finding, ...], *, now: datetime) -> Rep
     unknown = {each.check for each in findings if each.level is Level.UNKNOWN}
     silent = known is not None and "domain" in unknown
     still = (known or set()) & unknown if not silent else known or set()
+    # A domain that is looked at for the first time is perhaps not in use yet.
+    fresh = in_error - known if known is not None else set()
+    # What works again by the time it would be told of is no news either.
+    waiting = set(row.untold) & (in_error | still) if row is not None else set()
+    untold = waiting | (fresh if is_news else set())
     ZoneCheck.objects.update_or_create(
         domain=domain,
         defaults={
@@ -99,9 +111,9 @@ def keep(domain: Domain, findings: tuple[Finding, ...], *, now: datetime) -> Rep
                 {"check": each.check, "level": each.level, "text": each.text} for each in findings
             ],
             "broken": sorted(in_error | still),
+            "untold": sorted(untold),
+            "untold_at": now if untold else None,
         },
     )
-    # A domain that is looked at for the first time is perhaps not in use yet.
-    fresh = in_error - known if known is not None else set()
     broken = tuple(each for each in findings if each.check in fresh and each.level is Level.ERROR)
     return Report(domain, now, findings, broken)

@@ -19,6 +19,13 @@ def check_domains() -> int:
 
 @periodic("*/10 * * * *")
 @task
+def tell_of_broken_records() -> int:
+    """What a check found whose process died before it could tell: the check itself tells."""
+    return nightly.tell_due()
+
+
+@periodic("*/10 * * * *")
+@task
 def look_for_new_keys() -> int:
     """New signing keys are used as soon as their records are there; old ones are dropped, and
     domains that have none get some.
