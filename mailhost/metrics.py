@@ -9,7 +9,7 @@ from ipaddress import ip_address, ip_network
 
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.models import Count, Min, Q, Sum
+from django.db.models import Count, Min, Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -22,11 +22,12 @@ from jobs.models import Job
 from operations import logcounts
 from operations.connections import SILENCE
 from operations.models import Connection, Process
-from spool.models import LedgerHour, SpooledMessage, SpoolMinute, State
+from spool import ledgersums
+from spool.ledger import ENDS
+from spool.models import SpooledMessage, SpoolMinute, State
 
 SERVICES = ("smtp", "imap", "pop")
 WAITING = (State.QUEUED, State.RETRYING, State.THROTTLED, State.HELD)
-ENDS = ("delivered", "relayed", "bounced", "expired", "discarded", "deleted")
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
@@ -153,16 +154,16 @@ def _counted_by_state(counted: SpoolMinute | None) -> dict[State, int]:
 
 
 def _ledger() -> Iterator[Metric]:
-    sums = LedgerHour.objects.aggregate(**{name: Sum(name) for name in ("accepted", *ENDS)})
+    sums = ledgersums.totals()
     yield CounterMetricFamily(
         "mailhost_recipients_accepted", "Recipients of messages that were accepted.",
-        sums["accepted"] or 0,
+        sums["accepted"],
     )  # fmt: skip
     ended = CounterMetricFamily(
         "mailhost_recipients_ended", "Recipients by how they ended.", labels=("end",)
     )
     for name in ENDS:
-        ended.add_metric((name,), sums[name] or 0)
+        ended.add_metric((name,), sums[name])
     yield ended
 
 

@@ -106,6 +106,11 @@ class LedgerHourAdmin(ReadOnlyAdmin):
     search_fields = ("=domain_id",)
 
 
+@admin.register(models.LedgerTotal)
+class LedgerTotalAdmin(ReadOnlyAdmin):
+    list_display = ("before_hour", "accepted", "delivered", "relayed", "bounced")
+
+
 @admin.register(models.RefusedMail)
 class RefusedMailAdmin(ReadOnlyAdmin):
     list_display = ("at", "client_address", "sender", "recipient", "reply")

@@ -21,6 +21,8 @@ RANGES = {
     "null_sender_patience_days": (1, 14),
     "maximum_hops": (10, 1_000),
     "free_space_floor_percent": (0, 90),
+    # The ledger's page shows a month at a time.
+    "ledger_retention_days": (31, 36_500),
 }
 LONGEST_WAIT_MINUTES = 14 * 24 * 60
 

@@ -16,7 +16,7 @@ from clock.moments import to_micros
 from domains import renaming
 from events import occurrences
 from mailboxes.pruning import forget_expunged
-from spool import deleting, settings, spacewarnings, throttle
+from spool import deleting, ledgersums, settings, spacewarnings, throttle
 from spool.models import RefusedMail, SpooledMessage, ThrottleCrossing, ThrottleHour
 from switchboard import changes
 
@@ -46,6 +46,7 @@ class Forgotten:
     notes: int
     lost_files: int
     occurrences: int
+    ledger_hours: int
 
 
 def recover(*, now: datetime) -> int:
@@ -89,8 +90,10 @@ def keep_house(*, now: datetime) -> Done:
 
 def forget_old_rows(*, now: datetime) -> Forgotten:
     """What has been kept long enough, in short transactions; may run twice at once."""
-    before = now - settings.current().trace_retention
+    policy = settings.current()
+    before = now - policy.trace_retention
     _forget_hours(before)
+    ledgersums.add_up(now=now)
     return Forgotten(
         traces=_delete_in_batches(lambda: _delete_traces(before)),
         refusals=_delete_in_batches(lambda: _delete_refusals(before)),
@@ -98,6 +101,9 @@ def forget_old_rows(*, now: datetime) -> Forgotten:
         lost_files=forget_lost(before),
         occurrences=_delete_in_batches(
             lambda: occurrences.forget_before(now - OCCURRENCES_KEPT, at_once=BATCH)
+        ),
+        ledger_hours=_delete_in_batches(
+            lambda: ledgersums.fold(before=now - policy.ledger_retention, at_once=BATCH)
         ),
     )
 

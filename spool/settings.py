@@ -31,6 +31,7 @@ class SpoolPolicy:
     double_bounces: str
     postmaster: str  # empty: nobody
     trace_retention: timedelta
+    ledger_retention: timedelta
     delivers: bool  # the Spool service is to run on this machine (M-017)
     hold_rules: tuple[HoldPolicy, ...]  # applied to mail as it is accepted
 
@@ -70,6 +71,7 @@ def _read(key: int) -> SpoolPolicy:
         double_bounces=row.double_bounces,
         postmaster=row.postmaster or _first_postmaster(),
         trace_retention=timedelta(days=row.trace_retention_days),
+        ledger_retention=timedelta(days=row.ledger_retention_days),
         delivers=services.is_wanted(Service.SPOOL),
         hold_rules=tuple(map(hold_policy, HoldRule.objects.order_by("pk"))),
     )

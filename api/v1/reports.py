@@ -64,7 +64,9 @@ class TraceFilters(In):
 
 class LedgerOut(Out):
     domain = serializers.CharField(allow_null=True, help_text="Null: none of ours, or deleted.")
-    hour = serializers.DateTimeField()
+    hour = serializers.DateTimeField(
+        help_text="Its beginning; that of 1970: the sum of all hours older than the ledger keeps."
+    )
     accepted = serializers.IntegerField()
     delivered = serializers.IntegerField()
     relayed = serializers.IntegerField()

@@ -72,6 +72,8 @@ HELP = {
         "double_bounces": "What becomes of a report that cannot be delivered.",
         "postmaster": "Gets such reports; empty: they are dropped.",
         "trace_retention_days": "How long the trace of delivered messages is kept.",
+        "ledger_retention_days": "How long the ledger keeps its hours, and reports of traffic "
+        "reach back: 31 to 36,500. What is older stays as one sum of each domain.",
     },
     "login": {
         "clear_text_login": "Where a password may cross the network unencrypted.",

@@ -23,7 +23,13 @@ from spool.models.message import (
     TraceEntry,
 )
 from spool.models.settings import DoubleBounce, SpoolSettings
-from spool.models.statistics import DeliveryLoad, FlowRate, QueueGroup, SpoolMinute
+from spool.models.statistics import (
+    DeliveryLoad,
+    FlowRate,
+    LedgerTotal,
+    QueueGroup,
+    SpoolMinute,
+)
 from spool.models.throttle import ThrottleCrossing, ThrottleHour
 
 __all__ = [
@@ -40,6 +46,7 @@ __all__ = [
     "HoldRule",
     "Kind",
     "LedgerHour",
+    "LedgerTotal",
     "Origin",
     "QueueGroup",
     "RefusedMail",

@@ -342,7 +342,9 @@ class LedgerHour(models.Model):
     """
 
     domain_id = models.BigIntegerField(help_text="0: no domain of ours; kept when one is deleted.")
-    hour = models.PositiveIntegerField(help_text="Whole hours since 1970, UTC.")
+    hour = models.PositiveIntegerField(
+        help_text="Whole hours since 1970, UTC; 0: all that are older than the ledger keeps."
+    )
     accepted = models.PositiveBigIntegerField(default=0)
     delivered = models.PositiveBigIntegerField(default=0)
     relayed = models.PositiveBigIntegerField(default=0)

@@ -45,6 +45,9 @@ class SpoolSettings(models.Model):
         max_length=320, blank=True, help_text="Gets double bounces; empty: they are dropped."
     )
     trace_retention_days = models.PositiveIntegerField(default=30)
+    ledger_retention_days = models.PositiveIntegerField(
+        default=730, help_text="31 or more; then hours become one sum of each domain."
+    )
 
     class Meta:
         verbose_name = verbose_name_plural = "spool settings"
