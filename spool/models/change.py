@@ -38,6 +38,7 @@ class SpoolChange(models.Model):
 
     class Meta:
         indexes = [
+            models.Index(fields=["actor_account"], name="spool_change_actor"),
             models.Index(
                 fields=["undo_until"],
                 condition=models.Q(is_final=False),
