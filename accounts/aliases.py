@@ -13,7 +13,7 @@ from django.db.models import Q
 
 from accounts import forwarding, localparts
 from accounts.errors import AliasLoops, AliasUnknown, LocalPartTaken, TargetMalformed, TargetUnknown
-from accounts.models import CATCH_ALL, AliasTarget, LocalPart, User, UserAlias
+from accounts.models import CATCH_ALL, AliasTarget, LocalPart, UserAlias
 from clock.moments import utc_now
 from domains import selectors as domain_selectors
 from domains.errors import NameMalformed, Problem, ValuesRefused
@@ -447,8 +447,3 @@ def _alias_at(target: AliasTarget) -> UserAlias | None:
             is_alias = row.kind == LocalPart.Kind.ALIAS
             return UserAlias.objects.get(pk=row.object_id) if is_alias else None
     return None
-
-
-def users_of(alias: UserAlias) -> list[User]:
-    """The accounts that the alias leads to directly: whose it is to send as (U-031)."""
-    return list(User.objects.filter(pk__in=alias.targets.values("account")))

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from blobs.errors import BadId, BlobDamaged
+from blobs.errors import BadId
 from blobs.ids import decode_id, time_of
 from blobs.models import Area, Blob, Segment
-from blobs.reading import forget_segment, locate, read_body, read_head
+from blobs.reading import forget_segment
 from blobs.record import SEGMENT_HEADER_BYTES, Broken, Found, scan
 from blobs.segment import SUFFIX, UNFINISHED, Location, sync_directory
 from blobs.sweep import is_being_written, seal_abandoned
@@ -242,15 +242,3 @@ def _copy_tail(path: Path, start: int, target: Path) -> None:
         shutil.copyfileobj(source, copy)
         copy.flush()
         os.fsync(copy.fileno())
-
-
-def verify(blob_ids: Sequence[int]) -> list[MissingRecord]:
-    """Read these blobs completely; returns those whose bytes are not what was written."""
-    missing = []
-    for location in locate(blob_ids).values():
-        try:
-            read_head(location)
-            read_body(location)
-        except BlobDamaged as error:
-            missing.append(MissingRecord(location.blob_id, location.segment_id, error.reason))
-    return missing

@@ -64,12 +64,8 @@ def _waiting(now: datetime) -> Q:
 
 
 def _is_waiting(*, now: datetime) -> bool:
-    return Job.objects.filter(_waiting(now)).exists()
-
-
-def is_anything_waiting(*, now: datetime) -> bool:
     """Whether a job waits for a worker, such as one whose worker has died."""
-    return _is_waiting(now=now)
+    return Job.objects.filter(_waiting(now)).exists()
 
 
 @contextlib.contextmanager

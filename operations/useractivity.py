@@ -136,28 +136,6 @@ def drop(connection: Connection, *, by: Actor | None) -> bool:
     return connections.end(connection.pk, by=by)
 
 
-def blacklist(
-    connection: Connection,
-    *,
-    by: Actor | None,
-    network: str | None = None,
-    actor_address: str = "",
-    services: Sequence[str] = (),
-    note: str = "",
-) -> BlacklistEntry:
-    """Put the other side on the blacklist, or the network around it (M-046).
-
-    Raises what `blacklist_network` does.
-    """
-    return blacklist_network(
-        network or connection.client_address,
-        by=by,
-        actor_address=actor_address,
-        services=services,
-        note=note,
-    )
-
-
 def blacklist_network(
     network: str,
     *,

@@ -10,7 +10,7 @@ from django.conf import settings as conf
 
 from accounts import secrets
 from blobs.errors import StoreError
-from blobs.store import Location, read_body
+from blobs.store import read_body
 from clock.moments import to_micros, utc_now
 from domains import directory as domain_directory
 from domains.models.technical import SourceAddress
@@ -233,11 +233,6 @@ def _preload(message: ClaimedMessage) -> bytes | None:
     if message.size_bytes > PRELOADED_BYTES:
         return None
     return read_body(message.location)
-
-
-def read_chunk(location: Location, start: int, count: int) -> bytes:
-    """Part of a large message. Raises StoreError."""
-    return read_body(location, start, start + count)
 
 
 def _is_sender_held(message: ClaimedMessage) -> bool:

@@ -56,10 +56,6 @@ class Resolution:
     to_verify: RelayPolicy | None = None
     banned: tuple[str, ...] = ()  # left out, as nothing is to be forwarded there (G-047)
 
-    @property
-    def is_ours(self) -> bool:
-        return self.via != "remote"
-
 
 @dataclass(frozen=True, slots=True)
 class Question:

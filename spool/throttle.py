@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from clock.moments import from_micros, to_micros
+from clock.moments import from_micros
 
 HOUR_MICROS = 3600 * 1_000_000
-HOUR = timedelta(hours=1)
 
 
 class Kind(StrEnum):
@@ -143,21 +141,6 @@ def next_hour(now: int) -> int:
 def until(now: int) -> str:
     """The same on a clock's face: "15:00"."""
     return from_micros(next_hour(now)).strftime("%H:%M")
-
-
-def hours_needed(backlog: int, limit: int, used: int, now: datetime) -> float:
-    """Hours from `now` until the last of `backlog` may leave, at `limit` an hour.
-
-    `used` has left in the present hour already. 0: all of it may leave at once; infinity: never.
-    """
-    left = max(limit - used, 0)
-    if backlog <= left:
-        return 0.0
-    if limit <= 0:
-        return float("inf")
-    windows = -(-(backlog - left) // limit)
-    begins = from_micros(next_hour(to_micros(now))) + (windows - 1) * HOUR
-    return (begins - now) / HOUR
 
 
 def in_words(reason: Reason, used: int, allowed: int) -> str:

@@ -32,10 +32,6 @@ class UserAlias(models.Model):
     def __str__(self) -> str:
         return f"{self.local_part}@{self.domain.unicode_name}"
 
-    @property
-    def is_catch_all(self) -> bool:
-        return self.local_part == CATCH_ALL
-
 
 class AliasTarget(models.Model):
     """Where an alias leads: an account of ours by key, or any other address by name."""

@@ -32,10 +32,6 @@ def string(octets: bytes) -> bytes:
     return literal(octets)
 
 
-def nstring(octets: bytes | None) -> bytes:
-    return b"NIL" if octets is None else string(octets)
-
-
 def literal(octets: bytes) -> bytes:
     return b"{%d}\r\n%b" % (len(octets), octets)
 
@@ -142,18 +138,6 @@ class Enabled:
 
 
 @dataclass(frozen=True, slots=True)
-class Vanished:
-    """RFC 7162 §3.2.10; `is_earlier` for what was gone before the command."""
-
-    uids: Sequence[int]
-    is_earlier: bool = False
-
-    def encode(self) -> bytes:
-        earlier = b"(EARLIER) " if self.is_earlier else b""
-        return b"* VANISHED %b%b\r\n" % (earlier, encode_numbers(self.uids))
-
-
-@dataclass(frozen=True, slots=True)
 class Flags:
     """The flags that a folder can hold."""
 
@@ -161,17 +145,6 @@ class Flags:
 
     def encode(self) -> bytes:
         return b"* FLAGS %b\r\n" % flag_list(self.flags)
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """FETCH of one message; `items` are finished, such as `UID 7`."""
-
-    number: int
-    items: Sequence[bytes]
-
-    def encode(self) -> bytes:
-        return b"* %d FETCH (%b)\r\n" % (self.number, b" ".join(self.items))
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,20 +195,6 @@ class Found:
         numbers = " ".join(["", *map(str, self.numbers)]).encode("ascii")
         modseq = b"" if self.modseq is None else b" (MODSEQ %d)" % self.modseq
         return b"* %b%b%b\r\n" % (self.verb, numbers, modseq)
-
-
-@dataclass(frozen=True, slots=True)
-class ExtendedFound:
-    """ESEARCH. RFC 4731; `results` are names and finished values, such as COUNT and 7."""
-
-    tag: bytes
-    results: Sequence[tuple[bytes, bytes]]
-    by_uid: bool = False
-
-    def encode(self) -> bytes:
-        uid = b" UID" if self.by_uid else b""
-        results = b"".join([b" %b %b" % result for result in self.results])
-        return b"* ESEARCH (TAG %b)%b%b\r\n" % (quoted(self.tag), uid, results)
 
 
 @dataclass(frozen=True, slots=True)

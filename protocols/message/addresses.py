@@ -28,7 +28,6 @@ _TOKEN = re.compile(
 )
 _COMMENT_EDGE = re.compile(rb"[()\\]")
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
-_DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 
 
@@ -108,13 +107,6 @@ def format_address(name: str, address: str, *, utf8: bool = False) -> bytes:
 def format_list(entries: Iterable[tuple[str, str]], *, utf8: bool = False) -> bytes:
     """A list of (name, address) for a header field."""
     return b", ".join(format_address(name, address, utf8=utf8) for name, address in entries)
-
-
-def quote_local_part(local_part: str) -> str:
-    """The local part as it stands in an address: quoted unless it is a dot-atom."""
-    if _DOT_ATOM.fullmatch(local_part) or not local_part.isascii():
-        return local_part
-    return '"' + local_part.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _unquote(text: bytes) -> bytes:

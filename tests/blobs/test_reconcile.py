@@ -9,10 +9,10 @@ from blobs.committer import Job
 from blobs.ids import encode_id
 from blobs.models import Blob, Segment
 from blobs.reading import forget_all
-from blobs.reconcile import LOST_AND_FOUND, buried, bury, forget_buried, reconcile, verify
+from blobs.reconcile import LOST_AND_FOUND, buried, bury, forget_buried, reconcile
 from blobs.record import Found, decode_segment_header, encode_head, mark_of, scan
 from blobs.segment import SegmentWriter
-from blobs.store import locate, read_body
+from blobs.store import read_body
 
 pytestmark = pytest.mark.spec("S-058")
 NOW = datetime.now(UTC)
@@ -154,16 +154,6 @@ def test_missing_area_is_not_fatal(keep, area, committer):
     committer.stop(10)
     area.directory.rename(area.directory.with_name("gone"))
     assert [m.blob_id for m in reconcile(now=NOW).missing] == [one.blob_id]
-
-
-def test_verify_reads_every_byte(keep, committer):
-    good, bad = keep(b"good", b"bad")
-    with path_of(bad).open("r+b") as file:
-        file.seek(bad.body_offset)
-        file.write(b"B")
-    found = verify([good.blob_id, bad.blob_id])
-    assert [(m.blob_id, m.reason) for m in found] == [(bad.blob_id, "body checksum")]
-    assert locate([bad.blob_id])
 
 
 def append_to(path, new):

@@ -133,7 +133,7 @@ def test_who_may_relay_reaches_other_servers():
     assert [(t.route, t.destination) for t in resolution.targets] == [
         (Route.REMOTE, "elsewhere.example")
     ]
-    assert not resolution.is_ours
+    assert resolution.via == "remote"
 
 
 @pytest.mark.spec("D-033")

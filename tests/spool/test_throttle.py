@@ -1,14 +1,13 @@
 """What may leave in an hour, without rows and without a clock."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clock.moments import from_micros, to_micros
 from spool import throttle
-from spool.throttle import Allowance, Ask, Key, Kind, Reason, Window, decide, hours_needed
+from spool.throttle import Allowance, Ask, Key, Kind, Reason, Window, decide
 
 DOMAIN, USER, LIST = Key(Kind.DOMAIN, 1), Key(Kind.USER, 7), Key(Kind.LIST, 3)
 HALF_PAST_TWO = datetime(2026, 3, 1, 14, 30, tzinfo=UTC)
@@ -59,18 +58,6 @@ def test_hours_are_those_of_the_clock():
     assert throttle.hour_of(on_the_hour - 1) == throttle.hour_of(now) - 1
 
 
-@pytest.mark.parametrize(
-    ("backlog", "used", "hours"),
-    [(0, 0, 0), (10, 0, 0), (10, 5, 0.5), (15, 5, 0.5), (16, 5, 1.5), (30, 10, 2.5)],
-)
-def test_hours_until_a_backlog_has_left(backlog, used, hours):
-    assert hours_needed(backlog, 10, used, HALF_PAST_TWO) == hours
-
-
-def test_nothing_leaves_where_nothing_is_allowed():
-    assert hours_needed(1, 0, 0, HALF_PAST_TWO) == float("inf")
-
-
 def test_numbers_are_told_in_words():
     assert throttle.in_words(Reason.MESSAGES, 5000, 5000) == "5,000 of 5,000 messages this hour"
     megabyte = 1024 * 1024
@@ -101,19 +88,3 @@ def test_no_window_is_overdrawn_by_more_than_the_message_that_used_it_up(asks, l
             assert window.sent_bytes < window.allowance.sent_bytes + max(last, 1)
     held = [ask for ask in asks if all(ask is not one for one in went)]
     assert not (held and all(not limit.is_limited for limit in limits))
-
-
-@settings(max_examples=200)
-@given(
-    backlog=st.integers(0, 500),
-    limit=st.integers(1, 50),
-    used=st.integers(0, 60),
-    minutes=st.integers(0, 59),
-)
-def test_the_forecast_agrees_with_the_engine(backlog, limit, used, minutes):
-    now = HALF_PAST_TWO.replace(minute=minutes)
-    at, left = now, backlog - max(limit - used, 0)
-    while left > 0:
-        at = from_micros(throttle.next_hour(to_micros(at)))
-        left -= limit
-    assert timedelta(hours=hours_needed(backlog, limit, used, now)) == at - now
