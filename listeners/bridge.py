@@ -9,8 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import connections
-
+from blobs import connections
 from domains.directory import Cold
 
 P = ParamSpec("P")
@@ -43,18 +42,8 @@ async def ask_warm(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> 
 
 
 def _call(function: Callable[[], T]) -> T:
-    _renew_connections()
+    connections.renew()
     try:
         return function()
     finally:
-        _renew_connections()
-
-
-def _renew_connections() -> None:
-    """Drop connections that the server has dropped, or that are old enough (CONN_MAX_AGE).
-
-    A connection to SQLite does not age: its file would be opened anew for each question.
-    """
-    for connection in connections.all(initialized_only=True):
-        if connection.vendor != "sqlite" or connection.errors_occurred:
-            connection.close_if_unusable_or_obsolete()
+        connections.renew()

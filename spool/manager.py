@@ -13,8 +13,9 @@ from typing import Any, ParamSpec, TypeVar
 
 import structlog
 from django.conf import settings as conf
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, connection
 
+from blobs import connections
 from blobs.committer import Committer, process_committer
 from blobs.ids import new_id
 from blobs.store import read_body
@@ -514,11 +515,11 @@ class Manager:
 
 
 def _with_connections(function: Callable[[], T]) -> T:
-    close_old_connections()
+    connections.renew()
     try:
         return function()
     finally:
-        close_old_connections()
+        connections.renew()
 
 
 def _with_cursor(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
