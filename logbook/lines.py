@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -32,14 +33,18 @@ _decoder = msgspec.json.Decoder(Line)
 
 def encode(at: float, text: str, session: int, domains: tuple[str, ...]) -> bytes:
     """`at` in seconds since 1970; ends with a line feed."""
-    moment = datetime.fromtimestamp(at, UTC)
     line = Line(
-        f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z",
+        f"{_clock(int(at))}.{int(at * 1000) % 1000:03d}Z",
         text[:LONGEST_TEXT].encode("utf-8", "replace").decode(),
         f"{session:x}" if session else "",
         domains,
     )
     return _encoder.encode(line) + b"\n"
+
+
+@lru_cache(maxsize=4)  # many lines are of the same second
+def _clock(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def decode(octets: bytes) -> Line:
