@@ -104,6 +104,10 @@ def _forwarder(recipient: ClaimedRecipient) -> str:
     return original
 
 
+# Our own addresses that mail leaves from, of IPv4 and of IPv6.
+Sources = tuple[str | None, str | None]
+
+
 class _Choice:
     """Routes of one claim; recipients of one message that may share a gateway do."""
 
@@ -111,7 +115,12 @@ class _Choice:
         self._gateways = gatewaychoice.current()
         self._down = gateways_down
         self._loads = loads
-        self._picked: dict[tuple[int, tuple[GatewayPolicy, ...]], GatewayPolicy] = {}
+        # The rules are asked once for all recipients of a claim to whom they say the same.
+        self._found: dict[
+            tuple[int, int | None, str], RemoteRoute | tuple[tuple[GatewayPolicy, ...], Sources]
+        ] = {}
+        self._picked: dict[tuple[int, tuple[int, ...]], GatewayPolicy] = {}
+        self._routes: dict[tuple[int, Sources], RemoteRoute] = {}
 
     def route_for(self, recipient: ClaimedRecipient) -> RemoteRoute:
         """A gateway that fits and is up, one that fits, or the domain's own servers (G-006).
@@ -121,6 +130,18 @@ class _Choice:
         chosen = _chosen_route(recipient) if recipient.via else None
         if chosen is not None:
             return chosen
+        key = recipient.priority, recipient.message.domain_id, recipient.destination
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = self._by_rules(recipient)
+        if isinstance(found, RemoteRoute):
+            return found
+        return self._through_one_of(*found, recipient.message.message_id)
+
+    def _by_rules(
+        self, recipient: ClaimedRecipient
+    ) -> RemoteRoute | tuple[tuple[GatewayPolicy, ...], Sources]:
+        """The route, or gateways any of which may take the mail."""
         message = recipient.message
         ipv4, ipv6 = source_addresses(message.domain_id)
         relayed = relaydomains.by_name(recipient.destination)
@@ -140,12 +161,22 @@ class _Choice:
                 source_ipv4=ipv4,
                 source_ipv6=ipv6,
             )
-        key = message.message_id, up or fitting
+        return up or fitting, (ipv4, ipv6)
+
+    def _through_one_of(
+        self, gateways: tuple[GatewayPolicy, ...], sources: Sources, message_id: int
+    ) -> RemoteRoute:
+        key = message_id, tuple(gateway.gateway_id for gateway in gateways)
         gateway = self._picked.get(key)
         if gateway is None:
-            gateway = self._picked[key] = self._loads.pick(up or fitting)
+            gateway = self._picked[key] = self._loads.pick(gateways)
         self._loads.queued[gateway.gateway_id] += 1
-        return replace(gateway_route(gateway), source_ipv4=ipv4, source_ipv6=ipv6)
+        route = self._routes.get((gateway.gateway_id, sources))
+        if route is None:
+            ipv4, ipv6 = sources
+            route = replace(gateway_route(gateway), source_ipv4=ipv4, source_ipv6=ipv6)
+            self._routes[gateway.gateway_id, sources] = route
+        return route
 
 
 def _chosen_route(recipient: ClaimedRecipient) -> RemoteRoute | None:
