@@ -17,7 +17,7 @@ from blobs.store import Location
 from spool import summaries, throttleclaims, throttlecounts
 from spool.models import State
 from spool.priority import HIGHEST, LOWEST
-from spool.statements import marks
+from spool.statements import marks, padded
 from spool.work import Claim, ClaimedMessage, ClaimedRecipient, Reservation
 
 LEASE_SECONDS = 900  # a claim lapses by itself: another process takes over what this one held
@@ -231,7 +231,7 @@ class ClaimDue(Job):
                 chosen[recipient_id] = due_at
 
     def _claim(self, cursor: Any, due: dict[int, int]) -> list[ClaimedRecipient]:
-        ids = sorted(due)
+        ids = padded(sorted(due))
         lapses_at = self.now + LEASE_SECONDS * SECOND
         cursor.execute(
             _CLAIM.format(ids=marks(ids)), (self.owner, lapses_at, lapses_at, *ids, self.now)
@@ -246,7 +246,8 @@ class ClaimDue(Job):
 
 
 def select_details(cursor: Any, recipient_ids: Sequence[int]) -> list[tuple[Any, ...]]:
-    cursor.execute(_DETAILS.format(ids=marks(recipient_ids)), recipient_ids)
+    ids = padded(recipient_ids)
+    cursor.execute(_DETAILS.format(ids=marks(ids)), ids)
     rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows
 

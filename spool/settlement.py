@@ -19,7 +19,7 @@ from spool import ledger, summaries, throttlecounts
 from spool.acceptance import Acceptance, insert_statement
 from spool.decisions import Settled, words
 from spool.models import State
-from spool.statements import marks
+from spool.statements import marks, padded
 from spool.work import ClaimedMessage, Entry, Result
 
 ATTEMPT_COLUMNS = (
@@ -135,7 +135,8 @@ def standing(cursor: Any, claims: dict[int, int]) -> Standing:
     if not claims:
         return Standing(set(), set(), set(), set(), {})
     lock = " FOR UPDATE" if connections[DEFAULT_DB_ALIAS].vendor == "postgresql" else ""
-    cursor.execute(_PRESENT.format(ids=marks(list(claims)), lock=lock), list(claims))
+    ids = padded(list(claims))
+    cursor.execute(_PRESENT.format(ids=marks(ids), lock=lock), ids)
     rows = cursor.fetchall()
     return Standing(
         present={row[0] for row in rows},
