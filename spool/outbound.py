@@ -355,20 +355,25 @@ class Outbound:
         self.hanging -= 1
 
     async def _wait_for_work(self, destination: Destination, session: RemoteSession) -> Work | None:
-        waker: asyncio.Future[Work | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waker: asyncio.Future[Work | None] = loop.create_future()
         self._wakers[session] = waker
         destination.idle.append(session)
         self.dispatch()
+        timer = loop.call_later(IDLE_SECONDS, self._stop_waiting, destination, session)
         try:
-            async with asyncio.timeout(IDLE_SECONDS):
-                return await asyncio.shield(waker)
-        except TimeoutError:
-            # Work may have come in the very moment of the time-out.
-            return waker.result() if waker.done() else None
+            return await waker
         finally:
-            if session in destination.idle:
-                destination.idle.remove(session)
-            self._wakers.pop(session, None)
+            timer.cancel()
+            self._stop_waiting(destination, session)
+
+    def _stop_waiting(self, destination: Destination, session: RemoteSession) -> None:
+        """Nothing has come for it, and nothing is given to it from now on."""
+        waker = self._wakers.pop(session, None)
+        if waker is not None:
+            destination.idle.remove(session)
+            if not waker.done():
+                waker.set_result(None)
 
     async def _deliver(self, run: _Run, session: RemoteSession, work: Work) -> bool:
         """True if this session must end because nobody there can be talked to."""
