@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import enum
 
+from protocols.smtp.lineends import are_crlf
+
 _END = b"\r\n.\r\n"
 
 
@@ -33,8 +35,7 @@ class LineWatch:
         self._ended_in_cr = piece.endswith(b"\r")
         if self._ended_in_cr:
             piece = piece[:-1]
-        pairs = piece.count(b"\r\n")
-        if piece.count(b"\n") != pairs or piece.count(b"\r") != pairs:
+        if not are_crlf(piece):
             self.fault = Fault.BARE_NEWLINE
         elif b"\0" in piece:
             self.fault = Fault.NUL

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from protocols.smtp.lineends import are_crlf
+
 _BARE_LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -25,8 +27,7 @@ class CanonicalLines:
         self._held = chunk[-1:] == b"\r"
         if self._held:
             chunk = chunk[:-1]
-        pairs = chunk.count(b"\r\n")
-        if chunk.count(b"\n") != pairs or chunk.count(b"\r") != pairs:
+        if not are_crlf(chunk):
             chunk = _BARE_LINE_END.sub(b"\r\n", chunk)
         return chunk
 
