@@ -217,27 +217,29 @@ class Intake:
         head = bytes(self._head or b"")
         self._head = None
         allowed = self.policy.maximum_hops
-        fields = headers.first_fields(head, 0, headers.body_start(head))
-        hops = headers.count_hops(head)
+        listed = headers.fields(head)
+        hops = headers.count_hops(listed)
         if hops > allowed:
             raise MessageLoops(hops, allowed)
         if hops:
             self._delivered_to = frozenset(
                 value.strip().decode("utf-8", "replace").lower()
-                for value in headers.every(head, b"delivered-to")
+                for value in headers.named(listed, b"delivered-to")
             )
-        added = self._missing_fields(head)
-        given = fields.get(b"message-id") or headers.first(added, b"message-id") or b""
+        added = self._missing_fields(head, listed)
+        ids = headers.named(listed, b"message-id") + headers.every(added, b"message-id")
+        given = next(filter(None, ids), b"")
         self.message_id = given.strip().strip(b"<>").decode("utf-8", "replace")[:250]
         self._body = new_body()
         self._body.write(self._received() + added + head)
 
-    def _missing_fields(self, head: bytes) -> bytes:
+    def _missing_fields(self, head: bytes, listed: list[tuple[bytes, bytes]]) -> bytes:
         """What a user's program left out (N-023); mail of other servers is left as it is."""
         if self.origin not in (Origin.SUBMISSION, Origin.RELAY):
             return b""
         return submission.missing_fields(
             head,
+            listed,
             author_name=self.submitter.full_name if self.submitter else "",
             author=self.sender or f"postmaster@{conf.MAILHOST_HOSTNAME}",
             message_id=f"{self.name}@{conf.MAILHOST_HOSTNAME}",

@@ -24,7 +24,8 @@ _ASCTIME = re.compile(
 
 def format_date(now: datetime) -> bytes:
     """`Sat, 21 Nov 2026 22:28:07 +0000` for an aware time."""
-    zone = now.strftime("%z")[:5] or "+0000"
+    # strftime asks the system for its zone, which costs more than all the rest.
+    zone = "+0000" if now.tzinfo is UTC else now.strftime("%z")[:5] or "+0000"
     return (
         f"{_DAYS[now.weekday()]}, {now.day:02} {_MONTHS[now.month - 1]} {now.year:04} "
         f"{now.hour:02}:{now.minute:02}:{now.second:02} {zone}"

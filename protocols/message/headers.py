@@ -65,13 +65,18 @@ def first(message: bytes, name: bytes) -> bytes | None:
 
 def every(message: bytes, name: bytes) -> list[bytes]:
     """The unfolded values of all fields called `name` (any case), from the top."""
+    return named(fields(message), name)
+
+
+def named(listed: Iterable[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
+    """The same out of `fields`, for whoever wants several of them."""
     wanted = name.lower()
-    return [unfold(value) for found, value in fields(message) if found.lower() == wanted]
+    return [unfold(value) for found, value in listed if found.lower() == wanted]
 
 
-def count_hops(message: bytes) -> int:
-    """How many Received fields the message carries: a loop shows itself here. RFC 5321 §6.3."""
-    return sum(name.lower() == b"received" for name, _ in fields(message))
+def count_hops(listed: Iterable[tuple[bytes, bytes]]) -> int:
+    """How many Received fields there are: a loop shows itself here. RFC 5321 §6.3."""
+    return sum(name.lower() == b"received" for name, _ in listed)
 
 
 def unfold(value: bytes) -> bytes:

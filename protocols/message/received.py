@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 from protocols.message.dates import format_date
@@ -83,6 +84,7 @@ def _client(hop: Hop) -> str:
     return f"{name or 'unknown'} [{_address_literal(hop.client_address or '')}]"
 
 
+@lru_cache(maxsize=1024)  # asked for each message of a client that stays connected
 def _address_literal(address: str) -> str:
     """RFC 5321 §4.1.3: IPv6 addresses carry a tag."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
 
 from protocols.message import addresses, headers
@@ -12,14 +13,20 @@ _FIRST_LINE_IS_HEADER = re.compile(rb"[!-9;-~]+[ \t]*:|\r?\n")
 
 
 def missing_fields(
-    message: bytes, *, author_name: str, author: str, message_id: str, now: datetime
+    message: bytes,
+    listed: Iterable[tuple[bytes, bytes]],
+    *,
+    author_name: str,
+    author: str,
+    message_id: str,
+    now: datetime,
 ) -> bytes:
-    """The fields to put in front of `message`; empty if it has all that it needs.
+    """The fields to put in front of `message`, which has those `listed`; empty: it needs none.
 
     `message_id` is written without its angle brackets. A message that begins with its text
     instead of a header gets the blank line between them too.
     """
-    present = {name.lower() for name, value in headers.fields(message) if value.strip()}
+    present = {name.lower() for name, value in listed if value.strip()}
     added = []
     if b"date" not in present:
         added.append(b"Date: " + format_date(now) + b"\r\n")

@@ -25,7 +25,7 @@ def test_first_field_is_found_by_any_case_and_unfolded():
 
 def test_all_fields_of_a_name_come_in_order_and_count_the_hops():
     assert headers.every(BLOCK, b"received") == [b"from a\tby b; now", b"from c"]
-    assert headers.count_hops(BLOCK) == 2
+    assert headers.count_hops(headers.fields(BLOCK)) == 2
 
 
 def test_body_starts_behind_the_first_blank_line():
@@ -60,10 +60,9 @@ def test_long_values_are_folded_at_blanks():
 @settings(max_examples=200)
 @given(st.binary(max_size=400))
 def test_any_bytes_are_read_without_an_error(block):
-    headers.fields(block)
+    headers.count_hops(headers.fields(block))
     headers.selected(block, [b"subject"])
     headers.selected(block, [b"subject"], others=True)
-    headers.count_hops(block)
     words.decode(block)
 
 

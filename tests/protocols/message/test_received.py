@@ -76,7 +76,12 @@ def test_the_null_sender_has_an_empty_path():
 
 def added(message: bytes) -> bytes:
     return submission.missing_fields(
-        message, author_name="Ada L.", author="ada@example.com", message_id="1@mx", now=NOW
+        message,
+        headers.fields(message),
+        author_name="Ada L.",
+        author="ada@example.com",
+        message_id="1@mx",
+        now=NOW,
     )
 
 
