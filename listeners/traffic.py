@@ -15,6 +15,7 @@ from logbook.kinds import Kind, Level
 from logbook.taps import NOBODY, Tap, Watched
 from logbook.writer import BOOK
 from operations import logcounts, logs, transcripts
+from protocols.address import Address
 
 if TYPE_CHECKING:
     from listeners.base import Listener, Visit
@@ -88,8 +89,8 @@ def tap(visit: Visit, transcript_id: int | None) -> None:
     visit.tap.remark(f"{visit.listener.name.upper()} session with {visit.client_ip}")
 
 
-def watched_address(address: str) -> int | None:
-    return _watched.addresses.get(address.lower()) if _watched else None
+def watched_address(address: Address) -> int | None:
+    return _watched.addresses.get(address.encode().lower()) if _watched else None
 
 
 async def follow(listeners: Sequence[Listener]) -> None:

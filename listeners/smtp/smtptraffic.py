@@ -25,7 +25,7 @@ def asked(visit: Visit, command: Command) -> None:
         address = command.recipient
         if len(visit.domains) < MOST_DOMAINS and address.domain not in visit.domains:
             visit.domains = (*visit.domains, address.domain.lower())
-    if address is not None and (transcript := traffic.watched_address(address.encode())):
+    if address is not None and (transcript := traffic.watched_address(address)):
         is_new = visit.tap is None
         traffic.tap(visit, transcript)
         if is_new and visit.tap is not None:
