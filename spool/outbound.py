@@ -188,6 +188,9 @@ class Outbound:
 
     def break_off(self) -> None:
         """End what is under way now; it is tried again later."""
+        for destination in self._destinations.values():
+            for session in tuple(destination.idle):
+                self._stop_waiting(destination, session)  # it takes nothing any more
         for task in self._tasks:
             task.cancel()
 
