@@ -26,7 +26,7 @@ from domains.localparts import LocalPartMalformed
 from jobs import errors as of_jobs
 from messaging import errors as of_messaging
 from operations import errors as of_operations
-from reports.errors import ReportUnknown
+from reports.errors import ReportUnknown, ScheduleUnknown
 from signing.errors import KeysWaiting, KeyUnknown
 from spool.errors import MessageUnknown
 from spool.selection import NothingSelected
@@ -116,8 +116,10 @@ KINDS: dict[type[Exception], Kind] = {
     of_domains.DomainUnknown: NOT_FOUND,
     of_accounts.UserUnknown: NOT_FOUND,
     of_accounts.AliasUnknown: NOT_FOUND,
+    of_accounts.ImpersonationOver: NOT_FOUND,
     of_jobs.JobUnknown: NOT_FOUND,
     ReportUnknown: NOT_FOUND,
+    ScheduleUnknown: NOT_FOUND,
     MessageUnknown: NOT_FOUND,
     of_operations.ConnectionUnknown: NOT_FOUND,
     of_administration.EntryUnknown: NOT_FOUND,

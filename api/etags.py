@@ -13,7 +13,9 @@ from rest_framework.utils.encoders import JSONEncoder
 from api.errors import PreconditionFailed, PreconditionMissing
 
 # Figures that move by themselves: they are no reason to refuse a change.
-VOLATILE = frozenset({"last_activity", "last_used_at", "last_used_from", "usage"})
+VOLATILE = frozenset(
+    {"last_activity", "last_run", "last_used_at", "last_used_from", "next_at", "usage"}
+)
 
 
 def etag_of(shown: Any) -> str:

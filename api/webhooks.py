@@ -35,6 +35,7 @@ _TOPIC_OF = {
     "relaynetwork": "relaying", "relaydomain": "relaying", "forwardingban": "relaying",
     "block": "blocks", "abuserule": "blocks", "blacklistentry": "blocks",
     "whitelistentry": "blocks", "massmail": "messaging", "reminder": "messaging",
+    "loginprovider": "settings",
 }  # fmt: skip
 MOST_WEBHOOKS = 20  # of one owner
 FIELDS = ("url", "topics", "is_enabled")

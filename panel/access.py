@@ -57,6 +57,7 @@ def opens_for(
         # The menu shows a page to whom it opens.
         opened.roles = allowed  # type: ignore[attr-defined]
         opened.in_person = in_person  # type: ignore[attr-defined]
+        opened.methods = methods  # type: ignore[attr-defined]
         return cast(View, opened)
 
     return decorate

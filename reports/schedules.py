@@ -100,7 +100,7 @@ def change(
         _require_mailing(by, domain_of(row))
     changes = domain_values.replace(row, values, fields=SETTINGS)
     if addresses is not None:
-        checked = _checked(addresses, row.owner)
+        checked = _checked(addresses, row.owner, by)
         if checked != row.addresses:
             changes["addresses"] = (row.addresses, checked)
             row.addresses = checked
@@ -147,6 +147,11 @@ def domain_of(row: Schedule) -> Domain | None:
     return row.domain or (row.account.domain if row.account else None)
 
 
+def own_address(person: User) -> str:
+    """Empty: he has no mailbox."""
+    return f"{person.local_part}@{person.domain.name}" if person.domain is not None else ""
+
+
 def _lock(schedule: Schedule) -> Schedule:
     """Raises ScheduleUnknown."""
     row = Schedule.objects.select_for_update(of=("self",)).filter(pk=schedule.pk).first()
@@ -168,8 +173,8 @@ def _next(row: Schedule, now: datetime) -> datetime | None:
     return rhythm.next_after(row.rhythm, row.hour, now)
 
 
-def _checked(addresses: Iterable[str], owner: User | None) -> list[str]:
-    """Raises ValuesRefused. Ordinary users write to themselves only."""
+def _checked(addresses: Iterable[str], *people: User | None) -> list[str]:
+    """Raises ValuesRefused. If one of the people is an ordinary user, it goes to him only."""
     found: list[str] = []
     for text in addresses:
         try:
@@ -183,10 +188,10 @@ def _checked(addresses: Iterable[str], owner: User | None) -> list[str]:
     if not 0 < len(found) <= MOST_ADDRESSES:
         reason = f"must be 1 to {MOST_ADDRESSES} addresses"
         raise ValuesRefused((Problem("addresses", reason),))
-    if owner is not None and owner.role == Role.USER and owner.domain is not None:
-        own = f"{owner.local_part}@{owner.domain.name}"
-        if found != [own]:
-            raise ValuesRefused((Problem("addresses", f"can only be {own}, your own"),))
+    for person in people:
+        if person is not None and person.role == Role.USER and found != [own_address(person)]:
+            reason = f"can only be {own_address(person)}"
+            raise ValuesRefused((Problem("addresses", reason),))
     return found
 
 

@@ -15,12 +15,13 @@ from rest_framework.response import Response
 from accounts.models import User
 from accounts.permissions import Verb
 from api import bulk, etags, finding, pagination
+from api.access import client_address
 from api.bulk import BulkResult
 from api.endpoints import Endpoint, actor_of
 from api.fields import Choice, In, Number, Out, Switch, Text, Words, of_model
 from api.schema import page_of
 from api.shapes import values_of
-from operations import blocks, listing, rules
+from operations import blocks, listing, rules, useractivity
 from operations.models import AbuseRule, BlacklistEntry, Block, WhitelistEntry
 
 LONGEST_BLOCK_SECONDS = 10 * 366 * 86_400
@@ -232,7 +233,12 @@ class Blacklist(Endpoint):
 
     @extend_schema(request=NewEntryIn, responses={201: EntryOut}, summary="Add to the blacklist")
     def post(self, request: Request) -> Response:
-        row = listing.add(BlacklistEntry, by=actor_of(request), **self.read(NewEntryIn))
+        """Open connections from there are cut. It must not contain the address you ask from."""
+        given = self.read(NewEntryIn)
+        network, address = given.pop("network"), client_address(request)
+        row = useractivity.blacklist_network(
+            network, by=actor_of(request), actor_address=address, **given
+        )
         return etags.tagged(_entry(row), status=201, Location=f"{request.path}{row.pk}/")
 
 

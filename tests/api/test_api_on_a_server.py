@@ -86,6 +86,12 @@ def test_an_operators_program_does_what_the_panels_pages_do(server, root):
     assert root.certificates_get()["items"] is not None
     assert root.domain_limits_get(name="a.parity.example")["items"]
     assert root.spool_statistics_get()["accepted_per_minute"] >= 0
+    body = {"kind": "domain-users", "domain": "a.parity.example", "addresses": ["ann@own.example"]}
+    report = root.mailed_reports_post(body=body | {"rhythm": "monthly"})
+    assert root.mailed_report_view_get(key=report["id"]) == report
+    assert root.mailed_report_view_patch(key=report["id"], body={"hour": 7})["hour"] == 7
+    assert root.login_provider_view_get()["is_enabled"] is False
+    assert root.impersonations_get() == {"items": []}
     lines = "username,password\nann,four plain words please\n"
     job = root.user_import_post(name="a.parity.example", body={"csv": lines})
     assert wait_for(root, job["id"])["result"]["added"] == 1

@@ -154,6 +154,15 @@ def test_lists_of_networks_are_kept(world, program, name):
     assert asker.call("get", f"{name}/").json()["items"] == []
 
 
+def test_nobody_puts_the_address_that_he_asks_from_on_the_blacklist(world, program):
+    far = {"REMOTE_ADDR": "198.51.100.9", "secure": True, "format": "json"}
+    asker = program(world.root)
+    own = asker.post("/api/v1/blacklist/", {"network": "198.51.100.0/24"}, **far)
+    assert own.status_code == 409 and own.json()["contains"] == "198.51.100.9"
+    other = asker.post("/api/v1/blacklist/", {"network": "203.0.113.0/24", "note": "noisy"}, **far)
+    assert other.status_code == 201 and other.json()["note"] == "noisy"
+
+
 def test_abuse_rules_are_kept(world, program):
     asker = program(world.root)
     count = len(asker.call("get", "abuse-rules/").json()["items"])
