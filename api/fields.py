@@ -94,6 +94,9 @@ def of_model(
 def field_of(field: Any, *, required: bool) -> serializers.Field[Any, Any, Any, Any]:
     """How the API shows and takes a field of a model."""
     options: dict[str, Any] = {"required": required, "help_text": str(field.help_text)}
+    standard = field.get_default()
+    # Of no meaning for what is taken and shown: the description's examples are made of it.
+    options["initial"] = str(standard) if isinstance(standard, str) else standard
     if isinstance(field, models.BooleanField):
         return Switch(**options)
     if isinstance(field, models.IntegerField):

@@ -138,6 +138,17 @@ class HouseSchema(AutoSchema):
         response = OpenApiResponse(Problem, WORDS[status], examples)
         return self._get_response_for_code(response, str(status), [PROBLEM_JSON], direction)  # type: ignore[no-untyped-call]
 
+    def _map_serializer_field(
+        self, field: Any, direction: Any, bypass_extensions: bool = False
+    ) -> dict[str, Any] | None:
+        schema: dict[str, Any] | None = super()._map_serializer_field(  # type: ignore[no-untyped-call]
+            field, direction, bypass_extensions
+        )
+        if schema and "$ref" not in schema and field.initial not in (None, "", []):
+            # Every switch is off at first: that tells nothing.
+            return schema if field.initial is False else {**schema, "example": field.initial}
+        return schema
+
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> dict[str, Any]:
         schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
         if isinstance(serializer, In):

@@ -78,7 +78,6 @@ class SigningKeys(Endpoint):
     @extend_schema(
         parameters=[pagination.Paged],
         responses=page_of(SigningKeyOut),
-        examples=[KEY],
         summary="List signing keys",
     )
     def get(self, request: Request, name: str) -> Response:
@@ -103,7 +102,7 @@ class SigningKeys(Endpoint):
 class SigningKeyView(Endpoint):
     scope = "domains"
 
-    @extend_schema(responses=SigningKeyOut, summary="Read a signing key")
+    @extend_schema(responses=SigningKeyOut, examples=[KEY], summary="Read a signing key")
     def get(self, request: Request, name: str, record_name: str) -> Response:
         domain = selectors.domain_for(actor_of(request), name, verb=Verb.VIEW)
         selector, _, key_name = record_name.partition("._domainkey.")

@@ -60,14 +60,14 @@ class Generated:
             return
         kind = answer.headers["Content-Type"].partition(";")[0]
         described = {"components": self.schema["components"], **told["content"][kind]["schema"]}
-        jsonschema.Draft202012Validator(_plain(described)).validate(answer.json())
+        jsonschema.Draft202012Validator(as_json_schema(described)).validate(answer.json())
 
 
-def _plain(schema):
+def as_json_schema(schema):
     """OpenAPI 3.0's `nullable`, as JSON Schema says it."""
     if isinstance(schema, list):
-        return [_plain(one) for one in schema]
+        return [as_json_schema(one) for one in schema]
     if not isinstance(schema, dict):
         return schema
-    plain = {name: _plain(value) for name, value in schema.items() if name != "nullable"}
+    plain = {name: as_json_schema(value) for name, value in schema.items() if name != "nullable"}
     return {"anyOf": [plain, {"type": "null"}]} if schema.get("nullable") is True else plain
