@@ -11,15 +11,14 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from accounts import forwarding, localparts
+from accounts import caps, forwarding, localparts
 from accounts.errors import AliasLoops, AliasUnknown, LocalPartTaken, TargetMalformed, TargetUnknown
 from accounts.models import CATCH_ALL, AliasTarget, LocalPart, UserAlias
 from clock.moments import utc_now
 from domains import selectors as domain_selectors
 from domains.errors import NameMalformed, Problem, ValuesRefused
-from domains.limits import require_room
 from domains.localparts import LocalPartMalformed, read_local_part
-from domains.models import Domain, DomainLimits, HostedName
+from domains.models import Domain, HostedName
 from domains.names import read_name
 from domains.values import replace
 from events import audit
@@ -95,9 +94,7 @@ def add_aliases(
     ForwardingRefused, AliasLoops, ValuesRefused.
     """
     domain = domain_selectors.locked(domain.pk)
-    used = UserAlias.objects.filter(domain=domain).count()
-    ceiling = DomainLimits.objects.get(domain=domain).user_aliases
-    require_room("user_aliases", ceiling, used=used, adding=len(aliases))
+    caps.require_aliases(domain, adding=len(aliases))
     rows = [_new_row(domain, new) for new in aliases]
     names = [row.local_part for row in rows]
     localparts.require_free(domain, names)

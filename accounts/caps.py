@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from accounts.errors import FeatureOff
-from accounts.models import DomainOwnership, Plan, ResellerPlan, User
+from accounts.models import DomainOwnership, Plan, ResellerPlan, User, UserAlias
 from domains.limits import require_room
-from domains.models import Domain
+from domains.models import Domain, DomainLimits
 
 
 def lock_plan(reseller: User | None) -> Plan | None:
@@ -21,6 +21,14 @@ def lock_plan(reseller: User | None) -> Plan | None:
         .filter(reseller=reseller)
         .first()
     )
+    return row.plan if row else None
+
+
+def plan_of(reseller: User | None) -> Plan | None:
+    """The same, not locked: to ask beforehand, not to decide."""
+    if reseller is None:
+        return None
+    row = ResellerPlan.objects.select_related("plan").filter(reseller=reseller).first()
     return row.plan if row else None
 
 
@@ -42,6 +50,21 @@ def require_user_room(reseller: User | None, plan: Plan | None, *, adding: int) 
     if plan is not None and plan.users:
         used = User.objects.filter(domain__ownership__reseller=reseller).count()
         require_room("users", plan.users, used=used, adding=adding)
+
+
+def require_users(domain: Domain, reseller: User | None, plan: Plan | None, *, adding: int) -> None:
+    """Room for more users of `domain`, under every ceiling that there is. Raises LimitReached."""
+    used = User.objects.filter(domain=domain).count()
+    ceilings = DomainLimits.objects.get(domain=domain).users, plan.users_per_domain if plan else 0
+    require_room("users", *ceilings, used=used, adding=adding)
+    require_user_room(reseller, plan, adding=adding)
+
+
+def require_aliases(domain: Domain, *, adding: int) -> None:
+    """Raises LimitReached."""
+    used = UserAlias.objects.filter(domain=domain).count()
+    ceiling = DomainLimits.objects.get(domain=domain).user_aliases
+    require_room("user_aliases", ceiling, used=used, adding=adding)
 
 
 def require_features(plan: Plan | None, features: dict[str, object]) -> None:

@@ -21,8 +21,7 @@ from blobs.contention import tried_again
 from domains import selectors as domain_selectors
 from domains import services as domain_services
 from domains.errors import LimitReached, NameTaken, Refused
-from domains.limits import require_room
-from domains.models import Domain, DomainLimits
+from domains.models import Domain
 from events import audit
 from events.audit import Actor
 from switchboard.publish import publish_on_commit
@@ -120,10 +119,7 @@ def _restore_user(item: Recycled, by: Actor | None) -> tuple[str, ...]:
     domain = domain_selectors.locked(domain.pk)
     item = _locked(item)
     user = User.everything.select_related("domain").get(pk=item.object_id)
-    used = User.objects.filter(domain=domain).count()
-    ceilings = DomainLimits.objects.get(domain=domain).users, plan.users_per_domain if plan else 0
-    require_room("users", *ceilings, used=used)
-    caps.require_user_room(reseller, plan, adding=1)
+    caps.require_users(domain, reseller, plan, adding=1)
     localparts.require_free(domain, [user.local_part])
     localparts.take(domain, localparts.Kind.USER, {user.local_part: user.pk})
     user.recycled = None

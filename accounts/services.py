@@ -30,9 +30,8 @@ from blobs.contention import tried_again
 from clock.moments import utc_now
 from domains import selectors as domain_selectors
 from domains.errors import Problem, ValuesRefused
-from domains.limits import require_room
 from domains.localparts import read_local_part
-from domains.models import Domain, DomainLimits
+from domains.models import Domain
 from domains.values import replace
 from events import audit
 from events.audit import Actor
@@ -117,10 +116,7 @@ def add_users(*, domain: Domain, users: Sequence[NewUser], by: Actor | None) -> 
     reseller = caps.reseller_of(domain)
     plan = caps.lock_plan(reseller)
     domain = domain_selectors.locked(domain.pk)
-    used = User.objects.filter(domain=domain).count()
-    ceilings = DomainLimits.objects.get(domain=domain).users, plan.users_per_domain if plan else 0
-    require_room("users", *ceilings, used=used, adding=len(users))
-    caps.require_user_room(reseller, plan, adding=len(users))
+    caps.require_users(domain, reseller, plan, adding=len(users))
     added = [_new_row(domain, new) for new in users]
     names = [user.local_part for user in added]
     localparts.require_free(domain, names)

@@ -5,8 +5,8 @@ What comes out of mail is hostile text: it is shown as Django escapes it, never 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -20,9 +20,12 @@ from unfold.admin import ModelAdmin
 from adminsite import exporting
 from adminsite.moments import MomentFilter
 from clock.fields import MomentField
+from units import moments, sizes
 
 # Further rows are neither counted nor paged to: whoever looks for one of them filters.
 COUNTED = 10_000
+# Columns of whole bytes, as all rooms name them.
+SIZE = re.compile(r"bytes|.+_bytes|bytes_(in|out)")
 
 
 class CappedPaginator(Paginator[Any]):
@@ -81,17 +84,21 @@ class PlainAdmin(ModelAdmin):  # type: ignore[misc]
     def _words(self, name: str) -> Callable[[Any], str] | None:
         if name in self.shown_as:
             return self.shown_as[name]
-        return moment_in_words if self._is_moment(name) else None
+        field = self._field(name)
+        if isinstance(field, MomentField | models.DateTimeField):
+            return moments.to_the_second
+        is_size = isinstance(field, models.IntegerField) and SIZE.fullmatch(name)
+        return sizes.in_words if is_size else None
 
     def _is_moment(self, name: Any) -> bool:
+        return isinstance(self._field(name), MomentField)
+
+    def _field(self, name: Any) -> Any:
+        """None for what is no column of the table."""
         try:
-            return isinstance(self.model._meta.get_field(name), MomentField)
+            return self.model._meta.get_field(name)
         except (FieldDoesNotExist, TypeError):
-            return False
-
-
-def moment_in_words(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+            return None
 
 
 class ReadOnlyAdmin(PlainAdmin):

@@ -124,6 +124,12 @@ def set_disabled(*, domain: Domain, is_disabled: bool, by: Actor | None) -> Doma
     return change_options(domain=domain, options={"is_disabled": is_disabled}, by=by)
 
 
+def require_alias_room(domain: Domain) -> None:
+    """Raises LimitReached if there may not be one more further name."""
+    ceiling = DomainLimits.objects.get(domain=domain).domain_aliases
+    limits.require_room("domain_aliases", ceiling, used=domain.aliases.count())
+
+
 @transaction.atomic
 def add_alias(*, domain: Domain, name: str, by: Actor | None) -> DomainAlias:
     """A further name (D-101). Raises NameMalformed, NameTaken, LimitReached."""
@@ -131,8 +137,7 @@ def add_alias(*, domain: Domain, name: str, by: Actor | None) -> DomainAlias:
     domain = selectors.locked(domain.pk)
     if HostedName.objects.filter(name=hosted.name).exists():
         raise NameTaken(hosted.name)
-    ceiling = DomainLimits.objects.get(domain=domain).domain_aliases
-    limits.require_room("domain_aliases", ceiling, used=domain.aliases.count())
+    require_alias_room(domain)
     alias = _insert_alias(domain, hosted)
     _finish(domain, "added domain alias", {"alias": (None, hosted.name)}, by)
     return alias

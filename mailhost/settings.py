@@ -238,6 +238,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "panel.windows.Windows",
+    "panel.viewerzone.ViewersZone",
     "django.contrib.messages.middleware.MessageMiddleware",
     "panel.gate.Gate",
     "django_htmx.middleware.HtmxMiddleware",
@@ -254,7 +255,9 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "panel.context.frame",
-            ]
+            ],
+            # Sizes and moments are said in one way in all templates.
+            "builtins": ["panel.templatetags.units"],
         },
     }
 ]

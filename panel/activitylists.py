@@ -21,7 +21,9 @@ class ConnectionListing(Listing[Connection]):
     sorted_by = "-started_at"
     rows_template = "panel/operations/connection_rows.html"
     page_template = "panel/operations/connections.html"
+    empty_title = "No connections"
     empty_text = "Nobody is connected at this moment."
+    empty_page, empty_page_label = "panel:services", "Look whether the services run"
     pills = (
         Pill("all", "All", Q()),
         Pill("smtp", "SMTP", Q(service="smtp")),
@@ -37,9 +39,9 @@ class ConnectionListing(Listing[Connection]):
         Column("Port", "local_port", lambda row: row.local_port, is_number=True),
         Column("User", "account_id", lambda row: row.account_id),
         Column("TLS", "is_encrypted", lambda row: row.tls or row.is_encrypted),
-        Column("Since (UTC), duration", "started_at", lambda row: row.started_at),
-        Column("In", "bytes_in", lambda row: row.bytes_in, is_number=True),
-        Column("Out", "bytes_out", lambda row: row.bytes_out, is_number=True),
+        Column("Since, duration", "started_at", lambda row: row.started_at, unit="UTC"),
+        Column("In", "bytes_in", lambda row: row.bytes_in, is_number=True, unit="bytes"),
+        Column("Out", "bytes_out", lambda row: row.bytes_out, is_number=True, unit="bytes"),
     )
 
     def search(self, query: str) -> Q:
@@ -58,7 +60,9 @@ class SessionListing(Listing[Connection]):
     sorted_by = "-logged_in_at"
     rows_template = "panel/operations/session_rows.html"
     page_template = "panel/operations/sessions_page.html"
-    empty_text = "Nobody is logged in at this moment."
+    empty_title = "Nobody is online"
+    empty_text = "Nobody is logged in by IMAP or webmail at this moment."
+    empty_page, empty_page_label = "panel:inactive-users", "Inactive users"
     pills = (
         Pill("all", "All", Q()),
         Pill("imap", "IMAP", Q(service="imap")),
@@ -69,7 +73,7 @@ class SessionListing(Listing[Connection]):
         Column("Domain", "domain_name", lambda row: row.domain_name),
         Column("Type", "service", lambda row: row.service),
         Column("IP address", "client_address", lambda row: row.client_address),
-        Column("Start (UTC)", "logged_in_at", lambda row: row.logged_in_at),
+        Column("Start", "logged_in_at", lambda row: row.logged_in_at, unit="UTC"),
         Column("Duration", ""),
     )
 

@@ -28,7 +28,7 @@ class AliasListing(Listing[UserAlias]):
         Column("Internal only", "", lambda row: row.internal_only),
         Column("Sending allowed", "", lambda row: row.may_send_as),
         Column("In address list", "", lambda row: row.in_address_list),
-        Column("Created", "created_at", lambda row: row.created_at),
+        Column("Created", "created_at", lambda row: row.created_at, unit="UTC"),
     )
 
     def search(self, query: str) -> Q:
@@ -53,7 +53,7 @@ class DomainAliasListing(Listing[DomainAlias]):
     empty_text = "Mail to a further name reaches the same people as mail to the domain's own."
     columns = (
         Column("Name", "name", lambda row: row.unicode_name),
-        Column("Created", "created_at", lambda row: row.created_at),
+        Column("Created", "created_at", lambda row: row.created_at, unit="UTC"),
     )
 
 

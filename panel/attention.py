@@ -22,8 +22,8 @@ from clock.moments import utc_now
 from jobs.models import Job, State
 from mailboxes.models import AccountUsage, DomainUsage
 from operations import blocks
-from panel.templatetags.panel import megabytes
 from spool import selectors as spool_selectors
+from units import sizes
 from zones import selectors as zone_selectors
 from zones.findings import Level
 
@@ -82,7 +82,7 @@ def _counters(actor: User) -> Iterator[tuple[str, int]]:
 def _disk(actor: User) -> Iterator[Matter]:
     free = space.free_space(settings.MAILHOST_DATA)
     if free.is_low:
-        left = megabytes(free.free_bytes)
+        left = sizes.in_words(free.free_bytes)
         yield Matter(f"Only {left} of disk are free: new mail is refused for now.", is_urgent=True)
 
 
@@ -146,7 +146,8 @@ def _full_mailboxes(actor: User) -> Iterator[Matter]:
 def _own_mailbox(actor: User) -> Iterator[Matter]:
     row = _nearly_full().filter(account=actor).first()
     if row is not None:
-        used, allowed = megabytes(row.bytes), megabytes(actor.mailbox_size_mb * MEGABYTE)
+        used = sizes.in_words(row.bytes)
+        allowed = sizes.limit_in_words(actor.mailbox_size_mb * MEGABYTE)
         is_full = row.bytes >= actor.mailbox_size_mb * MEGABYTE
         text = f"Your mailbox is nearly full: {used} of {allowed}. Delete what you do not need."
         yield Matter(text, is_full)

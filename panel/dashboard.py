@@ -19,6 +19,7 @@ from panel.servicerows import ServiceRow
 from spool import statistics
 from spool.hours import Hour, hours_for
 from spool.statistics import Statistics
+from units import moments
 
 PROTOCOLS = {"smtp": "SMTP", "imap": "IMAP", "pop": "POP", "ldap": "LDAP"}
 HOURS = 24
@@ -73,19 +74,20 @@ def mail_chart(actor: User, now: datetime) -> Chart:
     """Of the domains in sight."""
     first = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
     found = {hour.begins_at: hour for hour in hours_for(actor, since=first, until=now)}
-    moments = [first + timedelta(hours=number) for number in range(HOURS)]
-    hours = [found.get(at) or Hour(at, 0, {}) for at in moments]
+    begins = [first + timedelta(hours=number) for number in range(HOURS)]
+    hours = [found.get(at) or Hour(at, 0, {}) for at in begins]
     sets = {"Accepted": [hour.accepted for hour in hours]} | {
         label: [sum(hour.ends.get(end, 0) for end in ends) for hour in hours]
         for label, ends in ENDS.items()
     }
     data = {
         "type": "line",
-        "labels": [f"{at:%H}:00" for at in moments],
+        "labels": [moments.hour(at) for at in begins],
         "sets": [{"label": label, "values": values} for label, values in sets.items()],
     }
     totals = ", ".join(f"{label.lower()} {sum(values):,}" for label, values in sets.items())
-    return Chart("mail", "Mail of the last 24 hours (recipients, UTC)", data, totals)
+    heading = f"Mail of the last 24 hours (recipients, {moments.zone_name(now)})"
+    return Chart("mail", heading, data, totals)
 
 
 def _connections(actor: User) -> Chart:

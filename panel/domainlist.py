@@ -37,8 +37,8 @@ class DomainListing(Listing[Domain]):
         Column("IP address", "listen_ip", lambda row: row.listen_ip or "All"),
         Column("Users", "users_used", lambda row: row.users_used),
         Column("Aliases", "aliases_used", lambda row: row.aliases_used),
-        Column("Disk space", "disk_used", lambda row: row.disk_used),
-        Column("Created", "created_at", lambda row: row.created_at),
+        Column("Disk space", "disk_used", lambda row: row.disk_used, unit="bytes"),
+        Column("Created", "created_at", lambda row: row.created_at, unit="UTC"),
         Column("Status", "", lambda row: "disabled" if row.is_disabled else "running"),
     )
 

@@ -14,8 +14,8 @@ from accounts.models import Role, User
 from domains.models import Domain
 from mailboxes.models import DomainUsage
 from operations.models import Connection
-from panel.templatetags.panel import megabytes
 from spool import selectors as spool_selectors
+from units import sizes
 
 LASTING_SECONDS = 30
 
@@ -62,7 +62,9 @@ def _figures(counted: dict[str, Any]) -> Iterator[Figure]:
     if "spool" in counted:
         waiting = counted["spool"]
         yield Figure("send", "yellow", f"{waiting:,} in spool", "waiting to be delivered")
-    yield Figure("hard-drive", "azure", f"{megabytes(counted['bytes'])} used", "by all mailboxes")
+    yield Figure(
+        "hard-drive", "azure", f"{sizes.in_words(counted['bytes'])} used", "by all mailboxes"
+    )
 
 
 def _number(count: int, model: type[Domain] | type[User]) -> str:

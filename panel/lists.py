@@ -33,6 +33,11 @@ class Column:
     order: str = ""
     value: Callable[[Any], object] | None = None
     is_number: bool = False
+    unit: str = ""  # of the value in the file, such as "UTC" or "MB"; pages say it in each cell
+
+    @property
+    def file_label(self) -> str:
+        return f"{self.label} ({self.unit})" if self.unit else self.label
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +81,17 @@ class Listing(Generic[M]):
     searched: ClassVar[Sequence[str]] = ()  # look-ups, such as "name__icontains"
     pills: ClassVar[Sequence[Pill]] = ()
     identity: ClassVar[str] = "pk"  # what a checkbox says of its row
+    empty_title: ClassVar[str] = ""  # "No domains yet" without
     empty_text: ClassVar[str] = ""
+    empty_page: ClassVar[str] = ""  # the name of a page that helps on, where it opens
+    empty_page_label: ClassVar[str] = ""
     page_template: ClassVar[str] = "panel/list/page.html"
     title: ClassVar[str] = ""
     counts_to: ClassVar[int] = COUNTED
     # No: no index sorts it, so that more rows than are counted stand in the order of their keys.
     sorts_any_number: ClassVar[bool] = True
     add_url: str = ""  # where the first row can be made
+    full: str = ""  # why there can be no further row; then the button for one is disabled
 
     def __init__(
         self, request: HttpRequest, rows: QuerySet[M], *, actions: Sequence[BulkAction] = ()
@@ -258,7 +267,7 @@ class Listing(Generic[M]):
             exported = [column for column in self.columns if column.value is not None]
             return csvfiles.response(
                 f"{self.plural.replace(' ', '-')}.csv",
-                [column.label for column in exported],
+                [column.file_label for column in exported],
                 (
                     [column.value(row) for column in exported if column.value]
                     for row in self._each()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.http import HttpRequest
+from django.urls import reverse
 
 from domains.models import Domain
 from panel import domainactions
@@ -21,7 +22,8 @@ def about(request: HttpRequest, domain: Domain) -> dict[str, Any]:
     """The context that `panel/domains/nav.html` and `panel/domains/crumbs.html` need."""
     actor = actor_of(request)
     is_provider = actor.role in PROVIDERS
-    found: dict[str, Any] = {"domain": domain, "is_provider": is_provider}
+    limits_url = reverse("panel:domain-limits", args=(domain.name,))
+    found: dict[str, Any] = {"domain": domain, "is_provider": is_provider, "limits_url": limits_url}
     if is_provider:
         allowed = domainactions.allowed_to(actor)
         shown = [one for one in allowed if one.url_name not in NOT_SHOWN]

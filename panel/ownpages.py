@@ -21,7 +21,7 @@ from panel import dashboard
 from panel.checklist import Task
 from panel.dashboard import Chart
 from panel.figures import Figure
-from panel.templatetags.panel import megabytes
+from units import sizes
 from zones import selectors as zone_selectors
 from zones.findings import Level
 
@@ -77,7 +77,7 @@ def _figures(domain: Domain, in_use: list[InUse], chart: Chart) -> Iterator[Figu
     yield Figure("mail", "blue", f"{sums['Accepted']:,} messages", f"last 24 hours, {bounced}")
     yield Figure("at-sign", "yellow", _of(used.get("user_aliases"), "aliases"), "of users")
     held = DomainUsage.objects.filter(domain=domain).first()
-    space = megabytes(held.bytes if held is not None else 0)
+    space = sizes.in_words(held.bytes if held is not None else 0)
     yield Figure("hard-drive", "azure", f"{space} used", _room(domain.domainlimits.disk_space_mb))
 
 
@@ -89,7 +89,7 @@ def _of(one: InUse | None, what: str) -> str:
 
 
 def _room(allowed_mb: int) -> str:
-    return f"of {allowed_mb:,} MB" if allowed_mb else "no limit"
+    return f"of {sizes.limit_in_words(allowed_mb * sizes.MEGABYTE)}" if allowed_mb else "no limit"
 
 
 def _tasks_of_domain(

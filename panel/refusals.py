@@ -41,7 +41,7 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     of_domains.NameMalformed: lambda e: f"“{e.name}” is not a domain name: {e.reason}.",
     of_domains.NameTaken: lambda e: f"{e.name} is a domain or a domain alias already.",
     of_domains.LimitReached: lambda e: (
-        f"The limit of {e.allowed:,} {e.limit.replace('_', ' ')} is reached ({e.used:,} in use)."
+        f"The limit of {e.allowed:,} {_counted(e.limit, e.allowed)} is reached ({e.used:,} in use)."
     ),
     of_domains.FolderRefused: lambda e: f"This folder cannot be used: {e.reason}.",
     of_domains.PortClaimed: lambda e: f"Port {e.port} is taken by {e.claimed_by}.",
@@ -114,6 +114,21 @@ def words(error: Exception) -> str:
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
 
 
+def full(error: Exception | None) -> str:
+    """Why nothing can be added, for the page that would; empty if something can."""
+    if error is None:
+        return ""
+    return f"{words(error)} To add more, delete some or have the limit raised."
+
+
+def _counted(limit: str, count: int) -> str:
+    """`user_aliases` as it is said of so many."""
+    name = limit.replace("_", " ")
+    if count != 1:
+        return name
+    return name.removesuffix("es") if name.endswith("aliases") else name.removesuffix("s")
+
+
 def problems(error: Exception) -> Iterator[tuple[str | None, str]]:
     """(field, sentence) for each thing that was wrong; a field of None means the whole form."""
     if isinstance(error, of_domains.ValuesRefused):
@@ -124,4 +139,6 @@ def problems(error: Exception) -> Iterator[tuple[str | None, str]]:
     yield (field(error) if field else None), words(error)
 
 
-__all__ = ["FIELDS", "FORBIDDEN", "OUT_OF_SIGHT", "SENTENCES", "Refused", "problems", "words"]
+__all__ = [
+    "FIELDS", "FORBIDDEN", "OUT_OF_SIGHT", "SENTENCES", "Refused", "full", "problems", "words",
+]  # fmt: skip

@@ -36,10 +36,10 @@ class UserListing(Listing[User]):
     columns: ClassVar[Sequence[Column]] = (
         Column("Address", "local_part", str),
         Column("Name", "full_name", lambda row: row.full_name),
-        Column("Mailbox", "disk_used", lambda row: row.disk_used),
+        Column("Mailbox", "disk_used", lambda row: row.disk_used, unit="bytes"),
         Column("Status", "status", lambda row: row.get_status_display()),
-        Column("Last log-in", "last_activity__at", lambda row: _last_at(row)),
-        Column("Created", "created_at", lambda row: row.created_at),
+        Column("Last log-in", "last_activity__at", lambda row: _last_at(row), unit="UTC"),
+        Column("Created", "created_at", lambda row: row.created_at, unit="UTC"),
     )
 
     def search(self, query: str) -> Q:

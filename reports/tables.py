@@ -9,10 +9,9 @@ from enum import StrEnum
 from typing import Any
 
 from reports.series import Days
+from units import moments, sizes
 
 Cell = str | int | datetime | None
-
-MEGABYTE = 1024 * 1024
 
 
 class Unit(StrEnum):
@@ -104,20 +103,19 @@ class Report:
         if value is None:
             return ""
         if isinstance(value, datetime):
-            return value.strftime("%Y-%m-%d %H:%M" if self.is_by_hour else "%Y-%m-%d")
+            return self._moment(value)
         if isinstance(value, str):
             return value
         unit = self.columns[place].unit
         if unit is Unit.BYTES:
-            return size_in_words(value)
+            return sizes.in_words(value)
         return f"{value:,}%" if unit is Unit.PERCENT else f"{value:,}"
 
-
-def size_in_words(size_bytes: int) -> str:
-    """Rounded up to whole megabytes (X-001), or kilobytes where that says nothing."""
-    if size_bytes < MEGABYTE:
-        return f"{-(-size_bytes // 1024):,} KB"
-    return f"{-(-size_bytes // MEGABYTE):,} MB"
+    def _moment(self, value: datetime) -> str:
+        if self.is_by_hour:
+            return moments.in_words(value)
+        # What is counted by day is counted by days of UTC, wherever the viewer lives.
+        return f"{value:%Y-%m-%d}" if self.is_by_time else moments.day(value)
 
 
 def _plain(value: Cell) -> str | int | None:

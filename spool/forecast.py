@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from units import moments
+
 HORIZON = timedelta(days=30)  # what takes longer is not forecast
 HOUR_SECONDS = 3600.0
 
@@ -55,9 +57,7 @@ class Forecast:
         if self.empty_at is None:
             slowest = [one.flow.name for one in self.flows if one.empty_at is None]
             return f"At this rate it is not empty within {HORIZON.days} days: {slowest[0]}."
-        is_today = self.empty_at.date() == self.made_at.date()
-        at = f"{self.empty_at:%H:%M}" if is_today else f"{self.empty_at:%-d %B at %H:%M}"
-        return f"At this rate empty at {at} UTC."
+        return f"At this rate empty at {moments.clock(self.empty_at, now=self.made_at)}."
 
 
 def forecast(flows: Iterable[Flow], *, now: datetime) -> Forecast:

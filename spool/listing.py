@@ -15,6 +15,7 @@ import msgspec
 from blobs.ids import MAX_ID, encode_id
 from clock.moments import from_micros, to_micros
 from spool.models import NEVER, SpooledMessage, SpooledRecipient, State
+from units import moments
 
 MOST_NAMES = 2
 CURSOR_CHARACTERS = 2_000
@@ -191,8 +192,8 @@ def recipient_status(recipient: SpooledRecipient) -> str:
     if state == State.RETRYING:
         return f"Waiting to retry ({recipient.reply})"
     if state == State.THROTTLED:
-        until = f" until {recipient.due_at:%Y-%m-%d %H:%M} UTC" if recipient.due_at else ""
-        return f"Throttled{until}"
+        due_at = recipient.due_at
+        return f"Throttled until {moments.in_words(due_at)}" if due_at else "Throttled"
     return "Queued"
 
 

@@ -17,6 +17,7 @@ from domains.policy import MEGABYTE, DomainPolicy
 from mailboxes.models import DomainUsage
 from spool import owedmail
 from spool.models import Kind
+from units import sizes
 
 log = structlog.get_logger(__name__)
 
@@ -87,8 +88,8 @@ def _messages(domain: DomainPolicy, *, used: int, allowed: int, percent: int) ->
         "domain": domain.unicode_name,
         "host": conf.MAILHOST_HOSTNAME,
         "is_full": percent == FULL,
-        "used_mb": used // MEGABYTE,
-        "allowed_mb": allowed // MEGABYTE,
+        "used": sizes.in_words(used),
+        "allowed": sizes.limit_in_words(allowed),
         "percent": used * 100 // allowed,
     }
     subject = render_to_string("mail/disk_space_subject.txt", facts).strip()

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from blobs.ids import encode_id
-from clock.moments import from_micros
+from clock.moments import from_micros, to_micros
 from spool import throttle
 from spool.models import (
     DeliveryAttempt,
@@ -21,6 +21,7 @@ from spool.models import (
 )
 from spool.throttle import Reason
 from spool.trace import Trace
+from units import moments
 
 _ORIGINS = {
     Origin.SMTP: "by another server",
@@ -230,16 +231,17 @@ def _tell_limit(crossing: ThrottleCrossing) -> str:
     reason = Reason(crossing.reason)
     numbers = throttle.in_words(reason, crossing.used, crossing.allowed)
     slot = from_micros((crossing.hour + 1) * throttle.HOUR_MICROS)
-    return f"{crossing.who} is limited: {numbers}; next slot {slot:%H:%M}."
+    return f"{crossing.who} is limited: {numbers}; next slot {moments.in_words(slot)}."
 
 
 def _tell_throttling(entry: TraceEntry) -> str:
     detail: dict[str, Any] = entry.detail
     reason = Reason(detail.get("reason", Reason.MESSAGES.value))
     numbers = throttle.in_words(reason, detail.get("used", 0), detail.get("allowed", 0))
+    slot = from_micros(throttle.next_hour(to_micros(entry.at)))
     return (
         f"On {_at(entry.at)} it had to wait, for {detail.get('who')} had used {numbers};"
-        f" next slot {detail.get('until')}."
+        f" next slot {moments.in_words(slot)}."
     )
 
 
@@ -262,7 +264,7 @@ def _span(span: timedelta) -> str:
 def _at(moment: datetime | None) -> str:
     if moment is None:
         return "an unknown day"
-    return moment.strftime("%-d %B %Y at %H:%M:%S UTC")
+    return moments.to_the_second(moment)
 
 
 def _sender(sender: str) -> str:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from clock.moments import from_micros
+from units import sizes
 
 HOUR_MICROS = 3600 * 1_000_000
 
@@ -139,17 +140,13 @@ def next_hour(now: int) -> int:
 
 
 def until(now: int) -> str:
-    """The same on a clock's face: "15:00"."""
-    return from_micros(next_hour(now)).strftime("%H:%M")
+    """The same on a clock's face: "15:00 UTC"."""
+    return from_micros(next_hour(now)).strftime("%H:%M UTC")
 
 
 def in_words(reason: Reason, used: int, allowed: int) -> str:
     """ "5,000 of 5,000 messages this hour"."""
     if reason is Reason.BANDWIDTH:
-        return f"{_megabytes(used)} of {_megabytes(allowed)} MB this hour"
+        return f"{sizes.in_words(used)} of {sizes.limit_in_words(allowed)} this hour"
     what = "messages" if reason is Reason.MESSAGES else "bounces"
     return f"{used:,} of {allowed:,} {what} this hour"
-
-
-def _megabytes(count: int) -> str:
-    return f"{count / 1024 / 1024:,.1f}".removesuffix(".0")

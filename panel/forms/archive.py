@@ -10,7 +10,7 @@ from django import forms
 from accounts.models import Role, User
 from archive.engine import Criteria
 from panel.forms.base import PanelForm
-from panel.templatetags.spoolwords import zone_of
+from units import moments
 
 LONGEST_ADDRESS = 320
 LONGEST_SUBJECT = 200
@@ -84,7 +84,7 @@ class ArchiveForm(PanelForm):
             return None
         # The first and the last year have no midnight in every time zone.
         day = min(max(day, date(1970, 1, 2)), date(9999, 12, 30))
-        return datetime.combine(day, time(), zone_of(self._actor)).astimezone(UTC)
+        return datetime.combine(day, time(), moments.zone(self._actor.time_zone)).astimezone(UTC)
 
 
 class AgainForm(PanelForm):

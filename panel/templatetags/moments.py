@@ -1,11 +1,10 @@
-"""Times as pages of the operator show them."""
+"""How long things last, as pages of the operator show it."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
 from django import template
-from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -20,18 +19,6 @@ def lasted(since: datetime) -> SafeString:
     return format_html(
         '<time data-since="{}">{}</time>', since.isoformat(), duration(utc_now() - since)
     )
-
-
-@register.filter
-def moment(at: datetime | None) -> str:
-    """To the second, UTC."""
-    return f"{at:%Y-%m-%d %H:%M:%S}" if at is not None else "–"
-
-
-@register.filter
-def size(octets: int | None) -> str:
-    """Small sizes matter here, so megabytes are not enough."""
-    return str(filesizeformat(octets or 0)).replace("\xa0", " ")
 
 
 @register.filter

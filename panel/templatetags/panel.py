@@ -11,19 +11,12 @@ from django.urls import reverse
 
 from panel import helptopics, menu, notices
 from panel.forms.words import label
+from units.sizes import MEGABYTE
 
 register = template.Library()
 
-MEGABYTE = 1024 * 1024
 NEAR_FULL_PERCENT = 80
 FULL_PERCENT = 95
-
-
-@register.filter
-def megabytes(size_bytes: int | None) -> str:
-    """Rounded up for display (X-001); gigabytes from ten of them on."""
-    size = -(-(size_bytes or 0) // MEGABYTE)
-    return f"{size / 1024:,.1f} GB" if size >= 10 * 1024 else f"{size:,} MB"
 
 
 @register.inclusion_tag("panel/gauge.html")

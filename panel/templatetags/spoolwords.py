@@ -1,16 +1,14 @@
-"""Times and spans as people read them, and the tabs that pages of one family share."""
+"""Spans of time as people read them, and the tabs that pages of one family share."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django import template
 from django.template import Context
 from django.urls import reverse
 
-from accounts.models import User
 from panel import menu
 
 register = template.Library()
@@ -70,31 +68,3 @@ def span(value: timedelta | None) -> str:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     days, hours = divmod(hours, 24)
     return f"{days} d {hours} h" if hours else f"{days} d"
-
-
-@register.filter
-def at(moment: datetime | None, actor: object) -> str:
-    """In the time zone of whoever looks: "2026-01-05 10:00 UTC"; empty for no moment."""
-    if moment is None:
-        return ""
-    local = moment.astimezone(zone_of(actor))
-    return f"{local:%Y-%m-%d %H:%M} {local.tzname()}"
-
-
-@register.filter
-def clock(moment: datetime | None, actor: object) -> str:
-    """As `at`, without the day if that is today's, and to the second."""
-    if moment is None:
-        return ""
-    local = moment.astimezone(zone_of(actor))
-    today = datetime.now(local.tzinfo).date()
-    return f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M}"
-
-
-def zone_of(actor: object) -> tzinfo:
-    """UTC for people without a zone, or with one that is unknown here."""
-    name = actor.time_zone if isinstance(actor, User) else ""
-    try:
-        return ZoneInfo(name) if name else UTC
-    except (KeyError, ValueError, OSError):
-        return UTC

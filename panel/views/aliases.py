@@ -9,11 +9,11 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 
-from accounts import aliases, permissions, selectors
+from accounts import aliases, permissions, room, selectors
 from accounts.models import UserAlias
 from accounts.permissions import Verb
 from domains.models import Domain
-from panel import bulk, confirming, notices, ofdomain
+from panel import bulk, confirming, notices, ofdomain, refusals
 from panel.access import ACTION, ADMINISTRATORS, FORM, actor_of, opens_for
 from panel.aliaslist import AliasListing, aliases_of, targets_of
 from panel.confirming import Question
@@ -32,6 +32,7 @@ def alias_list(request: HttpRequest, name: str) -> HttpResponseBase:
     actions = (BulkAction("Delete…", "trash-2", urls["delete"], is_danger=True),)
     listing = AliasListing(request, aliases_of(actor, domain), actions=actions)
     listing.add_url = urls["new"]
+    listing.full = refusals.full(room.for_alias(domain))
     if request.GET.get("format") != "csv":
         for row in listing.rows:
             shown: Any = row
@@ -64,7 +65,8 @@ def new(request: HttpRequest, name: str) -> HttpResponse:
         text = f"Added {_local_part(form.cleaned_data['name'], domain).lower()}@{domain}."
         notices.done(request, text, undo=undo_of_this())
         return redirect("panel:aliases", name)
-    context = {"form": form, **ofdomain.about(request, domain)}
+    full = "" if form.is_bound else refusals.full(room.for_alias(domain))
+    context = {"form": form, "full": full, **ofdomain.about(request, domain)}
     return render(request, "panel/aliases/new.html", context)
 
 

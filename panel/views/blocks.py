@@ -34,7 +34,9 @@ class BlockListing(Listing[Block]):
     searched = ("network__startswith",)
     rows_template = "panel/operations/block_rows.html"
     page_template = "panel/operations/blocks.html"
+    empty_title = "Nobody is blocked"
     empty_text = "Nobody is kept out at this moment. The abuse rules say when somebody will be."
+    empty_page, empty_page_label = "panel:abuse-rules", "Abuse rules"
     pills = (
         Pill("all", "All", Q()),
         Pill("smtp", "SMTP", _of("smtp")),
@@ -47,8 +49,8 @@ class BlockListing(Listing[Block]):
         Column("Party", "network", lambda row: row.network or f"account {row.account_id}"),
         Column("Service", "service", lambda row: row.service or "all"),
         Column("Rule", "kind", lambda row: row.get_kind_display() or "by hand"),
-        Column("Since (UTC)", "since", lambda row: row.since),
-        Column("Until (UTC)", "until", lambda row: row.until or "lifted"),
+        Column("Since", "since", lambda row: row.since, unit="UTC"),
+        Column("Until", "until", lambda row: row.until or "lifted", unit="UTC"),
         Column("Hits", "hits", lambda row: row.hits, is_number=True),
         Column("Note", "", lambda row: row.note),
     )

@@ -8,12 +8,12 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import path, reverse
 
-from accounts import selectors
+from accounts import room, selectors
 from accounts.models import User
 from accounts.permissions import Verb
 from domains import services
 from domains.models import Domain, DomainAlias
-from panel import bulk, confirming, notices, ofdomain
+from panel import bulk, confirming, notices, ofdomain, refusals
 from panel.access import ACTION, ADMINISTRATORS, FORM, actor_of, opens_for
 from panel.aliaslist import DomainAliasListing
 from panel.confirming import Question
@@ -40,6 +40,7 @@ def domain_aliases(request: HttpRequest, name: str) -> HttpResponseBase:
     delete_url = reverse("panel:domain-aliases-delete", args=(domain.name,))
     actions = (BulkAction("Delete…", "trash-2", delete_url, is_danger=True),)
     listing = DomainAliasListing(request, _aliases(actor, domain), actions=actions)
+    listing.full = refusals.full(room.for_domain_alias(domain))
     in_use = next(one for one in selectors.in_use(domain) if one.limit == "domain_aliases")
     return listing.response(
         form=form, in_use=in_use, delete_url=delete_url, **ofdomain.about(request, domain)

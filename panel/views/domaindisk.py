@@ -30,8 +30,8 @@ class DiskListing(UserListing):
     pills = (UserListing.pills[0], Pill("full", "Full", FULL))
     columns = (
         Column("User", "local_part", str),
-        Column("Used (MB)", "disk_used", lambda row: round(row.disk_used / MEGABYTE, 2)),
-        Column("Limit (MB)", "mailbox_size_mb", lambda row: row.mailbox_size_mb or ""),
+        Column("Used", "disk_used", lambda row: round(row.disk_used / MEGABYTE, 2), unit="MB"),
+        Column("Limit", "mailbox_size_mb", lambda row: row.mailbox_size_mb or "", unit="MB"),
         Column("% of the domain", "", lambda row: row.share, is_number=True),
         Column("Messages", "messages_kept", lambda row: row.messages_kept, is_number=True),
     )

@@ -9,12 +9,12 @@ from django.shortcuts import redirect, render
 from django.urls import path
 from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts import editing, permissions, provisioning, selectors
+from accounts import editing, permissions, provisioning, room, selectors
 from accounts.models import Role, User
 from accounts.permissions import Verb
 from accounts.provisioning import NewDomain
 from domains.models import TABS, Domain
-from panel import notices, ofdomain
+from panel import notices, ofdomain, refusals
 from panel.access import FORM, PROVIDERS, actor_of, opens_for
 from panel.forms import domains as forms
 from panel.forms.base import version_in
@@ -33,7 +33,8 @@ def new(request: HttpRequest) -> HttpResponse:
         if tabbed.save(lambda: opened.append(open_by(tabbed, actor))):
             notices.done(request, f"Opened {opened[0]}.")
             return redirect("panel:domain-opened", opened[0].name)
-    return render(request, "panel/domains/new.html", {"tabbed": tabbed})
+    full = "" if request.method == "POST" else refusals.full(room.for_domain(actor))
+    return render(request, "panel/domains/new.html", {"tabbed": tabbed, "full": full})
 
 
 @opens_for(PROVIDERS, methods=FORM)

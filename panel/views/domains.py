@@ -7,12 +7,12 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 
-from accounts import permissions, provisioning, selectors
+from accounts import permissions, provisioning, room, selectors
 from accounts.permissions import Verb
 from administration import bulkjobs
 from domains.models import Domain
 from jobs import services as jobs
-from panel import bulk, domainactions, figures, notices, recycling
+from panel import bulk, domainactions, figures, notices, recycling, refusals
 from panel.access import ACTION, FORM, PROVIDERS, actor_of, opens_for
 from panel.domainlist import DomainListing, domains_in_sight
 from panel.lists import BulkAction
@@ -29,6 +29,7 @@ MOST_DELETED = 500
 def domains(request: HttpRequest) -> HttpResponseBase:
     listing = DomainListing(request, domains_in_sight(actor_of(request)), actions=bulk_actions())
     listing.add_url = reverse("panel:domain-new")
+    listing.full = refusals.full(room.for_domain(actor_of(request)))
     actions = domainactions.allowed_to(actor_of(request))
     for row in listing.rows:
         row.actions = list(domainactions.links(actions, row.name))  # type: ignore[attr-defined]

@@ -6,11 +6,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 
-from accounts import selectors
+from accounts import room, selectors
 from accounts.models import Role
 from blobs.ids import encode_id
 from domains.lookups import begins_with
-from panel import checklist, dashboard, figures, ownpages, windows
+from panel import checklist, dashboard, figures, ownpages, refusals, windows
 from panel.access import ADMINISTRATORS, EVERYBODY, PROVIDERS, actor_of, opens_for
 from spool import sight
 
@@ -25,6 +25,7 @@ def home(request: HttpRequest) -> HttpResponse:
     context: dict[str, object] = {}
     if actor.role in PROVIDERS:
         context["figures"] = figures.of_provider(actor)
+        context["full"] = refusals.full(room.for_domain(actor))
     if actor.role == Role.SYSTEM_ADMINISTRATOR:
         tasks = list(checklist.tasks())
         context["tasks"] = tasks if any(not task.is_done for task in tasks) else []

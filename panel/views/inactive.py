@@ -40,6 +40,7 @@ class InactiveListing(Listing[User]):
     searched = ("local_part__icontains", "domain__name__icontains")
     rows_template = "panel/operations/inactive_rows.html"
     page_template = "panel/operations/inactive.html"
+    empty_title = "Nobody is inactive"
     empty_text = "Everybody has logged in within the last 30 days."
     pills = (
         Pill(Period.DAYS_30.value, "30 days", Q()),
@@ -50,9 +51,9 @@ class InactiveListing(Listing[User]):
     columns = (
         Column("User", "local_part", str),
         Column("Domain", "domain__name", lambda row: row.domain.name),
-        Column("Last activity (UTC)", "last_active_at", lambda row: row.last_active_at),
+        Column("Last activity", "last_active_at", lambda row: row.last_active_at, unit="UTC"),
         Column("By", "", lambda row: row.last_service or "never logged in"),
-        Column("Mailbox", "disk_used", lambda row: row.disk_used, is_number=True),
+        Column("Mailbox", "disk_used", lambda row: row.disk_used, is_number=True, unit="bytes"),
         Column("Status", "status", lambda row: row.get_status_display()),
     )
 

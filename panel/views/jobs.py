@@ -50,8 +50,8 @@ class JobListing(Listing[Job]):
         Column("State", "", lambda row: row.get_state_display()),
         Column("Progress", "", lambda row: row.percent),
         Column("Asked by", "", lambda row: row.actor),
-        Column("Asked at (UTC)", "id", lambda row: row.created_at),
-        Column("Ended at (UTC)", "", lambda row: row.finished_at),
+        Column("Asked at", "id", lambda row: row.created_at, unit="UTC"),
+        Column("Ended at", "", lambda row: row.finished_at, unit="UTC"),
     )
 
 

@@ -67,7 +67,7 @@ class EntryListing(Listing[Any]):
         Column("Network", "network", lambda row: row.network),
         Column("Services", "", lambda row: " ".join(row.services)),
         Column("Note", "", lambda row: row.note),
-        Column("Added (UTC)", "created_at"),
+        Column("Added", "created_at", unit="UTC"),
     )
 
     def __init__(

@@ -23,6 +23,7 @@ class RecycledListing(Listing[Recycled]):
     singular, plural = "item", "items"
     sorted_by = "-deleted_at"
     rows_template = "panel/recyclebin/rows.html"
+    empty_title = "The recycle bin is empty"
     empty_text = "Deleted users and domains lie here for some days, with their mail."
     searched = ("name__icontains", "deleted_by__icontains")
     pills = (
@@ -33,9 +34,9 @@ class RecycledListing(Listing[Recycled]):
     columns = (
         Column("Name", "name", lambda row: row.name),
         Column("Kind", "kind", lambda row: row.get_kind_display()),
-        Column("Deleted", "deleted_at", lambda row: row.deleted_at),
+        Column("Deleted", "deleted_at", lambda row: row.deleted_at, unit="UTC"),
         Column("By", "", lambda row: row.deleted_by),
-        Column("Removed for good", "purge_at", lambda row: row.purge_at),
+        Column("Removed for good", "purge_at", lambda row: row.purge_at, unit="UTC"),
     )
 
 

@@ -23,8 +23,8 @@ from reports.models import Kind
 from reports.series import Days
 from spool import traffic as ledger_traffic
 from spool.traffic import Span
+from units import moments, sizes
 
-MEGABYTE = 1024 * 1024
 NAMES = ("accepted", "delivered", "relayed", "bounced", "expired", "discarded", "deleted")
 
 
@@ -44,7 +44,7 @@ def traffic(request: HttpRequest) -> HttpResponseBase:
         "spans": [span for span in reversed(spans) if any(_numbers(span))],
         "totals": [sum(numbers) for numbers in zip(*map(_numbers, spans), strict=True)],
         "names": NAMES,
-        "chart": _chart(spans, "%Y-%m-%d %H:%M" if is_by_hour else "%Y-%m-%d"),
+        "chart": _chart(spans, is_by_hour=is_by_hour),
         "is_by_hour": is_by_hour,
         "range": over,
         "ranges": reportpage.RANGES,
@@ -63,8 +63,10 @@ class DomainSpace(Listing[Domain]):
     rows_template = "panel/reports/domain_rows.html"
     columns = (
         Column("Domain", "name", lambda row: row.unicode_name),
-        Column("Used", "used_bytes", lambda row: _megabytes(row.used_bytes)),
-        Column("Limit (MB)", "allowed_mb", lambda row: row.allowed_mb or None, is_number=True),
+        Column("Used", "used_bytes", lambda row: _megabytes(row.used_bytes), unit="MB"),
+        Column(
+            "Limit", "allowed_mb", lambda row: row.allowed_mb or None, is_number=True, unit="MB"
+        ),
         Column("Messages", "held_messages", lambda row: row.held_messages, is_number=True),
     )
 
@@ -121,13 +123,15 @@ def _top(actor: User, over: Days, domains: Sequence[int] | None) -> list[tuple[s
     return [(names.get(row.domain_id, ""), row) for row in rows]
 
 
-def _chart(spans: Sequence[Span], pattern: str) -> charts.Chart | None:
+def _chart(spans: Sequence[Span], *, is_by_hour: bool) -> charts.Chart | None:
     series = [
         ("delivered", "bar-green", [span.delivered for span in spans]),
         ("relayed", "bar-blue", [span.relayed for span in spans]),
         ("returned", "bar-red", [span.bounced + span.expired for span in spans]),
     ]
-    return charts.stacked([span.starts_at.strftime(pattern) for span in spans], series)
+    starts = [span.starts_at for span in spans]
+    labels = [moments.in_words(at) if is_by_hour else f"{at:%Y-%m-%d}" for at in starts]
+    return charts.stacked(labels, series)
 
 
 def _numbers(span: Span) -> list[int]:
@@ -136,7 +140,7 @@ def _numbers(span: Span) -> list[int]:
 
 def _megabytes(size_bytes: int) -> int:
     """Rounded up (X-001)."""
-    return -(-size_bytes // MEGABYTE)
+    return -(-size_bytes // sizes.MEGABYTE)
 
 
 urlpatterns = [

@@ -36,8 +36,8 @@ class TranscriptListing(Listing[Transcript]):
     pills = (Pill("all", "All", Q()),)
     columns = (
         Column("Subject", "subject", lambda row: row.subject),
-        Column("Started (UTC)", "started_at", lambda row: row.started_at),
-        Column("Ends (UTC)", "ends_at", lambda row: row.stopped_at or row.ends_at),
+        Column("Started", "started_at", lambda row: row.started_at, unit="UTC"),
+        Column("Ends", "ends_at", lambda row: row.stopped_at or row.ends_at, unit="UTC"),
         Column("By", "actor", lambda row: row.actor),
         Column("State", ""),
     )

@@ -10,12 +10,12 @@ from django.shortcuts import redirect, render
 from django.urls import path
 from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts import editing, permissions, selectors, services
+from accounts import editing, permissions, room, selectors, services
 from accounts.models import User
 from accounts.permissions import Verb
 from domains.models import Domain
 from mailboxes.models import AccountUsage
-from panel import notices, ofdomain
+from panel import notices, ofdomain, refusals
 from panel.access import ADMINISTRATORS, FORM, actor_of, opens_for
 from panel.forms import users as forms
 from panel.forms.base import version_in
@@ -35,7 +35,8 @@ def new(request: HttpRequest, name: str) -> HttpResponse:
         if tabbed.save(lambda: added.append(_add(tabbed, domain, actor))):
             notices.done(request, f"Added {added[0]}.", undo=undo_of_this())
             return redirect("panel:users-new" if "another" in request.POST else "panel:users", name)
-    context = {"tabbed": tabbed, **ofdomain.about(request, domain)}
+    full = "" if is_post else refusals.full(room.for_user(domain))
+    context = {"tabbed": tabbed, "full": full, **ofdomain.about(request, domain)}
     return render(request, "panel/users/new.html", context)
 
 

@@ -7,13 +7,13 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import path, reverse
 
-from accounts import selectors, services
+from accounts import room, selectors, services
 from accounts.models import Status, User
 from accounts.permissions import Verb
 from administration import bulkjobs
 from domains.models import Domain
 from jobs import services as jobs
-from panel import bulk, confirming, notices, ofdomain, recycling, usercsv
+from panel import bulk, confirming, notices, ofdomain, recycling, refusals, usercsv
 from panel.access import ACTION, ADMINISTRATORS, actor_of, opens_for
 from panel.confirming import Question
 from panel.lists import BulkAction
@@ -35,6 +35,7 @@ def users(request: HttpRequest, name: str) -> HttpResponseBase:
     urls = _urls(domain)
     listing = UserListing(request, users_of(actor, domain), actions=_bulk_actions(urls))
     listing.add_url = urls["new"]
+    listing.full = refusals.full(room.for_user(domain))
     if request.GET.get("format") == "csv":
         return usercsv.export(f"users of {domain.name}.csv", listing.matching)
     for row in listing.rows:

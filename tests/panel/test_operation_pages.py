@@ -211,7 +211,7 @@ def test_connections_are_shown_by_protocol_and_grouped_by_address(
     assert [row.peer_name for row in rows(page)] == ["mx.elsewhere.example"]
     page = client.get("/panel/connections/", {"q": "192.0.2.7"})
     assert {row.of_address for row in rows(page)} == {4}
-    for shown in ("alice@own.example", "TLSv1.3", "5 min", "2.0 KB", "3.3 MB", "993"):
+    for shown in ("alice@own.example", "TLSv1.3", "5 min", "2 KB", "3.4 MB", "993"):
         assert shown in text(page)
     assert numbers(q="alice@own") == 1
     parties = client.get("/panel/connections/by-address/").context["parties"]

@@ -77,7 +77,7 @@ def test_the_domains_with_the_most_disk_usage_come_first(world: World, log_in: L
     page = log_in(world.root).get(SPACE)
     assert [row.name for row in page.context["listing"].rows] == ["own.example", "other.example"]
     lines = text_of(log_in(world.reseller).get(SPACE, {"format": "csv"})).splitlines()
-    assert lines == ["Domain,Used,Limit (MB),Messages", "own.example,40,500,0"]
+    assert lines == ["Domain,Used (MB),Limit (MB),Messages", "own.example,40,500,0"]
 
 
 def test_the_number_of_queries_does_not_grow(

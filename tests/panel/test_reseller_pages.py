@@ -85,7 +85,7 @@ def test_a_plan_caps_what_its_resellers_open(world: World, log_in: LogIn) -> Non
         "options__password": PASSWORD, "features__calendar": None,
     }  # fmt: skip
     page = reseller.post(url, filled(reseller, url, **wanted))
-    assert "The limit of 1 domains is reached" in text_of(page)
+    assert "The limit of 1 domain is reached" in text_of(page)
     edit = f"/panel/plan/{plan.pk}/"
     assert client.post(edit, {**new, "caps-domains": "2"}).status_code == 302
     assert reseller.post(url, filled(reseller, url, **wanted)).status_code == 302
@@ -112,7 +112,7 @@ def test_a_domain_is_given_to_another_reseller_and_back(world: World, log_in: Lo
     plan = plans.add(name="None", values={"domains": 1}, by=None)
     plans.put_on(username="ruth", plan_name=plan.name, by=None)
     page = client.post(url, {"reseller": "ruth"})
-    assert "The limit of 1 domains is reached" in text_of(page)
+    assert "The limit of 1 domain is reached" in text_of(page)
 
 
 def test_the_number_of_queries_does_not_grow(

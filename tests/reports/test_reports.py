@@ -22,7 +22,7 @@ from reports import asking, csvtext, kinds, series
 from reports.kinds import Scope
 from reports.models import DayCounts, HourCounts, Kind
 from reports.series import Days
-from reports.tables import Column, Report, Unit, size_in_words
+from reports.tables import Column, Report, Unit
 from tests.people import World, make_world
 
 pytestmark = pytest.mark.django_db
@@ -156,12 +156,6 @@ def test_no_cell_of_a_file_is_a_formula() -> None:
         ["", "2"],
     ]  # fmt: skip
     assert report.file_name == f"kind-x-at-y.example-{TODAY}.csv"
-
-
-def test_sizes_are_rounded_up() -> None:
-    assert [size_in_words(size) for size in (0, 1, 1024, 1025, 2**20, 2**20 + 1, 5 * 2**30)] == [
-        "0 KB", "1 KB", "1 KB", "2 KB", "1 MB", "2 MB", "5,120 MB",
-    ]  # fmt: skip
 
 
 def test_the_command_shows_every_report_as_table_json_and_csv(

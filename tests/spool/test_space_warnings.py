@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import imaplib
+import re
 import smtplib
 import time
 from email import message_from_bytes, policy
@@ -106,4 +107,5 @@ domains:
     mail = message_from_bytes(body, policy=policy.default)
     assert mail["Subject"] == "full.example has no disk space left"
     assert mail["Return-Path"] == "<>"
-    assert "is refused" in mail.get_content()
+    text = mail.get_content()
+    assert "is refused" in text and re.search(r"disk space: \d+ KB of 1 MB\.", text)

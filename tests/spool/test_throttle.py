@@ -52,7 +52,7 @@ def test_bounces_about_own_mail_pause_sending():
 def test_hours_are_those_of_the_clock():
     now = to_micros(HALF_PAST_TWO)
     assert from_micros(throttle.next_hour(now)) == HALF_PAST_TWO.replace(hour=15, minute=0)
-    assert throttle.until(now) == "15:00"
+    assert throttle.until(now) == "15:00 UTC"
     on_the_hour = to_micros(HALF_PAST_TWO.replace(minute=0))
     assert throttle.hour_of(on_the_hour) == throttle.hour_of(now)
     assert throttle.hour_of(on_the_hour - 1) == throttle.hour_of(now) - 1
@@ -63,7 +63,7 @@ def test_numbers_are_told_in_words():
     megabyte = 1024 * 1024
     assert (
         throttle.in_words(Reason.BANDWIDTH, 100 * megabyte + megabyte // 2, 100 * megabyte)
-        == "100.5 of 100 MB this hour"
+        == "101 MB of 100 MB this hour"
     )
 
 

@@ -122,7 +122,7 @@ async def test_mail_over_the_limit_waits_for_the_next_hour_and_then_goes(far_dns
         ids = [await submit_async(f"r{n}@far.test") for n in range(8)]
         await until(lambda: count(State.RELAYED) == 5 and count(State.THROTTLED) == 3)
         held = await in_thread(lambda: SpooledRecipient.objects.filter(state=30).first())()
-        assert (held.reply, held.due_at, held.attempts) == ("Throttled until 15:00", THREE, 0)
+        assert (held.reply, held.due_at, held.attempts) == ("Throttled until 15:00 UTC", THREE, 0)
         assert held.claimed_by is None
         clock.now = THREE - timedelta(seconds=1)
         await in_thread(wake)()
@@ -518,7 +518,8 @@ def test_the_trace_tells_who_is_limited_by_which_numbers(clock):
     look(TEN_TO_THREE)
     held = row("c").message
     told = telling.tell(trace.trace(held), now=clock.now)
-    assert "one.example is limited: 2 of 2 messages this hour; next slot 15:00." in told
+    slot = f"{clock.now:%Y-%m-%d} 15:00 UTC"
+    assert f"one.example is limited: 2 of 2 messages this hour; next slot {slot}." in told
     assert "it had to wait, for one.example had used 2 of 2 messages this hour" in told
     shown = selectors.page(None, now=clock.now).rows
     assert {one.status for one in shown if one.message_id == held.pk} == {

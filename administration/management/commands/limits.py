@@ -16,6 +16,7 @@ from administration import limits
 from administration.limits import Ceiling, InForce
 from clock.moments import utc_now
 from domains.errors import DomainUnknown
+from units import sizes
 
 
 class Command(BaseCommand):
@@ -65,5 +66,5 @@ def _number(number: int | None, unit: str, otherwise: str = "") -> str:
     if number is None:
         return otherwise
     if unit == "bytes":
-        return f"{number / 2**20:,.1f} MB"
+        return sizes.in_words(number)
     return f"{number:,}"
