@@ -12,12 +12,14 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests import databases
+
+ROOT = databases.ROOT
 STANDARD_PORTS = {
     "smtp": 25, "submission": 587, "submissions": 465, "pop3": 110, "pop3s": 995, "imap": 143,
     "imaps": 993, "http": 80, "https": 443,
 }  # fmt: skip
-START_SECONDS = 180.0  # the tables of a new database take their time on a busy machine
+START_SECONDS = 180.0  # a busy machine takes its time
 STOP_SECONDS = 30.0
 
 
@@ -28,8 +30,17 @@ class NotStarted(Exception):
 class RunningServer:
     """`./serve` on a data folder of its own. Start it with `start()`, end it with `stop()`."""
 
-    def __init__(self, data: Path, *, database_url: str | None = None, **settings: object) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *,
+        database_url: str | None = None,
+        is_empty: bool = False,
+        **settings: object,
+    ) -> None:
+        """`is_empty`: its first start makes all that it needs, the tables too."""
         self.data = data
+        self._has_tables = is_empty or database_url is not None
         self.log_path = data.with_name(f"{data.name}.log")
         self.offset = free_offset()
         self.environment = {
@@ -69,6 +80,12 @@ class RunningServer:
 
     def launch(self, **environment: str) -> subprocess.Popen[bytes]:
         """Start the process without waiting for it."""
+        if not self._has_tables:
+            self._has_tables = True
+            self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+            tables = self.data / "mailhost.sqlite3"
+            if not tables.exists():
+                tables.write_bytes(databases.sqlite_with_tables())
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, str(ROOT / "manage.py"), "serve"],

@@ -14,7 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests import databases
+
+ROOT = databases.ROOT
 SECONDS = 60.0
 
 
@@ -33,7 +35,9 @@ class Workers:
         for name, value in settings.items():
             self.environment[f"MAILHOST_{name.upper()}"] = str(value)
         self.process: subprocess.Popen[bytes] | None = None
-        self.manage("migrate")
+        data.mkdir(mode=0o700)
+        (data / "mailhost.sqlite3").write_bytes(databases.sqlite_with_tables())
+        self.manage("migrate")  # Celery's scheduler has tables of its own
 
     def manage(self, *arguments: str) -> str:
         return subprocess.run(

@@ -47,7 +47,7 @@ def old(tmp_path: Path) -> Iterator[RunningServer]:
 @pytest.fixture
 def new(tmp_path: Path) -> Iterator[RunningServer]:
     """One that was never started."""
-    with databases.fresh(os.environ.get("MAILHOST_DATABASE_URL")) as url:
+    with databases.fresh(os.environ.get("MAILHOST_DATABASE_URL"), is_empty=True) as url:
         roots = str(tmp_path / "elsewhere")
         server = RunningServer(tmp_path / "new", database_url=url, domain_roots=roots)
         yield server
@@ -163,7 +163,7 @@ def test_a_server_that_outgrows_sqlite_moves_to_postgresql(tmp_path: Path) -> No
     small.manage("migrate", "-v0")
     fill(small, tmp_path)
     small.manage("backup", str(tmp_path / "backup"))
-    with databases.fresh(url) as fresh:
+    with databases.fresh(url, is_empty=True) as fresh:
         grown = RunningServer(tmp_path / "grown", database_url=fresh, domain_roots=roots)
         (tmp_path / "elsewhere" / "far").rename(tmp_path / "gone")
         grown.manage("restore", str(tmp_path / "backup"), "--moved")

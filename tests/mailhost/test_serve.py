@@ -26,8 +26,8 @@ from tests.running import ROOT, NotStarted, RunningServer
 @pytest.fixture
 def fresh(tmp_path):
     """A server that has never run."""
-    with databases.fresh(os.environ.get("MAILHOST_DATABASE_URL")) as url:
-        server = RunningServer(tmp_path / "data", database_url=url)
+    with databases.fresh(os.environ.get("MAILHOST_DATABASE_URL"), is_empty=True) as url:
+        server = RunningServer(tmp_path / "data", database_url=url, is_empty=True)
         yield server
         if server.process is not None:
             server.stop()
@@ -167,7 +167,7 @@ def test_a_second_server_on_the_same_data_is_refused(server):
 def test_trouble_at_the_start_is_told_in_one_line(tmp_path, settings, complaint):
     if "user" in settings and os.geteuid() != 0:
         pytest.skip("only root gives privileges away")
-    server = RunningServer(tmp_path / "data", **settings)
+    server = RunningServer(tmp_path / "data", is_empty=True, **settings)
     with pytest.raises(NotStarted) as refused:
         server.start()
     assert server.process.returncode == 1
@@ -176,7 +176,7 @@ def test_trouble_at_the_start_is_told_in_one_line(tmp_path, settings, complaint)
 
 def test_a_data_folder_that_cannot_be_made_is_told_in_one_line(tmp_path):
     (tmp_path / "file").touch()
-    server = RunningServer(tmp_path / "file/data")
+    server = RunningServer(tmp_path / "file/data", is_empty=True)
     server.log_path = tmp_path / "log"
     with pytest.raises(NotStarted, match="MAILHOST_DATA cannot be used: .*Not a directory"):
         server.start()
@@ -192,7 +192,7 @@ def test_a_full_disk_at_the_start_is_told_in_one_line(tmp_path):
         pytest.skip("this machine lets nobody mount")
     try:
         with pytest.raises(NotStarted) as refused:
-            RunningServer(data).start()
+            RunningServer(data, is_empty=True).start()
     finally:
         subprocess.run(["umount", data], check=True)
     assert "full" in str(refused.value) and "Traceback" not in str(refused.value)
