@@ -12,7 +12,8 @@ def padded(ids: Sequence[int]) -> list[int]:
     its driver to remember.
     """
     missing = (1 << max(len(ids) - 1, 0).bit_length()) - len(ids)
-    return [*ids, *ids[-1:] * missing]
+    last = list(ids[-1:])
+    return [*ids, *last * missing]
 
 
 def marks(values: Sequence[object]) -> str:

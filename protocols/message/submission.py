@@ -31,8 +31,8 @@ def missing_fields(
     if b"date" not in present:
         added.append(b"Date: " + format_date(now) + b"\r\n")
     if b"from" not in present:
-        listed = addresses.format_address(author_name, author, utf8=not author.isascii())
-        added.append(headers.structured_field("From", listed))
+        value = addresses.format_address(author_name, author, utf8=not author.isascii())
+        added.append(headers.structured_field("From", value))
     if b"message-id" not in present:
         added.append(headers.structured_field("Message-ID", f"<{message_id}>".encode()))
     if message and not _FIRST_LINE_IS_HEADER.match(message):

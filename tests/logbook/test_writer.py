@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from logbook import writer
+from logbook import lines, writer
 from logbook.kinds import Kind, Level
 from logbook.reading import NoLog, Query, search
 from logbook.writer import Logbook
@@ -125,3 +125,16 @@ def test_noting_costs_microseconds(book):
         book.note(Kind.SMTP, "x", session=1)
     off = (time.process_time() - began) * 10
     assert off < 5, f"{off:.2f} microseconds"
+
+
+@pytest.mark.parametrize(
+    ("at", "time"),
+    [
+        (0.0, "1970-01-01T00:00:00.000Z"),
+        (1_790_000_000.5, "2026-09-21T14:13:20.500Z"),
+        (1_790_000_000.25, "2026-09-21T14:13:20.250Z"),
+        (1_790_000_001.0, "2026-09-21T14:13:21.000Z"),
+    ],
+)
+def test_a_line_says_its_time_to_the_millisecond(at, time):
+    assert lines.decode(lines.encode(at, "text", 0, ())).time == time

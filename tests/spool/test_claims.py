@@ -6,7 +6,7 @@ import pytest
 from django.db import connection, transaction
 
 from clock.moments import to_micros, utc_now
-from spool import claims, deleting, holding, undoing
+from spool import claims, deleting, holding, statements, undoing
 from spool.claims import ClaimDue, ReleaseClaims, RenewClaims
 from spool.models import SpooledMessage, SpooledRecipient, State
 from spool.selection import Selection
@@ -178,3 +178,10 @@ async def test_two_managers_share_the_spool_and_nobody_gets_mail_twice(far_dns):
     assert len(got) == len(set(got)) == 120
     ends = await in_thread(lambda: set(SpooledRecipient.objects.values_list("state", flat=True)))()
     assert ends == {110}
+
+
+@pytest.mark.parametrize(("number", "length"), [(0, 0), (1, 1), (2, 2), (3, 4), (5, 8), (64, 64)])
+def test_a_padded_list_names_the_same_ids_and_has_one_of_few_lengths(number, length):
+    ids = list(range(number))
+    assert len(statements.padded(ids)) == length
+    assert sorted(set(statements.padded(ids))) == ids
