@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from accounts.models import Role, User
 from operations import servicestate
@@ -98,11 +98,12 @@ def _visible(
         messages = messages.exclude(worst_state=State.DELETING)
     messages = filter.narrow_messages(messages, now=now)
     if view is View.WAITING:
+        # Read once, by an index of what is claimed, and not looked up for each message.
         claimed = SpooledRecipient.objects.filter(
-            message=OuterRef("pk"), state__lt=State.DELIVERED, claimed_by__isnull=False
-        )
+            state__lt=State.DELIVERED, claimed_by__isnull=False
+        ).values("message")
         # Of a message with a great many recipients some wait while others are delivered.
-        messages = messages.filter(Q(recipients_total__gt=FEW_RECIPIENTS) | ~Exists(claimed))
+        messages = messages.filter(Q(recipients_total__gt=FEW_RECIPIENTS) | ~Q(pk__in=claimed))
     return messages
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db.models import Sum
 
@@ -78,7 +79,8 @@ def current(*, now: datetime) -> Statistics:
         SpoolMinute.objects.filter(minute__gte=minute_of(now) - RATE_MINUTES).order_by("-minute")
     )
     counted = SpoolMinute.objects.exclude(messages=None).order_by("-minute").first()
-    found = forecast(now=now)
+    rates = Rates()
+    found = forecast(now=now, rates=rates)
     oldest = counted.oldest_id if counted else None
     return Statistics(
         counted_at=_end_of(counted),
@@ -89,7 +91,7 @@ def current(*, now: datetime) -> Statistics:
         accepted_per_minute=_mean([one.accepted for one in minutes]),
         ended_per_minute=_mean([one.ended for one in minutes]),
         deferred_per_minute=_mean([one.deferred for one in minutes]),
-        destinations=_destinations(now),
+        destinations=_destinations(now, rates),
         last_errors=_last_errors(),
         forecast=found,
         load=load.current(now=now),
@@ -101,6 +103,7 @@ def forecast(
     now: datetime,
     throttles: Mapping[int, Throttle] | None = None,
     gateways: Sequence[GatewayPolicy] | None = None,
+    rates: Rates | None = None,
 ) -> Forecast:
     """When all will have left. `throttles` by domain and `gateways` as if they were saved already.
 
@@ -118,7 +121,7 @@ def forecast(
         else:
             name = group.destination or "mailboxes here"
         waiting[name] += group.waiting
-    rates = _Rates()
+    rates = rates or Rates()
     flows = [
         Flow(one.name, one.waiting, rates.of_all(), hourly_limit=one.limit,
              used_this_hour=one.used)
@@ -195,15 +198,24 @@ def _limited_queues(limited: Mapping[int, int], now: datetime) -> list[_LimitedQ
     ]
 
 
-class _Rates:
+class _Rate(NamedTuple):
+    """The numbers of one FlowRate: there is one for each of very many destinations."""
+
+    ended: int
+    deferred: int
+    try_seconds: float
+    measured_seconds: int
+
+
+class Rates:
     """How many recipients a second can leave, by what was measured."""
 
     def __init__(self) -> None:
         policy = settings.current()
         self._sessions = policy.connections_per_destination
         self._maximum = policy.maximum_remote_deliveries
-        rows = FlowRate.objects.all()
-        self._rows = {(row.kind, row.name): row for row in rows}
+        rows = FlowRate.objects.values_list("kind", "name", *_Rate._fields)
+        self._rows = {(kind, name): _Rate(*numbers) for kind, name, *numbers in rows}
 
     def of_destination(self, name: str) -> float:
         if name == "mailboxes here":
@@ -222,14 +234,14 @@ class _Rates:
         mean = seconds / tries if tries else ASSUMED_TRY_SECONDS
         return self._maximum / max(mean, 0.01)
 
-    def _rate(self, row: FlowRate | None) -> float:
+    def _rate(self, row: _Rate | None) -> float:
         """As of late; where nothing ended lately, what the sessions could do."""
         if row is None:
             return self._sessions / ASSUMED_TRY_SECONDS
         return _measured(row)
 
 
-def _measured(row: FlowRate | None) -> float:
+def _measured(row: _Rate | None) -> float:
     return 0.0 if row is None else row.ended / row.measured_seconds
 
 
@@ -245,11 +257,10 @@ def _gateway(group: _Group, gateways: Sequence[GatewayPolicy]) -> GatewayPolicy 
     return chosen[0] if chosen else None
 
 
-def _destinations(now: datetime) -> tuple[DestinationQueue, ...]:
+def _destinations(now: datetime, rates: Rates) -> tuple[DestinationQueue, ...]:
     sums = QueueGroup.objects.values("destination").annotate(
         total=Sum("recipients"), kept=Sum("held")
     )
-    rates = _Rates()
     found = []
     for row in sums.order_by("-total")[:MOST_DESTINATIONS]:
         name = row["destination"]
@@ -262,15 +273,15 @@ def _destinations(now: datetime) -> tuple[DestinationQueue, ...]:
 
 
 def _last_errors() -> tuple[LastError, ...]:
-    latest = DeliveryAttempt.objects.order_by("-id").values_list(
-        "outcome", "finished_at", "started_at", "host", "reply"
-    )[:ERRORS_AMONG]
-    errors = [
+    latest = DeliveryAttempt.objects.order_by("-id").values("id")[:ERRORS_AMONG]
+    errors = DeliveryAttempt.objects.filter(pk__in=latest).exclude(
+        outcome=DeliveryAttempt.Outcome.DELIVERED
+    )
+    rows = errors.order_by("-id").values_list("finished_at", "started_at", "host", "reply")
+    return tuple(
         LastError(finished or started, host, reply)
-        for outcome, finished, started, host, reply in latest
-        if outcome != DeliveryAttempt.Outcome.DELIVERED
-    ]
-    return tuple(errors[:MOST_ERRORS])
+        for finished, started, host, reply in rows[:MOST_ERRORS]
+    )
 
 
 def _end_of(counted: SpoolMinute | None) -> datetime | None:
