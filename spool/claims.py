@@ -63,7 +63,7 @@ _NEXT_DESTINATION = f"SELECT MIN(destination) FROM {_TABLE} WHERE {_WAITS} AND d
 _CLAIM = (
     f"UPDATE {_TABLE} SET claimed_by = %s, claimed_until = %s, due_at = %s,"
     f" attempts = attempts + 1 WHERE id IN ({{ids}}) AND {_WAITS} AND {_FREE}"
-    f" RETURNING id, hold_reason = '' AND state <> {State.DELETING.value}"
+    " RETURNING id, hold_reason = ''"
 )
 _DETAILS = (
     "SELECT r.id, r.address, r.original_address, r.orcpt, r.notify, r.route, r.account_id,"
