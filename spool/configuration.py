@@ -23,6 +23,7 @@ RANGES = {
     "free_space_floor_percent": (0, 90),
     # The ledger's page shows a month at a time.
     "ledger_retention_days": (31, 36_500),
+    "trace_retention_days": (1, 36_500),
 }
 LONGEST_WAIT_MINUTES = 14 * 24 * 60
 

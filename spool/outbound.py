@@ -288,6 +288,7 @@ class Outbound:
         except asyncio.CancelledError:
             session.abort()
             if work is not None:
+                self._leave_slot(destination)
                 self._report(_broken_off(work))
             raise
         finally:
@@ -309,9 +310,12 @@ class Outbound:
         self._list(destination)
         return work
 
-    def _free_slot(self, destination: Destination) -> None:
+    def _leave_slot(self, destination: Destination) -> None:
         destination.busy -= 1
         self.busy -= 1
+
+    def _free_slot(self, destination: Destination) -> None:
+        self._leave_slot(destination)
         self._list(destination)
         self.dispatch()
 
@@ -366,6 +370,11 @@ class Outbound:
         timer = loop.call_later(IDLE_SECONDS, self._stop_waiting, destination, session)
         try:
             return await waker
+        except asyncio.CancelledError:
+            if waker.done() and not waker.cancelled() and (given := waker.result()):
+                self._leave_slot(destination)
+                self._give_back([given])  # broken off before it was begun
+            raise
         finally:
             timer.cancel()
             self._stop_waiting(destination, session)

@@ -100,6 +100,18 @@ async def test_mail_that_was_just_claimed_when_the_spool_stops_is_not_begun(
         assert await settled(message_id) == {"bob@far.test": "RELAYED"}
 
 
+@pytest.mark.spec("M-017", "S-003")
+async def test_what_is_broken_off_when_the_spool_stops_gives_its_slot_back(one, far_dns):
+    async with Sink() as sink, running_manager(far_dns, port=sink.port) as manager:
+        sink.greeting = HANG
+        message_id = await submit_async("bob@far.test")
+        await outgoing.until(lambda: sink.sessions)
+        assert manager.busy == 1
+        await manager.pause(0.1)
+        assert await settled(message_id) == {"bob@far.test": "RETRYING"}
+        assert manager.busy == 0
+
+
 @pytest.mark.spec("S-053", "S-054")
 async def test_mail_goes_to_the_mx_of_its_domain_and_its_bytes_are_let_go(one, far_dns):
     async with Sink() as sink, running_manager(far_dns, port=sink.port):
