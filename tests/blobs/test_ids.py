@@ -78,8 +78,10 @@ def test_forked_child_takes_a_worker_number_of_its_own():
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
-        os.write(writer, b"%d" % new_id())
-        os._exit(0)
+        try:
+            os.write(writer, b"%d" % new_id())
+        finally:
+            os._exit(0)
     os.waitpid(pid, 0)
     childs = int(os.read(reader, 100))
     os.close(reader)
