@@ -11,7 +11,7 @@ from django.urls import path, reverse
 
 from accounts import impersonation, permissions, selectors
 from accounts.errors import ImpersonationOver, NotPermitted
-from accounts.models import Impersonation, User
+from accounts.models import Impersonation, Role, User
 from accounts.permissions import Verb
 from clock.moments import utc_now
 from operations import useractivity
@@ -137,10 +137,21 @@ def _say_if_none(request: HttpRequest, chosen: list[User] | list[Connection]) ->
         notices.warned(request, "Nothing was selected, or it has ended meanwhile.")
 
 
-def _impersonations(actor: User) -> list[tuple[Impersonation, bool]]:
-    """Each with whether the actor may end it."""
+def _impersonations(actor: User) -> list[tuple[Impersonation, bool, str]]:
+    """Each with whether the actor may end it, and the address it comes from.
+
+    From where the provider's people work is none of a customer's business.
+    """
     rows = impersonation.visible_to(actor, now=utc_now())
-    return [(row, impersonation.may_end(actor, row)) for row in rows]
+    is_system = actor.role == Role.SYSTEM_ADMINISTRATOR
+    return [
+        (
+            row,
+            impersonation.may_end(actor, row),
+            row.client_address if is_system or row.by_id == actor.pk else "",
+        )
+        for row in rows
+    ]
 
 
 def _back(request: HttpRequest, name: str) -> str:

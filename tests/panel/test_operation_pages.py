@@ -180,7 +180,10 @@ def test_who_is_logged_in_as_another_is_shown_and_can_be_sent_out(
         page = log_in(who).get("/panel/online-users/")
         assert (("looks only" in text(page)), ("/impersonation/" in text(page))) == (sees, may_end)
         assert HOSTILE not in text(page)
-    [(row, _)] = client.get("/panel/online-users/").context["impersonations"]
+        if sees:
+            [(_, _, address)] = page.context["impersonations"]
+            assert bool(address) == (who == world.root)
+    [(row, *_)] = client.get("/panel/online-users/").context["impersonations"]
     end = f"/panel/online-users/impersonation/{row.pk}/end/"
     assert log_in(world.admin).post(end).status_code == 403
     assert "has ended meanwhile" in text(log_in(world.other_admin).post(end, follow=True))
