@@ -171,7 +171,7 @@ def test_refused_job_gets_its_error_and_leaves_no_rows(committer, record, paused
 def test_hook_runs_after_the_commit(committer):
     seen = threading.Event()
     committer.commit_now(Hook(seen.set))
-    assert seen.wait(5)
+    assert seen.wait(30)
 
 
 def test_failing_hook_fails_nobody(committer, paused):
@@ -183,7 +183,7 @@ def test_failing_hook_fails_nobody(committer, paused):
     jobs = [committer.submit(Hook(fail)), committer.submit(Hook(seen.set))]
     paused()
     assert [job.result(10) for job in jobs] == [None, None]
-    assert seen.wait(5)
+    assert seen.wait(30)
 
 
 def test_hook_of_a_group_that_is_rolled_back_does_not_run(committer, paused):

@@ -63,7 +63,7 @@ def read(mutt: Program, url: str, *steps: tuple[str, str]) -> None:
                 shown, keys = "", waiting.pop(0)[1]
                 os.write(keyboard, keys.encode())
         assert not waiting, f"never shown: {waiting[0][0]!r}; last: {shown!r}"
-        assert running.wait(5) == 0, shown
+        assert running.wait(30) == 0, shown
     finally:
         running.kill()
         running.wait()

@@ -68,7 +68,7 @@ def neighbour(*words, node="0"):
         process.stdout.close()
 
 
-async def settle(condition, seconds=5.0):
+async def settle(condition, seconds=30.0):
     """Wait until it is so."""
     end = time.monotonic() + seconds
     while not condition():
@@ -292,7 +292,7 @@ def test_process_without_a_loop_is_told_in_a_thread(transactional_db):
     seen = threading.Event()
     board.subscribe(Topic.SETTINGS, None, lambda notes: seen.set())
     publish_on_commit(Topic.SETTINGS)
-    assert seen.wait(2)
+    assert seen.wait(30)
     board.stop()
 
 
