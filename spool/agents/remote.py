@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator, Callable, Container, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -68,9 +68,14 @@ class RemoteSession:
         settings: RemoteSettings,
         login: Callable[[], ChooseSasl | None] = lambda: None,
         dialogue: Dialogue | None = None,
+        greeted: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`login` says at each connection how to log in; None: not at all."""
+        """`login` says at each connection how to log in; None: not at all.
+
+        `greeted` is waited for when the server has said its first words, before MAIL is sent.
+        """
         self._dialogue = dialogue
+        self._greeted = greeted
         self.route = route
         self._settings = settings
         self._login = login
@@ -137,6 +142,8 @@ class RemoteSession:
                 verdict = Verdict.DEFERRED  # another day the server may be in a better mood
                 outcome = Outcome(verdict, error.reply, error.stage, by_peer=error.by_peer)
                 return (outcome,) * len(indexes), True
+            if self._greeted is not None and not was_used:
+                await self._greeted()
             limit = connection.client.max_recipients or len(indexes)
             envelope = make_envelope(work, indexes[:limit])
             try:
