@@ -16,7 +16,8 @@ from spool.work import Peer, Result, Turn, Work
 # S-047: a host that is down is probed once after each of these, not by every message.
 FIRST_PAUSE_SECONDS = 60.0
 LONGEST_PAUSE_SECONDS = 900.0
-# Sessions to a destination of which nothing is known: one that hangs must not have many.
+# Sessions to a destination that has just said its first word; until then there is one, for one
+# that hangs must not have many.
 FIRST_LIMIT = 2
 # So many sessions broken off one after the other, with no answer between, are no accident.
 MOST_BROKEN = 3
@@ -41,6 +42,8 @@ class Destination:
         self.maximum = maximum  # sessions at once, as the settings allow
         self.busy = 0  # sessions that hold a slot
         self.hanging = 0  # sessions that wait so long that they had to give it back
+        self.stalled = 0  # those of them that have waited too long even for a slow server
+        self.is_known = False  # it has answered once
         self.idle: list[RemoteSession] = []
         self.down: Down | None = None
         self.waiting_recipients = 0
@@ -115,7 +118,7 @@ class Destination:
     @property
     def limit(self) -> int:
         """Sessions at once, as the other side has shown that it can bear them."""
-        return min(int(self._window), self.maximum)
+        return min(int(self._window), self.maximum) if self.is_known else 1
 
     @property
     def may_start(self) -> bool:
@@ -124,7 +127,7 @@ class Destination:
     @property
     def is_stalled(self) -> bool:
         """Every session there waits for an answer that does not come."""
-        return self.hanging > 0 and self.busy == 0
+        return self.busy == 0 and 0 < self.hanging == self.stalled
 
     @property
     def is_unused(self) -> bool:

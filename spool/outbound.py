@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import traceback
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
 from itertools import count
 
@@ -22,6 +22,7 @@ from spool.destinations import Destination
 from spool.fairness import Turns
 from spool.gatewaycounts import GatewayCounts
 from spool.load import Peak
+from spool.patience import Patience
 from spool.work import NOBODY, Peer, Result, Turn, Work
 
 log = structlog.get_logger(__name__)
@@ -32,7 +33,7 @@ STOPPED = Reply(451, "4.3.2", "This server was stopped during the try")
 MOST_DESTINATIONS = 5_000  # remembered, with those that are down
 # S-002: a try that takes longer waits for the other side; its slot is for others meanwhile.
 HANGING_SECONDS = 2.0
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 0.25
 HANGING_FOR_EACH_SLOT = 10  # so many may hang at most: each costs a socket
 FAULT = Reply(451, "4.3.0", "Delivery failed here, for a reason of ours")
 
@@ -44,12 +45,15 @@ ReadBody = Callable[[Work], AsyncIterator[bytes]]
 class _Run:
     """A session at work: since when at this message, and whether it holds a slot."""
 
-    __slots__ = ("destination", "has_slot", "since")
+    __slots__ = ("destination", "has_slot", "is_heard", "is_stalled", "room", "since")
 
     def __init__(self, destination: Destination, since: float) -> None:
         self.destination = destination
-        self.since: float | None = since  # None: it waits for work
+        self.since: float | None = since  # None: it waits for work, or for a slot
         self.has_slot = True
+        self.is_heard = False  # the other side has said its first word at this try
+        self.is_stalled = False
+        self.room: asyncio.Future[None] | None = None  # done when it has its slot again
 
 
 class Outbound:
@@ -85,6 +89,8 @@ class Outbound:
         self._numbers = count()
         self._tasks: set[asyncio.Task[None]] = set()
         self._runs: set[_Run] = set()
+        self._returning: deque[_Run] = deque()  # heard, and about to go on as soon as they may
+        self._patience = Patience()
         self._watch: asyncio.TimerHandle | None = None
         self._wakers: dict[RemoteSession, asyncio.Future[Work | None]] = {}
         self._started = 0
@@ -108,6 +114,7 @@ class Outbound:
 
     def dispatch(self) -> None:
         """Start sessions while there are slots and something waits for one."""
+        self._readmit()
         while self.busy < self.maximum and not self._is_closing:
             work_at = self._next()
             if work_at is None:
@@ -172,6 +179,7 @@ class Outbound:
         if self._watch is not None:
             self._watch.cancel()
         left = [work for each in self._destinations.values() for work in each.pop_all()]
+        self._readmit()
         for waker in self._wakers.values():
             if not waker.done():
                 waker.set_result(None)
@@ -264,10 +272,13 @@ class Outbound:
 
     async def _run_session(self, destination: Destination, first: Work) -> None:
         """Serve one destination until nothing has waited for it for a while."""
-        session = RemoteSession(
-            destination.route, self._settings, lambda: self._choose_sasl(destination.route)
-        )
         run = _Run(destination, self._now())
+        session = RemoteSession(
+            destination.route,
+            self._settings,
+            lambda: self._choose_sasl(destination.route),
+            greeted=lambda: self._hear(run),
+        )
         self._runs.add(run)
         self._begin_to_watch()
         work: Work | None = first
@@ -275,6 +286,7 @@ class Outbound:
         try:
             while work is not None:
                 run.since = self._now()
+                run.is_heard = session.is_open
                 is_down = await self._deliver(run, session, work)
                 in_a_row += 1
                 work = None if is_down else self._take_next(destination, in_a_row)
@@ -299,6 +311,8 @@ class Outbound:
     def _take_next(self, destination: Destination, in_a_row: int) -> Work | None:
         """More for the same destination, unless others have waited long enough for the slot."""
         if self._is_closing or self.busy > self.maximum:
+            return None
+        if self._returning:
             return None
         if destination.busy + destination.hanging > destination.limit:
             return None
@@ -327,12 +341,15 @@ class Outbound:
     def _look_who_hangs(self) -> None:
         """Take the slots of sessions whose other side does not answer."""
         self._watch = None
-        now = self._now()
+        now, first_word = self._now(), min(self._patience.seconds, HANGING_SECONDS)
+        most = HANGING_FOR_EACH_SLOT * self.maximum
         for run in self._runs:
-            if self.hanging >= HANGING_FOR_EACH_SLOT * self.maximum:
-                break
-            if run.has_slot and run.since is not None and now - run.since > HANGING_SECONDS:
+            waited = 0.0 if run.since is None else now - run.since
+            longest = HANGING_SECONDS if run.is_heard else first_word
+            if run.has_slot and waited > longest and self.hanging < most:
                 self._hang(run)
+            if not run.has_slot and not run.is_stalled and waited > HANGING_SECONDS:
+                self._stall(run)
         if self._runs:
             self._begin_to_watch()
         self.dispatch()
@@ -344,6 +361,11 @@ class Outbound:
         destination.hanging += 1
         self.busy -= 1
         self.hanging += 1
+
+    def _stall(self, run: _Run) -> None:
+        destination = run.destination
+        run.is_stalled = True
+        destination.stalled += 1
         destination.bear_less()
         if destination.is_stalled and destination.route.gateway_id is None:
             # Nothing is known yet, so it is no try: it waits where it takes nobody's place.
@@ -351,8 +373,42 @@ class Outbound:
         else:
             self._list(destination)
 
+    async def _hear(self, run: _Run) -> None:
+        """The other side has said its first word: what follows is a delivery, and has a slot."""
+        destination, now = run.destination, self._now()
+        if run.since is not None:
+            self._patience.learn(now - run.since)
+        run.is_heard = True
+        run.since = None
+        self._stop_stalling(run)
+        if not run.has_slot:
+            run.room = asyncio.get_running_loop().create_future()
+            self._returning.append(run)
+        if not destination.is_known:
+            destination.is_known = True
+            self._list(destination)
+        self.dispatch()
+        if run.room is not None:
+            await run.room
+            run.room = None
+        run.since = self._now()
+
+    def _readmit(self) -> None:
+        """Those that had a slot before come before those that never had one."""
+        while self._returning and (self.busy < self.maximum or self._is_closing):
+            run = self._returning.popleft()
+            if run.room is not None and not run.room.done():  # it is not broken off
+                self._stop_hanging(run)
+                run.room.set_result(None)
+
+    def _stop_stalling(self, run: _Run) -> None:
+        if run.is_stalled:
+            run.is_stalled = False
+            run.destination.stalled -= 1
+
     def _stop_hanging(self, run: _Run) -> None:
         """An answer came, or will not come: for a moment there may be one more than allowed."""
+        self._stop_stalling(run)
         if run.has_slot:
             return
         run.has_slot = True
