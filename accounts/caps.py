@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from django.db import transaction
+
 from accounts.errors import FeatureOff
 from accounts.models import DomainOwnership, Plan, ResellerPlan, User, UserAlias
+from domains import selectors
 from domains.limits import require_room
 from domains.models import Domain, DomainLimits
 
@@ -22,6 +25,29 @@ def lock_plan(reseller: User | None) -> Plan | None:
         .first()
     )
     return row.plan if row else None
+
+
+def lock_with_plan(domain: Domain) -> tuple[Domain, User | None, Plan | None]:
+    """The domain and the plan it grows under, both locked, with whose plan that is.
+
+    Raises DomainUnknown.
+    """
+    while True:
+        try:
+            # Left by an error it gives its locks back, so that they are always taken in order.
+            with transaction.atomic():
+                reseller = reseller_of(domain)
+                plan = lock_plan(reseller)
+                locked = selectors.locked(domain.pk)
+                if reseller_of(locked) != reseller:
+                    raise _HandedOver
+                return locked, reseller, plan
+        except _HandedOver:
+            continue
+
+
+class _HandedOver(Exception):
+    """The domain has got another reseller while its row was waited for."""
 
 
 def plan_of(reseller: User | None) -> Plan | None:

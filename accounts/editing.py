@@ -11,7 +11,6 @@ from accounts import administrators, caps, plans, provisioning, services
 from accounts.models import ResellerPlan, Role, User
 from accounts.passwords import Verifiers
 from accounts.services import NewUser
-from domains import selectors
 from domains.errors import ChangedMeanwhile, Problem, ValuesRefused
 from domains.models import Domain
 from events.audit import Actor
@@ -36,8 +35,7 @@ def change_domain(
     exist yet is `new_administrator` (D-042). ValuesRefused names fields as `tab.field`, those of
     all tabs together. Raises what `accounts.provisioning` and `accounts.services` do.
     """
-    caps.lock_plan(caps.reseller_of(domain))  # before the domain's row, as everywhere
-    locked = selectors.locked(domain.pk)
+    locked, _, _ = caps.lock_with_plan(domain)
     if expected_version is not None and locked.version != expected_version:
         raise ChangedMeanwhile(expected_version, locked.version)
     problems: list[Problem] = []

@@ -93,7 +93,8 @@ def change_tab(
 ) -> Tab:
     """`domains.services.change_tab`, within what the reseller's plan gives (X-011)."""
     if tab == "features":
-        caps.require_features(caps.lock_plan(caps.reseller_of(domain)), dict(values))
+        _, _, plan = caps.lock_with_plan(domain)
+        caps.require_features(plan, dict(values))
     return services.change_tab(
         domain=domain, tab=tab, values=values, by=by, expected_version=expected_version
     )
@@ -102,11 +103,11 @@ def change_tab(
 @transaction.atomic
 def hand_over(*, domain: Domain, reseller: User | None, by: Actor | None) -> None:
     """Give the domain to a reseller, whose plan must have room; None: to the provider itself."""
+    plan = caps.lock_plan(reseller)
+    selectors.locked(domain.pk)
     old = caps.reseller_of(domain)
     if old == reseller:
         return
-    plan = caps.lock_plan(reseller)
-    selectors.locked(domain.pk)
     DomainOwnership.objects.filter(domain=domain).delete()
     if reseller is not None:
         caps.require_domain_room(reseller, plan)

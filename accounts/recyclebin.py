@@ -114,9 +114,7 @@ def _restore_user(item: Recycled, by: Actor | None) -> tuple[str, ...]:
     domain = Domain.objects.filter(pk=item.domain_id).first()
     if domain is None:
         raise DomainRecycled
-    reseller = caps.reseller_of(domain)
-    plan = caps.lock_plan(reseller)
-    domain = domain_selectors.locked(domain.pk)
+    domain, reseller, plan = caps.lock_with_plan(domain)
     item = _locked(item)
     user = User.everything.select_related("domain").get(pk=item.object_id)
     caps.require_users(domain, reseller, plan, adding=1)

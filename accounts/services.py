@@ -28,7 +28,6 @@ from accounts.passwords import Verifiers
 from accounts.permissions import Verb
 from blobs.contention import tried_again
 from clock.moments import utc_now
-from domains import selectors as domain_selectors
 from domains.errors import Problem, ValuesRefused
 from domains.localparts import read_local_part
 from domains.models import Domain
@@ -113,9 +112,7 @@ def add_users(*, domain: Domain, users: Sequence[NewUser], by: Actor | None) -> 
     Raises LocalPartMalformed, LocalPartTaken, LimitReached, ValuesRefused,
     ForwardingRefused.
     """
-    reseller = caps.reseller_of(domain)
-    plan = caps.lock_plan(reseller)
-    domain = domain_selectors.locked(domain.pk)
+    domain, reseller, plan = caps.lock_with_plan(domain)
     caps.require_users(domain, reseller, plan, adding=len(users))
     added = [_new_row(domain, new) for new in users]
     names = [user.local_part for user in added]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from django.db import connection
 from django.db.models import Q
 
 from domains.errors import PortClaimed
@@ -16,6 +17,10 @@ PROTOCOLS = {
     "imap_port": "IMAP",
     "ldap_port": "LDAP",
 }
+
+USUAL = {field: DomainTechnical._meta.get_field(field).get_default() for field in PROTOCOLS}
+# Held until the transaction ends; the number is any that nobody else takes.
+_PORTS_LOCK = 0x706F727473
 
 # N-004: these listen on every address of the server and speak TLS from the first byte.
 IMPLICIT_TLS = {465: "submission", 993: "IMAP", 995: "POP3", 636: "LDAP"}
@@ -32,7 +37,23 @@ def claims(row: DomainTechnical) -> dict[str, int]:
 
 def require_free(domain: Domain, row: DomainTechnical) -> None:
     """Raises PortClaimed if two protocols would meet on a port, in this domain or with others."""
-    _require_free_of_others(domain, require_apart(row))
+    claimed = require_apart(row)
+    _queue(claimed)
+    _require_free_of_others(domain, claimed)
+
+
+def _queue(claimed: dict[str, int]) -> None:
+    """Two domains that claim one port at the same moment: the second one sees the first one's.
+
+    Those with the usual ports only, which are most, do not wait for each other: they never clash.
+    SQLite has one writer in any case.
+    """
+    if connection.vendor != "postgresql":
+        return
+    is_usual = all(port == USUAL[field] for field, port in claimed.items())
+    lock = "pg_advisory_xact_lock_shared" if is_usual else "pg_advisory_xact_lock"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {lock}(%s)", (_PORTS_LOCK,))
 
 
 def require_apart(row: DomainTechnical) -> dict[str, int]:

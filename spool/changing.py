@@ -82,7 +82,7 @@ class Batch:
         """Remember how it was; the verb sets its fields next."""
         self.taken.append(recipient)
         self.done.add(recipient.message_id)
-        self.before.append(_values(recipient))
+        self.before.append(_values(recipient, now=self.now))
 
     def skip(self, recipient: SpooledRecipient, reason: Skipped) -> None:
         self.skipped.setdefault(recipient.message_id, reason)
@@ -254,9 +254,11 @@ def leave_trace(
     )
 
 
-def _values(recipient: SpooledRecipient) -> list[Any]:
+def _values(recipient: SpooledRecipient, *, now: datetime) -> list[Any]:
     """As spool.undoing.Before reads it."""
-    due = recipient.due_at
+    # In hand it is due when the claim lapses; should it be free again when the verb is undone,
+    # nobody has claimed it, and it waits for nothing.
+    due = recipient.due_at if recipient.claimed_by is None else now
     return [
         recipient.pk, recipient.message_id, recipient.state,
         None if due is None else to_micros(due), recipient.priority, recipient.hold_reason,

@@ -25,6 +25,7 @@ _SENT = (
     "UPDATE spool_spooledmessage SET delay_notice_at = NULL"
     " WHERE id = %s AND delay_notice_at IS NOT NULL"
 )
+_DUE_STILL = "UPDATE spool_spooledmessage SET delay_notice_at = %s WHERE id = %s"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -34,6 +35,7 @@ class DelayNotice(Job):
     message_id: int
     now: int
     report: Acceptance | None
+    told: frozenset[str] = frozenset()  # who had been named when this notice was written
     entries: list[Entry] = field(default_factory=list)
 
     @staticmethod
@@ -41,7 +43,13 @@ class DelayNotice(Job):
         going = []
         for job in jobs:
             cursor.execute(_SENT, (job.message_id,))
-            if cursor.rowcount:
+            is_going = bool(cursor.rowcount)
+            # The row is locked now. Another process may have sent a notice after this one was
+            # written, and a further failure may have armed the next: that one is written anew.
+            if is_going and _told_already(job.message_id) != job.told:
+                cursor.execute(_DUE_STILL, (job.now, job.message_id))
+                is_going = False
+            if is_going:
                 going.append(job)
             else:
                 job.error = ClaimLost()
@@ -67,7 +75,7 @@ def prepare(cursor: Any, message_id: int) -> DelayNotice:
     waiting = {row.pk: row.reply for row in rows if _wants_notice(row) and row.address not in told}
     now = to_micros(utc_now())
     if not waiting:
-        return DelayNotice(message_id=message_id, now=now, report=None)
+        return DelayNotice(message_id=message_id, now=now, report=None, told=told)
     recipients = read_details(select_details(cursor, list(waiting)), {})
     report = bounce.make_delay_notice(
         recipients[0].message, [(one, waiting[one.recipient_id]) for one in recipients]
@@ -76,6 +84,7 @@ def prepare(cursor: Any, message_id: int) -> DelayNotice:
         message_id=message_id,
         now=now,
         report=report.acceptance,
+        told=told,
         entries=report.entries,
         records=report.records,
     )
@@ -85,11 +94,11 @@ def _wants_notice(row: SpooledRecipient) -> bool:
     return not row.notify or "DELAY" in row.notify
 
 
-def _told_already(message_id: int) -> set[str]:
+def _told_already(message_id: int) -> frozenset[str]:
     entries = TraceEntry.objects.filter(message_id=message_id, decision="report sent")
-    return {
+    return frozenset(
         about["recipient"]
         for entry in entries
         for about in entry.detail.get("about", ())
         if about["action"] == "delayed"
-    }
+    )

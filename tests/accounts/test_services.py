@@ -11,6 +11,7 @@ from django.db import connection, connections
 from accounts import administrators, aliases, passwords, plans, provisioning, services
 from accounts.errors import (
     AliasUnknown,
+    FeatureOff,
     HashNotUnderstood,
     LastAdministrator,
     LocalPartTaken,
@@ -465,3 +466,31 @@ def test_what_is_deleted_twice_at_once_is_unknown_the_second_time() -> None:
     ):
         with pytest.raises(DomainUnknown):
             act()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.spec("D-081")
+def test_users_added_while_their_domain_changes_hands_need_room_in_the_new_plan() -> None:
+    domain = make_domain(None, "alice")
+    for name in ("rob", "ruth"):
+        services.add_person(username=name, role=Role.RESELLER, by=None, verifiers=verifiers())
+    rob, ruth = (User.objects.get(local_part=name) for name in ("rob", "ruth"))
+    provisioning.hand_over(domain=domain, reseller=rob, by=None)
+    values = {"users": 2, "withheld_features": ["catch_alls"]}
+    plans.add(name="small", values=values, by=None)
+    plans.put_on(username="ruth", plan_name="small", by=None)
+
+    def hand_over(reseller: User) -> Callable[[Pause], None]:
+        def act(pause: Pause) -> None:
+            provisioning.hand_over(domain=domain, reseller=reseller, by=None)
+            pause()
+
+        return act
+
+    with beside(hand_over(ruth)), pytest.raises(LimitReached):
+        services.add_user(domain=domain, username="carol", by=None)
+    with beside(hand_over(rob)):
+        services.add_user(domain=domain, username="carol", by=None)
+    services.delete_user(user=user(domain, "carol"), by=None)
+    with beside(hand_over(ruth)), pytest.raises(FeatureOff):
+        provisioning.change_tab(domain=domain, tab="features", values={"catch_alls": True}, by=None)

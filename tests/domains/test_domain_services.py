@@ -27,6 +27,7 @@ from domains.errors import (
 )
 from domains.models import TABS, Domain, DomainAlias, HostedName
 from tests.factories import make_domain, make_domain_alias
+from tests.races import Pause, beside
 
 
 def change(domain: Domain, tab: str, **values: object) -> None:
@@ -189,6 +190,26 @@ def test_domains_share_ports_of_one_protocol_and_none_of_two() -> None:
     with pytest.raises(PortClaimed):
         change(three, "technical", smtp_alternate_port_enabled=True)
     change(three, "technical", smtp_alternate_port=465, smtp_alternate_port_enabled=True)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.spec("N-003")
+def test_two_domains_claim_one_port_for_two_protocols_at_the_same_moment_and_one_gets_it() -> None:
+    one, two = make_domain(), make_domain()
+
+    def claim_first(pause: Pause) -> None:
+        change(one, "technical", pop_port=2525)
+        pause()
+
+    with beside(claim_first), pytest.raises(PortClaimed):
+        change(two, "technical", imap_port=2525)
+
+    def give_up_first(pause: Pause) -> None:
+        change(one, "technical", pop_port=110)
+        pause()
+
+    with beside(give_up_first):
+        change(two, "technical", imap_port=2525)
 
 
 @pytest.mark.django_db

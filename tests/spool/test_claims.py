@@ -157,6 +157,21 @@ def test_held_or_deleted_while_a_process_had_it_in_hand_the_next_one_does_not_se
     assert row("deleted@far.test").due_at is not None
 
 
+@pytest.mark.spec("S-038")
+@pytest.mark.parametrize("end", [release, recover])
+def test_what_was_in_hand_when_it_was_held_or_deleted_is_due_as_soon_as_that_is_undone(end):
+    ids = [submit(f"{name}@far.test") for name in ("held", "deleted")]
+    look()
+    now = utc_now()
+    held = holding.hold(selection=Selection.of(ids[:1]), reason="ask", by=None, now=now)
+    deleted = deleting.delete(selection=Selection.of(ids[1:]), by=None, now=now)
+    end(*SpooledRecipient.objects.all())
+    assert look(owner=SOMEBODY)[0] == []
+    for done in (held, deleted):
+        undoing.undo(change_id=done.change_id, by=None, now=now)
+    assert set(look(owner=SOMEBODY)[0]) == {"held@far.test", "deleted@far.test"}
+
+
 def test_the_time_of_the_next_look_is_told():
     submit("bob@far.test")
     due = utc_now().replace(year=2040)

@@ -4,11 +4,15 @@ from datetime import timedelta
 from email import message_from_bytes
 
 import pytest
+from django.db import connection
 
+from blobs.committer import process_committer
 from blobs.store import locate, read_body
 from clock.moments import utc_now
 from mailboxes.models import Message
+from spool import notices
 from spool.models import SpooledMessage, SpoolSettings, TraceEntry
+from spool.settlement import ClaimLost
 from tests import factories
 from tests.sinks import Sink
 from tests.spool import outgoing
@@ -201,6 +205,31 @@ async def test_the_sender_is_told_once_that_mail_is_late(one, far_dns):
     assert recipient["Action"] == "delayed"
     assert "Will-Retry-Until" in recipient
     assert "450 4.2.1 later" in text
+
+
+def write_notice(spool_id):
+    with connection.cursor() as cursor:
+        return notices.prepare(cursor, spool_id)
+
+
+@pytest.mark.spec("S-049")
+async def test_a_notice_is_written_anew_where_another_process_has_sent_one_meanwhile(one, far_dns):
+    sink = Sink(answers=REFUSING)
+    async with sink, running_manager(far_dns, port=sink.port) as manager:
+        spool_id = await submit_async("slow@far.test", "slower@far.test")
+        await settled(spool_id)
+        message = SpooledMessage.objects.filter(pk=spool_id)
+        await message.aupdate(delay_notice_at=utc_now())
+        late = await in_thread(write_notice)(spool_id)
+        await manager._send_notices()
+        # The next failure arms it again, with the same moment.
+        await message.aupdate(delay_notice_at=utc_now())
+        with pytest.raises(ClaimLost):
+            await process_committer().commit(late)
+        assert (await message.aget()).delay_notice_at is not None
+        await manager._send_notices()
+        assert (await message.aget()).delay_notice_at is None
+    assert len(await in_thread(mail_of)("alice")) == 1
 
 
 async def test_a_report_survives_a_disk_that_is_full_for_a_while(one, far_dns, monkeypatch):
