@@ -270,7 +270,7 @@ def newest() -> int:
 def messages_for(actor: User | None) -> QuerySet[SpooledMessage]:
     """What the actor may see: mail that his domains cause, or that is for their mailboxes."""
     rows = SpooledMessage.objects.all()
-    if _sees_all(actor):
+    if sees_all(actor):
         return rows
     assert actor is not None
     domains = selectors.domains_for(actor).values("pk")
@@ -281,14 +281,14 @@ def messages_for(actor: User | None) -> QuerySet[SpooledMessage]:
 def recipients_for(actor: User | None) -> QuerySet[SpooledRecipient]:
     """Of mail that others cause, an administrator sees the recipients in his domains only."""
     rows = SpooledRecipient.objects.all()
-    if _sees_all(actor):
+    if sees_all(actor):
         return rows
     assert actor is not None
     domains = selectors.domains_for(actor).values("pk")
     return rows.filter(Q(message__domain__in=domains) | Q(ledger_domain__in=domains))
 
 
-def _sees_all(actor: User | None) -> bool:
+def sees_all(actor: User | None) -> bool:
     return actor is None or (actor.is_active and actor.role == Role.SYSTEM_ADMINISTRATOR)
 
 

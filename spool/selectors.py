@@ -16,7 +16,7 @@ from operations.models import Service
 from spool.errors import MessageUnknown
 from spool.listing import Column, Cursor, MessageRow, Page, View, make_row
 from spool.models import SpoolChange, SpooledMessage, SpooledRecipient, SpoolMinute, State
-from spool.selection import ANYTHING, SpoolFilter, messages_for, recipients_for
+from spool.selection import ANYTHING, SpoolFilter, messages_for, recipients_for, sees_all
 
 __all__ = ["message_for", "messages_for", "page", "recipients_for"]
 
@@ -78,8 +78,7 @@ def count(actor: User | None, *, now: datetime, filter: SpoolFilter = ANYTHING) 
 
 def count_waiting() -> int:
     """All that is in the spool: exact up to a limit, then as measured last (S-013)."""
-    return _count(None, SpooledMessage.objects.filter(finished_at=None), filter=ANYTHING,
-                  view=View.ALL)[0]  # fmt: skip
+    return _up_to_limit_or_measured([SpooledMessage.objects.filter(finished_at=None)])[0]
 
 
 def changes_for(actor: User | None, *, limit: int = 50) -> list[SpoolChange]:
@@ -167,12 +166,27 @@ def _count(
     actor: User | None, visible: QuerySet[SpooledMessage], *, filter: SpoolFilter, view: View
 ) -> tuple[int, bool]:
     """Exact up to a limit; behind it, what was measured last, or the limit at least."""
-    ids = visible.order_by().values("id")[: EXACT_UP_TO + 1]
-    total = ids.count()
+    if sees_all(actor) and filter.is_empty and view is View.ALL:
+        return _up_to_limit_or_measured(_everything())
+    total = _up_to_limit(visible)
+    return min(total, EXACT_UP_TO), total <= EXACT_UP_TO
+
+
+def _up_to_limit_or_measured(parts: Iterable[QuerySet[SpooledMessage]]) -> tuple[int, bool]:
+    """Of all that is in the spool."""
+    total = sum(map(_up_to_limit, parts))
     if total <= EXACT_UP_TO:
         return total, True
-    if actor is None and filter.is_empty and view is View.ALL:
-        latest = SpoolMinute.objects.exclude(messages=None).order_by("-minute").first()
-        if latest is not None and latest.messages is not None:
-            return max(latest.messages, EXACT_UP_TO), False
-    return EXACT_UP_TO, False
+    latest = SpoolMinute.objects.exclude(messages=None).order_by("-minute").first()
+    measured = latest.messages if latest is not None else None
+    return max(measured or 0, EXACT_UP_TO), False
+
+
+def _everything() -> tuple[QuerySet[SpooledMessage], QuerySet[SpooledMessage]]:
+    """What is not being deleted, in two parts that indexes count without reading messages."""
+    messages = SpooledMessage.objects.filter(finished_at=None, worst_state__lt=State.DELETING)
+    return messages.filter(is_listed=True), messages.filter(is_listed=False)
+
+
+def _up_to_limit(messages: QuerySet[SpooledMessage]) -> int:
+    return messages.order_by().values("id")[: EXACT_UP_TO + 1].count()
