@@ -29,8 +29,8 @@ class Command(BaseCommand):
             raise CommandError(
                 "no such item: " + ", ".join(f"{p.id} in {p.place}" for p in strangers)
             )
-        places = features.by_id(proofs)
-        page = features.page(items, places)
+        standings = features.by_id(proofs)
+        page = features.page(items, standings)
         path = docs / "features.md"
         if options["write"]:
             path.write_text(page, encoding="utf-8")
@@ -38,12 +38,12 @@ class Command(BaseCommand):
             if not path.exists() or path.read_text(encoding="utf-8") != page:
                 raise CommandError("docs/features.md is stale: ./manage features --write")
         else:
-            self._show(features.by_room(items), places, options["room"])
+            self._show(features.by_room(items), standings, options["room"])
 
     def _show(
         self,
         rooms: dict[str, list[features.Feature]],
-        places: dict[str, list[str]],
+        standings: dict[str, features.Standing],
         wanted: str | None,
     ) -> None:
         if wanted is not None and wanted not in rooms:
@@ -51,14 +51,19 @@ class Command(BaseCommand):
         for room, items in rooms.items():
             if wanted not in (None, room):
                 continue
-            proven = [item for item in items if item.id in places]
-            self.stdout.write(f"\n{room}: {len(proven)} of {len(items)} proven")
-            for item in proven:
-                self.stdout.write(f"  {item.id}  {item.name}")
-                for place in places[item.id]:
-                    self.stdout.write(f"           {place}")
-            missing = [item for item in items if item.id not in places]
+            self.stdout.write(f"\n{room}: {features.Count.of(items, standings).in_words()}")
+            for item in items:
+                if item.id in standings:
+                    self._show_proven(item, standings[item.id])
+            missing = [item for item in items if item.id not in standings]
             if missing:
                 self.stdout.write("  not yet:")
             for item in missing:
                 self.stdout.write(f"  {item.id}  {item.name}")
+
+    def _show_proven(self, item: features.Feature, standing: features.Standing) -> None:
+        self.stdout.write(f"  {item.id}  {item.name}")
+        if standing.lacks:
+            self.stdout.write(f"         in part, without {standing.lacks}")
+        for proof in standing.proofs:
+            self.stdout.write(f"           {proof.place}")
