@@ -21,7 +21,7 @@ def targets(domain: Domain, name: str) -> list[str]:
     return aliases.target_names(UserAlias.objects.get(domain=domain, local_part=name))
 
 
-@pytest.mark.spec("U-030")
+@pytest.mark.spec("U-030", lacks="spam levels, at which external targets get nothing (D-051)")
 def test_targets_may_be_users_aliases_and_addresses_anywhere() -> None:
     domain, other = make_domain("t.example", "alice", "bob"), make_domain("o.example", "carol")
     make_domain_alias(other, "o-alias.example")
@@ -49,7 +49,7 @@ def test_targets_may_be_users_aliases_and_addresses_anywhere() -> None:
     )
 
 
-@pytest.mark.spec("U-030")
+@pytest.mark.spec("U-030", lacks="spam levels, at which external targets get nothing (D-051)")
 @pytest.mark.parametrize(
     ("target", "error"),
     [
@@ -70,7 +70,7 @@ def test_a_target_that_is_none_is_refused(target: str, error: type[Exception]) -
     assert not UserAlias.objects.exists()
 
 
-@pytest.mark.spec("U-030")
+@pytest.mark.spec("U-030", lacks="spam levels, at which external targets get nothing (D-051)")
 def test_loops_are_found_through_aliases_domain_aliases_and_the_catch_all() -> None:
     domain, other = make_domain("l.example", "alice"), make_domain("m.example", "bob")
     make_domain_alias(domain, "l-alias.example")
@@ -142,7 +142,8 @@ def test_an_address_that_becomes_an_account_is_led_to_by_key() -> None:
     assert targets(domain, "far") == ["alice"]
 
 
-@pytest.mark.spec("U-030", "D-100")
+@pytest.mark.spec("D-100")
+@pytest.mark.spec("U-030", lacks="spam levels, at which external targets get nothing (D-051)")
 def test_what_services_write_the_directory_reads() -> None:
     domain = make_domain("read.example", "alice")
     make_alias(domain, "sales", "alice", "x@elsewhere.example")
@@ -177,7 +178,7 @@ def test_domain_services_are_not_in_the_way() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.spec("U-010")
+@pytest.mark.spec("U-010", lacks="the column of forwards, and the event E-026")
 def test_two_domains_that_lose_an_alias_s_last_targets_at_once_leave_no_alias_without() -> None:
     one, two, third = make_domain(None, "alice"), make_domain(None, "bob"), make_domain()
     make_alias(third, "both", f"alice@{one.name}", f"bob@{two.name}")

@@ -22,7 +22,8 @@ from tests.blobs.crash_writer import body_for
 ROUNDS = 5
 
 
-@pytest.mark.spec("S-001", "S-058")
+@pytest.mark.spec("S-001")
+@pytest.mark.spec("S-058", lacks="the re-queueing of complete orphans, which are buried too")
 def test_killed_writer_loses_nothing_it_acknowledged(area):
     acknowledged = {}
     for number in range(ROUNDS):

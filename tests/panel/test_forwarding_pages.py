@@ -10,7 +10,7 @@ pytestmark = pytest.mark.django_db
 OWN = "/panel/account/forwarding/"
 
 
-@pytest.mark.spec("G-046")
+@pytest.mark.spec("G-046", lacks="forwards by content filters")
 def test_a_user_sets_his_own_forwards(world, log_in):
     client = log_in(world.user)
     posted = {"forward_to": "Away@Far.TEST\r\nother@far.test", "keep_forwarded": "on"}

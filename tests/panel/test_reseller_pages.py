@@ -34,7 +34,8 @@ def form_of(client: Client, url: str, **changes: object) -> dict[str, object]:
     return {**data, "version": page.context.get("version", ""), **changes}
 
 
-@pytest.mark.spec("U-004", "X-011")
+@pytest.mark.spec("U-004")
+@pytest.mark.spec("X-011", lacks="mailing lists, and caps of the whole server")
 def test_a_reseller_is_added_put_on_a_plan_and_deleted(world: World, log_in: LogIn) -> None:
     client = log_in(world.root)
     plans.add(name="Small", values={"domains": 1}, by=None)
@@ -67,7 +68,8 @@ def test_who_saves_a_reseller_second_is_told(world: World, log_in: LogIn) -> Non
     assert User.objects.get(pk=world.reseller.pk).full_name == "One"
 
 
-@pytest.mark.spec("X-011", "D-081")
+@pytest.mark.spec("D-081")
+@pytest.mark.spec("X-011", lacks="mailing lists, and caps of the whole server")
 def test_a_plan_caps_what_its_resellers_open(world: World, log_in: LogIn) -> None:
     client = log_in(world.root)
     new = {"caps-name": "Tiny", "features-calendar": "on"}

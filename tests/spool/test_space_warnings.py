@@ -70,7 +70,8 @@ def test_every_administrator_is_told_once_for_each_crossing(own_road):
     assert set(SpooledMessage.objects.values_list("sender", flat=True)) == {""}
 
 
-@pytest.mark.spec("D-082", "D-083")
+@pytest.mark.spec("D-082")
+@pytest.mark.spec("D-083", lacks="the events of E-030")
 def test_a_full_domain_refuses_mail_and_its_administrator_hears_of_it(server: RunningServer):
     file = f"""
 domains:
