@@ -114,7 +114,7 @@ def wait_for(client, job_id):
     raise AssertionError(job)
 
 
-@pytest.mark.spec("D-026", lacks="the events")
+@pytest.mark.spec("D-026", lacks="the events that it raises")
 def test_from_the_moment_a_domain_is_saved_its_administrator_gets_mail(server, root):
     with smtplib.SMTP("127.0.0.1", server.port("smtp"), timeout=20) as smtp:
         smtp.ehlo()

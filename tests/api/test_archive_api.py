@@ -15,14 +15,14 @@ def archive():
         yield engine
 
 
-@pytest.mark.spec("A-010", lacks="an archive: the engine is the tests' own")
+@pytest.mark.spec("A-010", lacks="an archive (the engine is the tests' own)")
 def test_without_an_engine_nothing_is_found(world, program):
     shown = program(world.root).call("get", "archive/").json()
     assert shown == {"items": [], "next": None, "is_set_up": False}
     assert program(world.admin).call("get", "archive/").status_code == 403
 
 
-@pytest.mark.spec("A-010", "A-014", lacks="an archive: the engine is the tests' own")
+@pytest.mark.spec("A-010", "A-014", lacks="an archive (the engine is the tests' own)")
 def test_the_archive_is_searched_within_sight_and_each_look_is_on_record(world, program, archive):
     mine = archive.add(world.own, "Own news")
     foreign = archive.add(world.other, "Other news")
@@ -43,7 +43,7 @@ def test_the_archive_is_searched_within_sight_and_each_look_is_on_record(world, 
     assert {"searched the archive", "viewed an archived message"} <= verbs
 
 
-@pytest.mark.spec("A-017", lacks="an archive: the engine is the tests' own")
+@pytest.mark.spec("A-017", lacks="an archive (the engine is the tests' own)")
 def test_an_export_is_made_by_a_job_for_who_asked_alone(
     world, program, archive, settings, tmp_path
 ):

@@ -54,7 +54,7 @@ def test_resellers_do_not_see_each_others_domains(world, program):
     assert not Domain.objects.get(name="own.example").is_disabled
 
 
-@pytest.mark.spec("X-011", lacks="mailing lists, and caps of the whole server")
+@pytest.mark.spec("X-011", lacks="mailing lists and caps of the whole server")
 def test_a_full_plan_is_409_with_its_numbers(world, program):
     plans.add(name="small", by=None, values={"domains": 1})
     plans.put_on(username="rob", plan_name="small", by=None)

@@ -72,7 +72,7 @@ class Counting(Failing):
         return -1 - self.left
 
 
-@pytest.mark.spec("D-026", lacks="the events")
+@pytest.mark.spec("D-026", lacks="the events that it raises")
 def test_a_failure_at_any_statement_leaves_neither_rows_nor_folder(data: Path) -> None:
     opened("first.example")  # what is made once and for all is there from now on
     before, folders_before = rows(), folders(data)
@@ -90,7 +90,7 @@ def test_a_failure_at_any_statement_leaves_neither_rows_nor_folder(data: Path) -
     assert folders(data) == ["domains/first.example", "domains/new.example"]
 
 
-@pytest.mark.spec("D-026", lacks="the events")
+@pytest.mark.spec("D-026", lacks="the events that it raises")
 def test_a_commit_that_fails_leaves_nothing(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = rows()
 
@@ -105,7 +105,7 @@ def test_a_commit_that_fails_leaves_nothing(data: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.spec("D-034")
-@pytest.mark.spec("D-026", lacks="the events")
+@pytest.mark.spec("D-026", lacks="the events that it raises")
 def test_a_folder_that_cannot_be_made_refuses_the_domain(data: Path) -> None:
     (data / "domains").write_text("a file where the folder should be")
     with pytest.raises(FolderRefused):
@@ -113,7 +113,7 @@ def test_a_folder_that_cannot_be_made_refuses_the_domain(data: Path) -> None:
     assert not Domain.objects.exists() and not User.objects.exists()
 
 
-@pytest.mark.spec("D-026", lacks="the events")
+@pytest.mark.spec("D-026", lacks="the events that it raises")
 def test_what_is_opened_has_its_folder_when_the_service_returns(data: Path) -> None:
     domain = opened()
     assert domain.area.directory.is_dir()

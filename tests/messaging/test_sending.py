@@ -225,7 +225,7 @@ def test_a_reminder_is_shown_until_it_is_dismissed_put_off_or_old(world: World) 
     assert Reminder.objects.count() == 1 and not ReminderOfUser.objects.exists()
 
 
-@pytest.mark.spec("B-017", lacks="webmail: it pops up in the panel")
+@pytest.mark.spec("B-017", lacks="webmail (it pops up in the panel)")
 def test_users_without_access_to_the_web_are_listed_and_written_to_on_request(
     world: World,
 ) -> None:

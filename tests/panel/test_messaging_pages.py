@@ -88,7 +88,7 @@ def test_markup_is_only_text_and_forms_from_elsewhere_are_refused(
 
 
 @pytest.mark.spec("B-013")
-@pytest.mark.spec("B-017", lacks="webmail: it pops up in the panel")
+@pytest.mark.spec("B-017", lacks="webmail (it pops up in the panel)")
 def test_a_reminder_pops_up_on_every_page_until_it_is_answered(world: World, log_in: LogIn) -> None:
     form = {"audience": "user", "address": "alice@own.example", "subject": HOSTILE,
             "text": f"See https://own.example/news {HOSTILE}"}  # fmt: skip

@@ -159,7 +159,7 @@ def test_rules_about_tries_that_are_off_are_ignored():
 
 
 @pytest.mark.spec("G-006")
-@pytest.mark.spec("P-031", lacks="mailing lists: a message of their kind stands for a post")
+@pytest.mark.spec("P-031", lacks="mailing lists (a message of their kind stands for a post)")
 async def test_list_posts_at_1_leave_by_their_gateway_and_standard_mail_directly(far_dns):
     await in_thread(domain)(mailing_lists=1)
     async with Sink() as direct, Sink(host="127.0.0.2") as gateway:

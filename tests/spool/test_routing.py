@@ -118,7 +118,7 @@ def test_a_stranger_may_not_relay(address):
         resolve(address)
 
 
-@pytest.mark.spec("D-026", lacks="the events")
+@pytest.mark.spec("D-026", lacks="the events that it raises")
 def test_a_domain_is_known_before_the_note_about_it_arrives():
     with pytest.raises(errors.RelayDenied):
         resolve("admin@late.example")
