@@ -114,7 +114,7 @@ MENU = (
     Group(
         "Reports",
         (
-            Entry("Traffic", "chart-line", "panel:traffic"),
+            Entry("Traffic", "chart-line", "panel:traffic", feature="domain_reports"),
             Entry("Server reports", "chart-line", "panel:system-reports"),
             Entry("Disk usage", "hard-drive", "panel:disk-usage"),
             Entry("My report", "chart-pie", "panel:my-report", feature="user_reports"),

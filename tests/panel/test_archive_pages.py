@@ -1,6 +1,6 @@
 """The archive's pages: who searches what, what is on record, and what becomes of the messages.
 
-The engine is the test's own, so no item of the archive is marked as proven by it.
+The engine is the tests' own, so no item of the archive is proven here but in part.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ def finish(job: Job) -> Job:
     return job
 
 
+@pytest.mark.spec("A-010", lacks="an archive (the engine is the tests' own)")
 def test_without_an_engine_the_page_says_that_archiving_is_not_set_up(
     world: World, log_in: LogIn
 ) -> None:
@@ -66,6 +67,9 @@ def test_without_an_engine_the_page_says_that_archiving_is_not_set_up(
     assert PAGE not in log_in(world.admin).get("/panel/").content.decode()
 
 
+@pytest.mark.spec(
+    "A-010", "A-012", "A-013", "A-014", lacks="an archive (the engine is the tests' own)"
+)
 def test_a_search_finds_what_fits_all_that_is_filled_in(
     world: World, log_in: LogIn, archive: SmallEngine
 ) -> None:
@@ -85,6 +89,7 @@ def test_a_search_finds_what_fits_all_that_is_filled_in(
     )
 
 
+@pytest.mark.spec("A-011", lacks="an archive (the engine is the tests' own)")
 def test_days_are_whole_and_of_the_searchers_time_zone(
     world: World, log_in: LogIn, archive: SmallEngine
 ) -> None:
@@ -103,6 +108,8 @@ def test_days_are_whole_and_of_the_searchers_time_zone(
         assert client.get(PAGE, {"search": "1", "until": extreme}).status_code == 200
 
 
+@pytest.mark.spec("A-008", lacks="archive rules")
+@pytest.mark.spec("A-016", lacks="an archive, and webmail around the page")
 def test_domain_administrators_search_their_own_domain_where_it_is_archived(
     world: World, log_in: LogIn, archive: SmallEngine
 ) -> None:
@@ -122,6 +129,7 @@ def test_domain_administrators_search_their_own_domain_where_it_is_archived(
         assert log_in(other).get(PAGE).status_code == 403
 
 
+@pytest.mark.spec("A-010", lacks="an archive (the engine is the tests' own)")
 def test_every_search_and_look_is_on_record(
     world: World, log_in: LogIn, archive: SmallEngine
 ) -> None:
@@ -139,6 +147,7 @@ def test_every_search_and_look_is_on_record(
     assert entries[0].changes["subject"] == [None, "offer"]
 
 
+@pytest.mark.spec("A-017", lacks="an archive (the engine is the tests' own)")
 def test_a_message_is_viewed_without_its_markup_and_downloaded_as_it_came(
     world: World, log_in: LogIn, archive: SmallEngine
 ) -> None:
@@ -153,6 +162,7 @@ def test_a_message_is_viewed_without_its_markup_and_downloaded_as_it_came(
     assert client.get(f"{PAGE}message/nothing/").status_code == 404
 
 
+@pytest.mark.spec("A-017", lacks="an archive (the engine is the tests' own)")
 def test_pages_of_results_lead_to_each_other(
     world: World, log_in: LogIn, archive: SmallEngine
 ) -> None:
@@ -165,6 +175,7 @@ def test_pages_of_results_lead_to_each_other(
     assert further.context["next"] == ""
 
 
+@pytest.mark.spec("A-017", lacks="an archive (the engine is the tests' own)")
 def test_chosen_messages_are_exported_by_a_job_for_whoever_asked(
     world: World, log_in: LogIn, archive: SmallEngine
 ) -> None:
@@ -187,6 +198,7 @@ def test_chosen_messages_are_exported_by_a_job_for_whoever_asked(
     assert client.get(f"{PAGE}export/{job.pk + 1}/").status_code == 404
 
 
+@pytest.mark.spec("A-017", lacks="an archive (the engine is the tests' own)")
 def test_all_that_a_search_finds_is_exported_as_mbox(
     world: World, log_in: LogIn, archive: SmallEngine, tmp_path: Path
 ) -> None:
@@ -228,6 +240,7 @@ def test_impersonators_read_no_mail_where_the_provider_forbids_it(
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.spec("A-017", lacks="an archive (the engine is the tests' own)")
 def test_a_message_is_delivered_again_into_a_mailbox(archive: SmallEngine, log_in: LogIn) -> None:
     world = make_world()
     key = archive.add(world.own, "Come back")
