@@ -12,6 +12,7 @@ from accounts.settings import LOGIN
 from domains import services as domain_services
 from listeners import login
 from listeners.sessions import end_forbidden_sessions
+from mailboxes.models import Message
 from protocols import sasl_client
 from spool.models import Origin, SpooledMessage
 from tests.factories import PASSWORD
@@ -154,6 +155,7 @@ def test_tls_comes_before_auth_or_not_at_all(alice):
 
 
 @pytest.mark.spec("U-031")
+@pytest.mark.spec("N-023", lacks="the addresses of lists that they moderate")
 @pytest.mark.parametrize(
     ("sender", "reply"),
     [
@@ -172,11 +174,13 @@ def test_users_send_as_themselves_only(alice, sender, reply):
     assert alice.say(f"MAIL FROM:<{sender}>").startswith(reply)
 
 
+@pytest.mark.spec("N-023", lacks="the addresses of lists that they moderate")
 def test_sender_rules_can_be_switched_off(alice, limits):
     limits(check_sender_identity=False)
     assert alice.say("MAIL FROM:<bob@example.com>").startswith("250")
 
 
+@pytest.mark.spec("N-023", lacks="the addresses of lists that they moderate")
 def test_the_author_is_checked_where_a_setting_says_so(alice, limits):
     limits(check_author_identity=True)
     for author, reply in (("bob@example.com", "550 5.7.1"), ("alice@example.com", "250")):
@@ -259,3 +263,32 @@ def test_the_program_of_a_user_can_be_hidden(talk, limits, world):
     assert b"with ESMTPSA id" in body
     assert b"\r\nMessage-ID: <" in body
     assert b"\r\nDate: " in body
+
+
+@pytest.mark.spec("N-023", lacks="the addresses of lists that they moderate")
+def test_a_submitted_message_gets_the_fields_that_it_lacks_and_no_others(alice, talk):
+    def sent(one, content):
+        one.say("MAIL FROM:<alice@example.com>")
+        one.say("RCPT TO:<bob@example.com>")
+        assert one.submit(content).startswith("250")
+        header = only_message().partition(b"\r\n\r\n")[0]
+        Message.objects.all().delete()
+        return {
+            name: re.findall(rb"^%s: (.*?)\r?$" % name, header, re.MULTILINE)
+            for name in (b"Date", b"Message-ID", b"From")
+        }
+
+    added = sent(alice, b"Subject: bare\r\n\r\nHello\r\n")
+    assert [len(values) for values in added.values()] == [1, 1, 1]
+    assert b"alice@example.com" in added[b"From"][0]
+    own = {b"Date": b"Fri, 21 Nov 1997 09:55:06 -0600", b"Message-ID": b"<1@own.example>"}
+    own[b"From"] = b"Alice <alice@example.com>"
+    whole = b"".join(b"%s: %s\r\n" % field for field in own.items()) + b"\r\nHello\r\n"
+    assert sent(alice, whole) == {name: [value] for name, value in own.items()}
+    # What strangers hand in is theirs to write.
+    stranger = talk()
+    stranger.hello()
+    stranger.say("MAIL FROM:<eve@elsewhere.test>")
+    stranger.say("RCPT TO:<bob@example.com>")
+    assert stranger.submit(b"Subject: bare\r\n\r\nHello\r\n").startswith("250")
+    assert b"\r\nMessage-ID:" not in only_message() and b"\r\nFrom:" not in only_message()

@@ -5,13 +5,14 @@ import time
 
 import pytest
 
+from accounts import services
 from accounts.models import User
 from blobs.store import locate, read_body
 from mailboxes.models import Message
 from operations import settings as operations_settings
 from operations.models import ListenerSettings
-from spool.models import RefusedMail, SpooledMessage
-from tests.factories import make_domain
+from spool.models import RefusedMail, SpooledMessage, SpooledRecipient
+from tests.factories import make_alias, make_domain
 from tests.listeners.world import forget_everything
 
 FALSE_ENDS = [
@@ -224,3 +225,27 @@ def test_addresses_beyond_ascii_need_smtputf8_and_domains_of_ours_may_have_them(
     assert one.say("RCPT TO:<Käthe@BÜCHER.test>").startswith("250")
     assert one.submit().startswith("250")
     assert b"with UTF8SMTP id" in only_message()
+
+
+@pytest.mark.spec(
+    "S-051", lacks="archive, spam and virus checks, filters, automatic replies, events"
+)
+def test_what_can_be_refused_is_refused_before_250_and_before_anything_is_done(talk, world):
+    make_alias(world.domain, "team", "alice", "out@elsewhere.test")
+    services.change_user(user=world.bob, values={"forward_to": ["far@elsewhere.test"]}, by=None)
+    forget_everything()
+    hops = b"Received: from a by b; Fri, 21 Nov 1997 09:55:06 -0600\r\n"
+    for recipient in ("team", "bob", "sales"):
+        one = begin(talk(), recipient=f"{recipient}@example.com")
+        assert one.submit(hops * 101 + b"Subject: round\r\n\r\nx\r\n").startswith("554 5.4.6")
+    assert not SpooledMessage.objects.exists() and not Message.objects.exists()
+    one = begin(talk(), recipient="team@example.com")
+    assert one.say("RCPT TO:<nobody@example.com>").startswith("550 5.1.1")
+    assert one.say("RCPT TO:<bob@example.com>").startswith("250")
+    assert one.submit(hops * 3 + b"Subject: straight\r\n\r\nx\r\n").startswith("250")
+    addresses = SpooledRecipient.objects.values_list("address", flat=True)
+    assert sorted(addresses) == [
+        "alice@example.com", "bob@example.com", "far@elsewhere.test", "out@elsewhere.test",
+    ]  # fmt: skip
+    # Each user's share of the work is done at once: what is stored is there when 250 is said.
+    assert Message.objects.count() == 2 and SpooledMessage.objects.count() == 1
