@@ -151,6 +151,7 @@ def test_all_mail_of_a_running_server_is_read_from_its_backup(
     assert (new.data / key).read_bytes() == (old.data / key).read_bytes()
 
 
+@pytest.mark.spec("X-031", lacks="several machines")
 @pytest.mark.timeout(300)
 def test_a_server_that_outgrows_sqlite_moves_to_postgresql(tmp_path: Path) -> None:
     url = os.environ.get("MAILHOST_DATABASE_URL", "")

@@ -87,6 +87,7 @@ def test_the_number_of_queries_does_not_grow(
     assert growth.many == growth.few
 
 
+@pytest.mark.spec("R-015", lacks="spam")
 def test_a_user_sees_the_own_figures_if_the_feature_is_on(world: World, log_in: LogIn) -> None:
     Folder.objects.create(
         account=world.user, name=HOSTILE, uidvalidity=1, messages=2, bytes=3 * 2**20,
@@ -111,6 +112,7 @@ def test_reports_in_a_browser(visitor: Visitor) -> None:
     visitor.inspect("/panel/reports/mine/", "my-report")
 
 
+@pytest.mark.spec("R-010", lacks="spam and mailing lists")
 def test_a_domains_reports_are_pages_with_tables_and_files(world: World, log_in: LogIn) -> None:
     day = (utc_now().date() - EPOCH).days
     for account, count in ((0, 12), (world.user.pk, 12)):
@@ -136,6 +138,7 @@ def test_a_domains_reports_are_pages_with_tables_and_files(world: World, log_in:
     assert client.get("/panel/domain/own.example/reports/").status_code == 403
 
 
+@pytest.mark.spec("R-015", lacks="spam")
 @pytest.mark.spec("D-078")
 def test_users_see_their_own_figures_as_far_as_the_switch_lets_them(
     world: World, log_in: LogIn

@@ -7,6 +7,8 @@ import json
 import smtplib
 import time
 
+import pytest
+
 from tests.factories import PASSWORD
 from tests.running import RunningServer
 
@@ -17,6 +19,7 @@ domains:
 """
 
 
+@pytest.mark.spec("R-001", lacks="spam by level")
 def test_mail_and_log_ins_are_counted_without_a_hand_in_the_delivery(
     server: RunningServer,
 ) -> None:

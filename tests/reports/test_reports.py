@@ -51,6 +51,7 @@ def column(report: Report, key: str) -> list[object]:
     return [row[place] for row in report.rows]
 
 
+@pytest.mark.spec("R-010", lacks="spam and mailing lists")
 def test_traffic_has_a_row_for_every_day_and_the_sum(world: World) -> None:
     counted(world.own.pk, 0, 0, received=3, sent=1)
     counted(world.own.pk, 0, 2, received=4)
@@ -66,6 +67,7 @@ def test_traffic_has_a_row_for_every_day_and_the_sum(world: World) -> None:
     assert report.is_by_hour and column(report, "received")[5] == 3 and len(report.rows) == 24
 
 
+@pytest.mark.spec("R-010", lacks="spam and mailing lists")
 def test_the_busiest_users_and_those_at_their_limits_come_first(world: World) -> None:
     key = world.own.pk
     counted(key, world.user.pk, 0, received=5, throttled=2)
@@ -79,6 +81,7 @@ def test_the_busiest_users_and_those_at_their_limits_come_first(world: World) ->
     assert report.rows == [("The domain as a whole", 1), ("alice@own.example", 2)]
 
 
+@pytest.mark.spec("R-010", lacks="spam and mailing lists")
 def test_disk_space_over_time_and_by_domain(world: World) -> None:
     counted(world.own.pk, 0, 8, disk_bytes=100)
     counted(world.own.pk, 0, 1, disk_bytes=300)
@@ -104,6 +107,7 @@ def test_the_server_has_reports_of_volume_queue_disk_and_blocks_for_its_administ
                 made(actor, kind)
 
 
+@pytest.mark.spec("R-010", lacks="spam and mailing lists")
 def test_inactive_users_are_those_in_sight_the_longest_away_first(world: World) -> None:
     now = utc_now()
     User.objects.exclude(domain=None).update(created_at=now)
@@ -116,6 +120,7 @@ def test_inactive_users_are_those_in_sight_the_longest_away_first(world: World) 
     assert column(report, "user")[-1] == "admin@other.example"
 
 
+@pytest.mark.spec("R-015", lacks="spam")
 def test_a_users_report_is_about_the_user_alone(world: World) -> None:
     counted(world.own.pk, world.user.pk, 0, received=2, logins=3)
     counted(world.own.pk, world.admin.pk, 0, received=70)

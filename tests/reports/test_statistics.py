@@ -74,6 +74,7 @@ def alice() -> User:
     return User.objects.select_related("domain").get(domain=domain, local_part="alice")
 
 
+@pytest.mark.spec("R-001", lacks="spam by level")
 def test_hours_are_counted_by_user_domain_and_server(alice: User) -> None:
     received(spooled(NOON), alice, NOON)
     received(spooled(NOON, 10), alice, NOON)
@@ -98,6 +99,7 @@ def test_hours_are_counted_by_user_domain_and_server(alice: User) -> None:
     assert (server.blocks, server.waiting) == (1, 7)
 
 
+@pytest.mark.spec("R-001", lacks="spam by level")
 def test_counting_again_changes_nothing_and_follows_what_ended_late(alice: User) -> None:
     early = sent(alice, NOON - timedelta(hours=5), State.BOUNCED, NOON + timedelta(minutes=2))
     late = received(spooled(NOON - timedelta(hours=6)), alice, NOON + timedelta(minutes=3))
@@ -125,6 +127,7 @@ def test_a_block_that_was_lifted_still_counts() -> None:
     assert numbers(0, 0, NOON).blocks == 1
 
 
+@pytest.mark.spec("R-001", lacks="spam by level")
 def test_after_a_pause_all_hours_are_made_up_for(alice: User) -> None:
     collect(now=NOON - timedelta(hours=60))
     received(spooled(NOON - timedelta(hours=30)), alice, NOON - timedelta(hours=30))
@@ -134,6 +137,7 @@ def test_after_a_pause_all_hours_are_made_up_for(alice: User) -> None:
     assert HourCounts.objects.filter(domain_id=0, account_id=0).count() == 62
 
 
+@pytest.mark.spec("R-001", lacks="spam by level")
 def test_log_ins_and_connections_are_added_up_from_several_processes(alice: User) -> None:
     for _ in range(2):
         counted = Tally()
@@ -148,6 +152,7 @@ def test_log_ins_and_connections_are_added_up_from_several_processes(alice: User
     assert (numbers(0, 0, NOON).logins, numbers(0, 0, NOON).connections) == (3, 2)
 
 
+@pytest.mark.spec("R-001", lacks="spam by level")
 def test_disk_space_is_noted_and_carried_over_days_without_a_note(alice: User) -> None:
     key = (alice.domain_id or 0, 0)
     DomainUsage.objects.update_or_create(domain_id=key[0], defaults={"bytes": 5000})
@@ -163,6 +168,7 @@ def test_disk_space_is_noted_and_carried_over_days_without_a_note(alice: User) -
     assert DayCounts.objects.get(domain_id=0, day=(today - series.EPOCH).days).disk_bytes == 5000
 
 
+@pytest.mark.spec("R-001", lacks="spam by level")
 def test_statistics_are_kept_for_400_days() -> None:
     day = to_micros(NOON) // 86_400_000_000
     for back in (0, 399, 400, 500):
