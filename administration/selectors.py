@@ -23,7 +23,6 @@ FIELDS = {
     "object": "object_name__icontains",
     "verb": "verb__icontains",
     "reason": "reason__icontains",
-    "from": "client_address__startswith",
     "operation": "operation",
 }
 _TERM = re.compile(r'(?:(\w+):)?(?:"([^"]*)"|(\S+))')
@@ -38,6 +37,13 @@ def audit_for(actor: User | None) -> QuerySet[AuditEntry]:
     if actor.role == Role.USER:
         return rows.filter(own)
     return rows.filter(own | Q(domain_id__in=selectors.domains_for(actor).values("pk")))
+
+
+def may_know_origin(actor: User | None, entry: AuditEntry) -> bool:
+    """From where the provider's people work is none of a customer's business."""
+    if actor is None or actor.role == Role.SYSTEM_ADMINISTRATOR:
+        return True
+    return entry.actor_id == actor.pk
 
 
 def jobs_for(actor: User) -> QuerySet[Job]:
@@ -85,17 +91,24 @@ def undone_among(entries: Iterable[AuditEntry]) -> set[int]:
     return {key for key in rows.values_list("undoes", flat=True) if key is not None}
 
 
-def matching(query: str) -> Q:
+def matching(query: str, *, of: User | None) -> Q:
     """Words, each somewhere in the entry; `actor:`, `object:`, `verb:`, `reason:`, `from:` and
     `operation:` look at one place, `since:` and `until:` take a day; quotes keep words together.
+
+    `of` asks; `from:` finds what he may know the origin of.
     """
     found = Q()
     for name, quoted, bare in _TERM.findall(query)[:MOST_TERMS]:
-        found &= _term(name.lower(), quoted or bare)
+        found &= _term(name.lower(), quoted or bare, of)
     return found
 
 
-def _term(name: str, text: str) -> Q:
+def _term(name: str, text: str, of: User | None) -> Q:
+    if name == "from":
+        found = Q(client_address__startswith=text)
+        if of is None or of.role == Role.SYSTEM_ADMINISTRATOR:
+            return found
+        return found & Q(actor_id=of.pk)
     if name in FIELDS:
         return Q(**{FIELDS[name]: text})
     if name in ("since", "until") and (day := _day(text)) is not None:

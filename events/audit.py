@@ -18,6 +18,7 @@ from clock.moments import utc_now
 from events.models import AuditEntry
 from logbook.kinds import Kind as LogKind
 from logbook.writer import BOOK
+from protocols.address import MalformedAddress, parse_domain
 
 Changes = Mapping[str, tuple[Any, Any]]
 
@@ -162,19 +163,36 @@ def record_all(by: Actor | None, verb: str, subjects: Iterable[tuple[Model, Chan
 
 def _log(entries: list[AuditEntry]) -> None:
     for entry in entries:
-        origin = f" from {entry.client_address}" if entry.client_address else ""
+        domains = _domains(entry)
+        origin = f" from {entry.client_address}" if _names_origin(entry, domains) else ""
         changed = f": {', '.join(entry.changes)}" if entry.changes else ""
         kind, number = entry.object_type, entry.object_id
         text = f"{entry} ({kind} {number}){origin}{changed}"
-        BOOK.note(LogKind.ADMIN, text, domains=_domains(entry))
+        BOOK.note(LogKind.ADMIN, text, domains=domains)
 
 
 def _domains(entry: AuditEntry) -> tuple[str, ...]:
     """Whose administrators may read of it: the domain's own, or that of an address."""
     if entry.object_type == "domains.domain":
-        return (entry.object_name,)
-    domain = entry.object_name.rpartition("@")[2]
-    return (domain,) if "@" in entry.object_name else ()
+        return _names(entry.object_name)
+    _, at, domain = entry.object_name.rpartition("@")
+    return _names(domain) if at else ()
+
+
+def _names(domain: str) -> tuple[str, ...]:
+    """As the logs name domains; none for what only looks like one."""
+    try:
+        return (parse_domain(domain),)
+    except MalformedAddress:
+        return ()
+
+
+def _names_origin(entry: AuditEntry, domains: tuple[str, ...]) -> bool:
+    """From where the provider's people work is none of a customer's business: of lines that he
+    may read only those of his own people say it; the audit trail has it of all.
+    """
+    of_actor = _names(entry.actor.rpartition("@")[2]) if "@" in entry.actor else ()
+    return bool(entry.client_address) and (not domains or of_actor == domains)
 
 
 def _domain_of(subject: Model) -> int | None:

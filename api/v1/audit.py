@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import Role, User
+from accounts.models import User
 from administration import selectors, undo, undojob
 from administration.errors import Conflict, NothingToUndo
 from api import finding, pagination
@@ -67,7 +67,7 @@ class Audit(Endpoint):
         given, actor = self.query(AuditFilters), actor_of(request)
         rows = selectors.audit_for(actor)
         if "q" in given:
-            rows = rows.filter(selectors.matching(given["q"]))
+            rows = rows.filter(selectors.matching(given["q"], of=actor))
         return pagination.page(
             request, given, rows, key="-id", show=lambda entry: _shown(entry, actor)
         )
@@ -157,14 +157,12 @@ def _rehearsed(entries: list[AuditEntry], actor: User) -> tuple[bool | None, tup
 
 
 def _shown(entry: AuditEntry, actor: User) -> dict[str, Any]:
-    is_known = actor.role == Role.SYSTEM_ADMINISTRATOR or entry.actor_id == actor.pk
     return {
         "id": entry.pk,
         "at": entry.at,
         "actor": entry.actor,
         "impersonated": entry.impersonated,
-        # From where the provider's people work is none of a customer's business.
-        "client_address": entry.client_address if is_known else "",
+        "client_address": entry.client_address if selectors.may_know_origin(actor, entry) else "",
         "verb": entry.verb,
         "object_type": entry.object_type,
         "object_name": entry.object_name,

@@ -13,7 +13,6 @@ from django.urls import path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts import selectors as account_selectors
-from accounts.models import Role
 from administration import selectors, undo, undojob
 from administration.errors import EntryUnknown, NothingToUndo, UndoRefused
 from events import audit
@@ -56,7 +55,7 @@ class AuditListing(Listing[AuditEntry]):
     )
 
     def search(self, query: str) -> Q:
-        return selectors.matching(query)
+        return selectors.matching(query, of=actor_of(self._request))
 
 
 @opens_for(PROVIDERS)
@@ -94,7 +93,7 @@ def operation(request: HttpRequest, entry: int) -> HttpResponse:
         "count": len(entries),
         "more": len(entries) - len(shown),
         "first": entries[0],
-        "shows_addresses": _shows_addresses(request),
+        "knows_origin": selectors.may_know_origin(actor, entries[0]),
         "can_undo": not conflicts and not is_as_before,
         "can_undo_rest": bool(conflicts) and len(conflicts) < len(entries),
         "is_as_before": is_as_before,
@@ -135,12 +134,13 @@ def take_back(request: HttpRequest) -> HttpResponse:
 
 
 def _list(request: HttpRequest, rows: QuerySet[AuditEntry], domain: Any = None) -> HttpResponseBase:
-    listing = AuditListing(request, rows)
+    listing, actor = AuditListing(request, rows), actor_of(request)
     undone = selectors.undone_among(listing.rows)
     for row in listing.rows:
         row.has_way_back = undo.has_way_back(row)  # type: ignore[attr-defined]
         row.is_undone = row.pk in undone  # type: ignore[attr-defined]
-    return listing.response(domain=domain, shows_addresses=_shows_addresses(request))
+        row.knows_origin = selectors.may_know_origin(actor, row)  # type: ignore[attr-defined]
+    return listing.response(domain=domain)
 
 
 def _entries(request: HttpRequest, *, entry: int, operation: str = "") -> list[AuditEntry]:
@@ -148,11 +148,6 @@ def _entries(request: HttpRequest, *, entry: int, operation: str = "") -> list[A
         return selectors.operation_for(actor_of(request), entry=entry, operation=operation)
     except EntryUnknown as error:
         raise Http404(str(error)) from None
-
-
-def _shows_addresses(request: HttpRequest) -> bool:
-    """From where the provider works is nothing that customers need to know."""
-    return actor_of(request).role != Role.DOMAIN_ADMINISTRATOR
 
 
 def _back(request: HttpRequest, entry: AuditEntry) -> str:

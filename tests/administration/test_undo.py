@@ -247,10 +247,15 @@ def test_the_trail_is_searched_by_words_and_places(world: World) -> None:
         "actor:root object:alice@own verb:changed", 'verb:"changed user"', "4711",
         "from:198.51.100.7", f"full_name since:{day} until:{day}", f"operation:{wanted.operation}",
     ):  # fmt: skip
-        found = selectors.audit_for(world.root).filter(selectors.matching(query))
+        found = selectors.audit_for(world.root).filter(selectors.matching(query, of=world.root))
         assert found[0] == wanted, query
     for query in ("actor:nobody", "since:2999-01-01", "until:2000-01-01", "x:y", "%"):
-        assert not selectors.audit_for(world.root).filter(selectors.matching(query)).exists()
+        found = selectors.audit_for(world.root).filter(selectors.matching(query, of=world.root))
+        assert not found.exists()
+    for customer in (world.admin, world.reseller):
+        rows = selectors.audit_for(customer)
+        assert wanted in rows
+        assert wanted not in rows.filter(selectors.matching("from:198.", of=customer))
 
 
 def test_the_command_lists_shows_and_undoes(world: World) -> None:
@@ -263,7 +268,8 @@ def test_the_command_lists_shows_and_undoes(world: World) -> None:
     entry = latest()[0]
     listed = json.loads(run("list", "verb:limits", "--json"))
     assert [row["number"] for row in listed] == [entry.pk]
-    assert "users: 100 -> 7" in run("show", str(entry.pk))
+    shown = run("show", str(entry.pk))
+    assert "users: 100 -> 7" in shown and "at (UTC)" in shown
     assert "could be undone" in run("undo", str(entry.pk), "--dry-run")
     assert json.loads(run("undo", str(entry.pk), "--reason", "slip", "--json")) == {
         "undone": [entry.pk], "conflicts": [],

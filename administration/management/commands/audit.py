@@ -39,7 +39,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["command"] == "list":
-            found = selectors.audit_for(None).filter(selectors.matching(" ".join(options["query"])))
+            wanted = selectors.matching(" ".join(options["query"]), of=None)
+            found = selectors.audit_for(None).filter(wanted)
             self._tell(list(found[: max(1, options["limit"])]), options)
             return
         try:
@@ -75,7 +76,7 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps([_facts(entry) for entry in entries], indent=2))
             return
-        table = Table("number", "at", "who", "what", "object", "changes")
+        table = Table("number", "at (UTC)", "who", "what", "object", "changes")
         for entry in entries:
             who = f"{entry.actor} as {entry.impersonated}" if entry.impersonated else entry.actor
             at = f"{entry.at:%Y-%m-%d %H:%M:%S}"
