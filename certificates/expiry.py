@@ -10,6 +10,7 @@ from django.db import transaction
 from certificates import schedule
 from certificates.models import Certificate
 from events import audit
+from units import moments
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +34,7 @@ def warn(*, now: datetime) -> None:
             say(
                 "certificate expired" if days == 0 else "certificate will expire",
                 host=row.host,
-                not_after=f"{row.not_after:%Y-%m-%d %H:%M}",
+                not_after=moments.in_words(row.not_after),
                 error=row.last_error or None,
             )
 

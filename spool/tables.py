@@ -21,7 +21,8 @@ WIDTH = 180
 def messages(page: Page) -> str:
     table = Table(title="Spool")
     for name in (
-        "id", "sender", "to", "KB", "done", "since", "tries", "next", "prio", "status", "path",
+        "id", "sender", "to", "KB", "done", "since", "tries", "next (UTC)", "prio", "status",
+        "path",
     ):  # fmt: skip
         table.add_column(name)
     for row in page.rows:
@@ -48,7 +49,7 @@ def view(shown: MessageView) -> str:
 
 def recipients(found: Iterable[RecipientView]) -> str:
     table = Table(title="Recipients")
-    for name in ("address", "status", "tries", "next", "way", "last reply", "of", "TLS"):
+    for name in ("address", "status", "tries", "next (UTC)", "way", "last reply", "of", "TLS"):
         table.add_column(name)
     for one in found:
         last = one.last_try
@@ -64,12 +65,12 @@ def recipients(found: Iterable[RecipientView]) -> str:
 
 def changes(found: Iterable[SpoolChange], *, now: datetime) -> str:
     table = Table(title="Changes")
-    for name in ("id", "at", "by", "what", "which", "set to", "done", "skipped", "undo"):
+    for name in ("id", "at (UTC)", "by", "what", "which", "set to", "done", "skipped", "undo"):
         table.add_column(name)
     for one in found:
         undo = "undone" if one.undone_at else ""
         if not undo and one.undo_until is not None and one.undo_until > now:
-            undo = f"until {_at(one.undo_until)}"
+            undo = f"until {_at(one.undo_until)} UTC"
         _add(
             table, encode_id(one.pk), _at(one.at), one.actor, one.get_verb_display(),
             one.selection, one.parameter, one.done, one.skipped, undo,
@@ -79,7 +80,7 @@ def changes(found: Iterable[SpoolChange], *, now: datetime) -> str:
 
 def rules(found: Iterable[HoldRule]) -> str:
     table = Table(title="Standing holds")
-    for name in ("rule", "sender", "recipient", "destination", "domain", "reason", "until"):
+    for name in ("rule", "sender", "recipient", "destination", "domain", "reason", "until (UTC)"):
         table.add_column(name)
     for one in found:
         domain = one.domain.name if one.domain else ""
@@ -102,13 +103,13 @@ def numbers(found: Statistics) -> str:
         found.forecast.words,
     ]
     table = Table(title="Destinations")
-    for name in ("destination", "recipients", "held", "empty at"):
+    for name in ("destination", "recipients", "held", "empty at (UTC)"):
         table.add_column(name)
     for one in found.destinations:
         _add(table, one.name or "(mailboxes here)", f"{one.recipients:,}", f"{one.held:,}",
              _at(one.empty_at))  # fmt: skip
     errors = Table(title="Last errors")
-    for name in ("at", "host", "reply"):
+    for name in ("at (UTC)", "host", "reply"):
         errors.add_column(name)
     for error in found.last_errors:
         _add(errors, _at(error.at), error.host, error.reply)

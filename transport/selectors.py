@@ -5,6 +5,7 @@ from __future__ import annotations
 from protocols import mtasts
 from protocols.mtasts import MalformedPolicy
 from transport.models import StsPolicy, TlsPolicyOverride
+from units import moments
 
 
 def exceptions() -> list[dict[str, str]]:
@@ -18,7 +19,7 @@ def policies() -> list[dict[str, str]]:
         {
             "domain": row.domain,
             "mode": _mode(row.body),
-            "expires_at": f"{row.expires_at:%Y-%m-%d %H:%M}",
+            "expires_at": moments.in_words(row.expires_at),
         }
         for row in StsPolicy.objects.order_by("domain")
     ]

@@ -103,7 +103,8 @@ def test_the_command_tells_people_and_programs(world: World) -> None:
         call_command("limits", *arguments, stdout=out)
         return out.getvalue()
 
-    assert "500 MB" in run("own.example")
+    shown = run("own.example")
+    assert "500 MB" in shown and "begins anew (UTC)" in shown
     told = {one["limit"]: one for one in json.loads(run("alice@alias.example", "--json"))}
     assert told["disk_space"]["binding"] == "domain"
     for name in ("nowhere.example", "nobody@own.example"):

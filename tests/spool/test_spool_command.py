@@ -55,7 +55,7 @@ def test_a_verb_acts_on_all_that_fits_a_filter():
     assert "(manage.py spool)" in entry.actor
 
 
-@pytest.mark.spec("S-014", "S-016")
+@pytest.mark.spec("S-014", "S-016", "X-001")
 def test_the_list_can_be_filtered_sorted_and_read_by_programs():
     first = submit("bob@far.test")
     second = submit("eve@near.test", body=outgoing.MESSAGE + b"x" * 5000)
@@ -65,6 +65,7 @@ def test_the_list_can_be_filtered_sorted_and_read_by_programs():
     (only,) = json.loads(spool("list", "--json", "--filter", "to:bob@far.test"))
     assert only["message_id"] == first
     assert "2 of 2 messages" in spool("list")
+    assert "next (UTC)" in spool("list")
     with pytest.raises(CommandError, match="priority:99"):
         spool("list", "--filter", "priority:99")
 

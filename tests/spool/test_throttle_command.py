@@ -45,7 +45,7 @@ def test_an_operator_sees_who_is_throttled_and_releases_them():
     with transaction.atomic(), connection.cursor() as cursor:
         ClaimDue.write_rows([job], cursor)
     shown = say("list")
-    assert "one.example" in shown
+    assert "one.example" in shown and "until (UTC)" in shown
     assert "1 of 1 messages this hour" in shown
     [row] = json.loads(say("list", "--json"))
     assert (row["kind"], row["who"], row["waiting"]) == ("domain", "one.example", 1)

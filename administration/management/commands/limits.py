@@ -35,7 +35,8 @@ class Command(BaseCommand):
             told = [_facts(one) for one in found]
             self.stdout.write(json.dumps(told, default=str, indent=2))
             return
-        table = Table("limit", "allowed", "used", "left", "set by", "begins anew", "all ceilings")
+        heads = ("limit", "allowed", "used", "left", "set by", "begins anew (UTC)", "all ceilings")
+        table = Table(*heads)
         for one in found:
             table.add_row(
                 one.limit.replace("_", " "),

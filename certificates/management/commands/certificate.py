@@ -17,6 +17,7 @@ from certificates.settings import is_directory
 from clock.moments import utc_now
 from domains.errors import Refused
 from events import audit
+from units import moments
 
 
 class Command(BaseCommand):
@@ -58,7 +59,7 @@ class Command(BaseCommand):
     def _list(self, options: dict[str, Any]) -> None:
         now = utc_now()
         keeping.take_in(now=now)
-        table = Table("host", "source", "issuer", "expires", "next order", "remark")
+        table = Table("host", "source", "issuer", "expires (UTC)", "next order (UTC)", "remark")
         for row in Certificate.objects.all():
             remarks = filter(None, (expiry.remark(row, now=now), row.last_error))
             table.add_row(
@@ -132,6 +133,6 @@ def _what_follows(host: str) -> str:
     if row is None or row.renew_at is None:
         return ""
     return (
-        f"\nIt is tried again after {row.renew_at:%Y-%m-%d %H:%M} UTC;"
+        f"\nIt is tried again after {moments.in_words(row.renew_at)};"
         f" `certificate remove {row.host}` gives it up."
     )

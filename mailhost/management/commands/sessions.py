@@ -13,6 +13,7 @@ from blobs.ids import decode_id, encode_id
 from events.audit import acting
 from operations import connections
 from operations.models import Connection
+from units import moments
 
 
 class Command(BaseCommand):
@@ -62,5 +63,5 @@ def _describe(row: Connection, accounts: dict[int, User]) -> dict[str, Any]:
         "client": f"{row.client_address}:{row.client_port}",
         "encrypted": row.is_encrypted,
         "account": str(account) if account else None,
-        "since": row.started_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        "since": moments.to_the_second(row.started_at),
     }

@@ -51,5 +51,5 @@ class Command(BaseCommand):
         for row in Transcript.objects.all()[:100]:
             end = row.stopped_at or row.ends_at
             self.stdout.write(
-                f"{row.pk}  {row.started_at:%Y-%m-%d %H:%M}–{end:%H:%M}  {row.subject}"
+                f"{row.pk}  {row.started_at:%Y-%m-%d %H:%M}–{end:%H:%M} UTC  {row.subject}"
             )

@@ -19,6 +19,8 @@ from protocols.address import MalformedAddress, parse_domain
 from spool.throttle import Key, Kind
 from spool.throttled import NotThrottled, Throttled, release, throttled
 
+HEADS = ("who", "reason", "numbers", "since (UTC)", "until (UTC)", "waiting")
+
 
 class Command(BaseCommand):
     help = "Lists domains and users that a limit of this hour holds back, or releases one."
@@ -60,7 +62,7 @@ class Command(BaseCommand):
 
 
 def _table(rows: list[Throttled]) -> Table:
-    table = Table("who", "reason", "numbers", "since", "until", "waiting", title="Throttled")
+    table = Table(*HEADS, title="Throttled")
     for row in rows:
         since, until = f"{row.since:%H:%M:%S}", f"{row.until:%H:%M}"
         table.add_row(row.who, row.reason, row.numbers, since, until, f"{row.waiting:,}")
