@@ -44,7 +44,6 @@ class Swept:
     """What one sweep did."""
 
     blobs: int = 0  # rows deleted
-    blob_bytes: int = 0
     segments: int = 0  # files removed
     moved_bytes: int = 0  # by compaction
 
@@ -164,7 +163,6 @@ def _delete(batch: list[tuple[int, int, int]], swept: Swept) -> None:
         cursor.executemany(SHRINK_SEGMENT, [(n, segment_id) for segment_id, n in left.items()])
         cursor.executemany(_DELETE, [(blob_id,) for blob_id, _, _ in dead])
     swept.blobs += len(dead)
-    swept.blob_bytes += sum(length for _, _, length in dead)
 
 
 def _delete_one_by_one(batch: list[tuple[int, int, int]], swept: Swept) -> None:

@@ -17,7 +17,7 @@ _PR_SET_NAME = 15
 FIRST_DESCRIPTOR = 3  # behind standard error
 
 # What every part loads, and what reads neither settings nor models when it is loaded.
-COMMON = (
+SHARED = (
     "asyncio",
     "cryptography.x509",
     "django.contrib.auth.hashers",
@@ -36,9 +36,9 @@ COMMON = (
 )
 
 
-def load_common() -> None:
+def load_shared() -> None:
     """Load it once, for the copies to come."""
-    for name in COMMON:
+    for name in SHARED:
         import_module(name)
     # What is collected in a copy would be written to, and so no longer shared.
     gc.collect()

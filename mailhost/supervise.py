@@ -71,7 +71,7 @@ def _manage(command: str) -> Callable[[], int]:
 def main() -> int:
     plan = msgspec.json.decode(sys.argv[1], type=Plan)
     logs.configure(plan.logging)
-    forking.load_common()
+    forking.load_shared()
     return Supervisor(
         list(parts(plan.mail_processes)),
         drain_seconds=plan.drain_seconds,

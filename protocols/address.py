@@ -130,16 +130,6 @@ def parse_domain(text: str) -> str:
     return _to_a_labels(text)
 
 
-def display_domain(domain: str) -> str:
-    """The domain as people write it: U-labels where the A-labels are sound. RFC 5890 §2.3.2.1."""
-    if "xn--" not in domain:
-        return domain
-    try:
-        return idna.decode(domain)
-    except (idna.IDNAError, UnicodeError):
-        return domain
-
-
 def fold(local_part: str) -> str:
     """The form in which local parts are compared: lower case, composed. RFC 6531 §3.3."""
     if local_part.isascii():

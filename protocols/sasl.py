@@ -178,8 +178,8 @@ class ScramExchange:
         match = _CLIENT_FIRST.fullmatch(response)
         if match is None:
             raise Malformed("SCRAM client-first-message is not well-formed")
-        # RFC 5802 §6: "y" says that the client binds channels but believes that we do not;
-        # as no -PLUS mechanism is offered, it is right. "p=" does not match: it asks for one.
+        # RFC 5802 §6: "y" says that the client binds channels but believes that the server does
+        # not; as no -PLUS mechanism is offered, it is right. "p=" does not match: it asks for one.
         self._gs2_header = match["gs2_header"]
         self._acting_for = _scram_name(match["authzid"] or b"")
         self._login = _scram_name(match["name"])

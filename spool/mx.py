@@ -130,7 +130,7 @@ async def _hosts_of_records(
     is_uncertain = False
     own_preference: int | None = None
     for record in ranked[:MAX_HOSTS]:
-        # RFC 5321 §5.1: from our own preference on, nobody is nearer to the mailbox than we are.
+        # RFC 5321 §5.1: from this server's own preference on, nobody is nearer to the mailbox.
         if own_preference is not None and record.preference >= own_preference:
             break
         try:

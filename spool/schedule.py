@@ -35,16 +35,6 @@ def make_policy(
     )
 
 
-# RFC 5321 §4.5.4.1 wants at least half an hour as a rule; a shorter first step is usual practice
-# and gets mail through greylisting.
-DEFAULT_POLICY = make_policy(
-    retry_minutes=(15, 30, 60, 90, 120, 240, 480, 720),
-    patience_days=5,
-    null_sender_patience_days=1,
-    delay_notice_hours=4,
-)
-
-
 def next_attempt(
     failures: int, *, expires_at: datetime, now: datetime, policy: RetryPolicy, randomness: float
 ) -> datetime | None:

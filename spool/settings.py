@@ -58,12 +58,7 @@ def _read(key: int) -> SpoolPolicy:
         recipients_per_transaction=row.recipients_per_transaction,
         oldest_share_percent=row.oldest_share_percent,
         subspools=row.subspools,
-        retries=make_policy(
-            retry_minutes=row.retry_minutes,
-            patience_days=row.patience_days,
-            null_sender_patience_days=row.null_sender_patience_days,
-            delay_notice_hours=row.delay_notice_hours,
-        ),
+        retries=retry_policy(row),
         delivery_delay=timedelta(seconds=row.delivery_delay_seconds),
         maximum_hops=row.maximum_hops,
         free_space_floor_bytes=row.free_space_floor_mb * 1024 * 1024,
@@ -74,6 +69,15 @@ def _read(key: int) -> SpoolPolicy:
         ledger_retention=timedelta(days=row.ledger_retention_days),
         delivers=services.is_wanted(Service.SPOOL),
         hold_rules=tuple(map(hold_policy, HoldRule.objects.order_by("pk"))),
+    )
+
+
+def retry_policy(row: SpoolSettings) -> RetryPolicy:
+    return make_policy(
+        retry_minutes=row.retry_minutes,
+        patience_days=row.patience_days,
+        null_sender_patience_days=row.null_sender_patience_days,
+        delay_notice_hours=row.delay_notice_hours,
     )
 
 

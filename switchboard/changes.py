@@ -42,17 +42,11 @@ def record(topic: Topic, key: int, payload: bytes) -> int:
         return int(cursor.fetchone()[0])
 
 
-def changes_now() -> ChangeCursor:
-    """The present end: take it before reading what the notes are about."""
-    _, cursor = changes_since(None)
-    return cursor
-
-
 def changes_since(cursor: ChangeCursor | None) -> tuple[list[Note], ChangeCursor]:
     """Durable notes committed after `cursor`, each once, and the cursor to go on with.
 
-    None: nothing, and the present end. Notes of transactions that committed in another order than
-    they took their ids are found too.
+    None: nothing, and the present end, to be taken before reading what the notes are about. Notes
+    of transactions that committed in another order than they took their ids are found too.
     """
     if connections[DEFAULT_DB_ALIAS].vendor == "postgresql":
         return _since_on_postgresql(cursor)

@@ -198,34 +198,3 @@ class _Poll:
             return []
         self._is_failing = False
         return notes
-
-
-class BackgroundSwitchboard:
-    """A Switchboard for processes without a loop: callbacks run in its own daemon thread."""
-
-    def __init__(self, *, poll_seconds: float | None = POLL_SECONDS) -> None:
-        self._board = Switchboard(poll_seconds=poll_seconds)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Returns when notes are received."""
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="switchboard", daemon=True
-        )
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._board.start(), self._loop).result()
-
-    def stop(self) -> None:
-        if self._loop is None or self._thread is None:
-            return
-        asyncio.run_coroutine_threadsafe(self._board.stop(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-        self._loop = None
-
-    def subscribe(self, topic: Topic, key: int | None, callback: Callback) -> Unsubscribe:
-        """As Switchboard.subscribe; from any thread."""
-        return self._board.subscribe(topic, key, callback)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from protocols.message import words
@@ -102,11 +101,6 @@ def format_address(name: str, address: str, *, utf8: bool = False) -> bytes:
         return name.encode("ascii") + b" <" + octets + b">"
     quoted = name.replace("\\", "\\\\").replace('"', '\\"')
     return b'"' + quoted.encode("utf-8", "replace") + b'" <' + octets + b">"
-
-
-def format_list(entries: Iterable[tuple[str, str]], *, utf8: bool = False) -> bytes:
-    """A list of (name, address) for a header field."""
-    return b", ".join(format_address(name, address, utf8=utf8) for name, address in entries)
 
 
 def _unquote(text: bytes) -> bytes:

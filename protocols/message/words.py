@@ -7,8 +7,6 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-WORD_BYTES = 75  # RFC 2047 §2: the longest encoded word
-
 _WORD = re.compile(rb"=\?([^?\s*]{1,64})(?:\*[^?\s]{0,64})?\?([bBqQ])\?([^?\r\n]*)\?=")
 _BETWEEN_WORDS = re.compile(rb"(\?=)[ \t\r\n]+(?==\?)")
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")

@@ -90,13 +90,3 @@ class DataReader:
                 return piece[:-length]
         self._held = b""
         return piece
-
-
-def stuff(message: bytes) -> bytes:
-    """The message as DATA wants it: dots doubled, CRLF at the end, the final dot."""
-    stuffed = message.replace(b"\r\n.", b"\r\n..")
-    if stuffed.startswith(b"."):
-        stuffed = b"." + stuffed
-    if stuffed and not stuffed.endswith(b"\r\n"):
-        stuffed += b"\r\n"
-    return stuffed + b".\r\n"

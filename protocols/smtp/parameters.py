@@ -13,8 +13,6 @@ from protocols.address import Address, MalformedAddress
 MAX_ENVELOPE_ID_BYTES = 100  # RFC 3461 §4.4
 MAX_ORIGINAL_RECIPIENT_BYTES = 500  # RFC 3461 §4.2
 
-MIN_PRIORITY, MAX_PRIORITY = -9, 9  # RFC 6710 §4
-
 
 class BadParameter(Exception):
     """A parameter is known and its value is wrong, or it came twice."""

@@ -7,6 +7,8 @@ from django.db import models
 
 def standard_waits() -> list[int]:
     """Minutes between attempts; the last one repeats (S-047)."""
+    # RFC 5321 §4.5.4.1 wants at least half an hour as a rule; a shorter first step is usual
+    # practice and gets mail through greylisting.
     return [15, 30, 60, 90, 120, 240, 480, 720]
 
 

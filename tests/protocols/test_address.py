@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from protocols.address import (
     Address,
     MalformedAddress,
-    display_domain,
     fold,
     parse_domain,
     split_detail,
@@ -125,12 +124,6 @@ def test_source_routes_are_dropped(path, expected):
 )
 def test_the_detail_is_split_off(local_part, expected):
     assert split_detail(local_part) == expected
-
-
-def test_a_domain_is_shown_as_people_write_it():
-    assert display_domain("xn--bcher-kva.example") == "bücher.example"
-    assert display_domain("example.com") == "example.com"
-    assert display_domain("xn--a.example") == "xn--a.example"
 
 
 def test_a_literal_and_ascii_needs_are_told():

@@ -17,10 +17,10 @@ from django.db import connection, connections, transaction
 from switchboard import exchange
 from switchboard.carriers import unix
 from switchboard.carriers.unix import Inlet, Peers
-from switchboard.changes import changes_now, changes_since, forget_before
+from switchboard.changes import changes_since, forget_before
 from switchboard.models import Change
 from switchboard.publish import publish_on_commit
-from switchboard.subscribe import BackgroundSwitchboard, Switchboard
+from switchboard.subscribe import Switchboard
 from switchboard.topics import Note, Topic
 
 needs_postgresql = pytest.mark.skipif(
@@ -286,19 +286,9 @@ async def test_stopped_switchboard_leaves_no_socket(run_directory):
     assert os.listdir(run_directory) == []
 
 
-def test_process_without_a_loop_is_told_in_a_thread(transactional_db):
-    board = BackgroundSwitchboard(poll_seconds=0.05)
-    board.start()
-    seen = threading.Event()
-    board.subscribe(Topic.SETTINGS, None, lambda notes: seen.set())
-    publish_on_commit(Topic.SETTINGS)
-    assert seen.wait(30)
-    board.stop()
-
-
 def test_durable_notes_are_found_by_cursor(transactional_db):
     publish_on_commit(Topic.DOMAIN, 1, durable=True)
-    cursor = changes_now()
+    _, cursor = changes_since(None)
     publish_on_commit(Topic.DOMAIN, 2, b"p", durable=True)
     publish_on_commit(Topic.DOMAIN, 3)
     publish_on_commit(Topic.ACCOUNT, 4, durable=True)
@@ -326,7 +316,7 @@ async def test_lost_hint_of_a_durable_note_is_found_by_the_poll(transactional_db
 
 def test_old_durable_notes_are_forgotten(transactional_db):
     publish_on_commit(Topic.DOMAIN, 1, durable=True)
-    cursor = changes_now()
+    _, cursor = changes_since(None)
     assert forget_before(Change.objects.get().changed_at) == 0
     Change.objects.update(changed_at="2020-01-01T00:00:00Z")
     publish_on_commit(Topic.DOMAIN, 2, durable=True)
@@ -345,7 +335,7 @@ def test_transaction_that_commits_late_is_not_missed(transactional_db):
             release.wait(10)
         connections.close_all()
 
-    cursor = changes_now()
+    _, cursor = changes_since(None)
     thread = threading.Thread(target=late)
     thread.start()
     inserted.wait(10)

@@ -25,11 +25,11 @@ class Command(BaseCommand):
         for verb in ("start", "stop"):
             switching = verbs.add_parser(verb, help=f"{verb} one service, or all of them")
             switching.add_argument("service", choices=[*Service.values, ALL])
-            self._add_common(switching)
-        self._add_common(listing)
+            self._add_node_and_json(switching)
+        self._add_node_and_json(listing)
 
     @staticmethod
-    def _add_common(parser: CommandParser) -> None:
+    def _add_node_and_json(parser: CommandParser) -> None:
         parser.add_argument("--node", type=int, help="one machine; without it all of them")
         parser.add_argument("--json", action="store_true", help="for programs")
 

@@ -58,7 +58,7 @@ def test_any_bytes_are_read_without_an_error(value):
     )
 )
 def test_a_written_list_is_read_back(entries):
-    read = addresses.parse(addresses.format_list(entries))
+    read = addresses.parse(b", ".join(addresses.format_address(*entry[:2]) for entry in entries))
     assert [entry.address for entry in read] == [address for _, address in entries]
     for entry, (name, _) in zip(read, entries, strict=True):
         printable = "".join(c if c.isprintable() else " " for c in name)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols.smtp.data import DataReader, Fault, LineWatch, stuff
+from protocols.smtp.data import DataReader, Fault, LineWatch
+from protocols.smtp.dots import DotStuffer
 
 
 def read(*pieces):
@@ -78,7 +79,8 @@ lines = st.lists(st.binary(max_size=12).map(lambda b: b.replace(b"\r", b".").rep
 @settings(max_examples=300)
 def test_stuffing_and_reading_are_opposites_at_any_split(content, cuts, rest):
     message = b"".join(line + b"\r\n" for line in content)
-    wire = stuff(message) + rest
+    stuffer = DotStuffer()
+    wire = stuffer.encode(message) + stuffer.finish() + rest
     edges = [0, *sorted(min(cut, len(wire)) for cut in cuts), len(wire)]
     reader, got, tail = DataReader(), b"", b""
     for start, end in zip(edges, edges[1:], strict=False):
