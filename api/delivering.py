@@ -7,6 +7,8 @@ import ipaddress
 import json
 import socket
 import ssl
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -21,6 +23,9 @@ from clock.moments import utc_now
 log = structlog.get_logger(__name__)
 
 TIMEOUT_SECONDS = 10.0
+# From the connection to the last byte: a place that answers byte by byte keeps others' waiting.
+# Shorter than the first of webhooks.WAITS, so that nobody else tries it meanwhile.
+WHOLE_SECONDS = 30.0
 # A round ends so that the next one can begin; what is left stays due.
 MOST_IN_A_ROUND = 500
 _READ_BYTES = 64 * 1024
@@ -45,13 +50,19 @@ class Place:
 
 
 def deliver_due() -> int:
-    """Try everything that is due now; how many were tried."""
+    """Try everything that is due now; how many were tried.
+
+    A web hook that was not reached keeps the rest of its own for the next round.
+    """
     count = 0
+    silent: set[int] = set()
     while count < MOST_IN_A_ROUND:
-        delivery = webhooks.claim(now=utc_now())
+        delivery = webhooks.claim(now=utc_now(), besides=silent)
         if delivery is None:
             break
         status, error = _try(delivery)
+        if status is None:
+            silent.add(delivery.webhook_id)
         webhooks.record_outcome(delivery, status_code=status, error=error, now=utc_now())
         count += 1
     return count
@@ -102,6 +113,9 @@ def is_public(text: str) -> bool:
 def post(place: Place, body: bytes, headers: dict[str, str]) -> int:
     """The status. Raises OSError, HTTPException; a redirection is an answer like any other."""
     connection = _Connection(place)
+    end = threading.Timer(WHOLE_SECONDS, connection.break_off)
+    end.daemon = True
+    end.start()
     try:
         everything = {
             "Host": _host_header(place),
@@ -113,8 +127,11 @@ def post(place: Place, body: bytes, headers: dict[str, str]) -> int:
         connection.request("POST", place.path, body, everything)
         response = connection.getresponse()
         response.read(_READ_BYTES)
+        if connection.is_broken_off:
+            raise TimeoutError("the answer took too long")
         return response.status
     finally:
+        end.cancel()
         connection.close()
 
 
@@ -124,13 +141,25 @@ class _Connection(http.client.HTTPConnection):
     def __init__(self, place: Place) -> None:
         super().__init__(place.host, place.port, timeout=TIMEOUT_SECONDS)
         self._place = place
+        self.is_broken_off = False
 
     def connect(self) -> None:
         place = self._place
         self.sock = socket.create_connection((place.address, place.port), TIMEOUT_SECONDS)
         if place.is_tls:
             context = ssl.create_default_context()
-            self.sock = context.wrap_socket(self.sock, server_hostname=place.host)
+            self.sock = context.wrap_socket(
+                self.sock, server_hostname=place.host, do_handshake_on_connect=False
+            )
+            self.sock.do_handshake()
+
+    def break_off(self) -> None:
+        """Whoever waits for the other side gets the end of it; from any thread."""
+        self.is_broken_off = True
+        if self.sock is not None:
+            with suppress(OSError):
+                # Not SSLSocket's own, which takes TLS away from under the other thread.
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
 
 def _host_header(place: Place) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets as randomness
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -131,9 +131,13 @@ def record_outcome(
     delivery.save(update_fields=["status_code", "error", "delivered_at", "due_at"])
 
 
-def claim(*, now: datetime) -> WebhookDelivery | None:
-    """The next delivery that is due, with its attempt written down before it is tried."""
+def claim(*, now: datetime, besides: Collection[int] = ()) -> WebhookDelivery | None:
+    """The next delivery that is due, with its attempt written down before it is tried.
+
+    `besides`: the keys of web hooks that are left out.
+    """
     due = WebhookDelivery.objects.filter(due_at__lte=now, webhook__is_enabled=True)
+    due = due.exclude(webhook_id__in=besides)
     for key in due.order_by("due_at", "pk").values_list("pk", flat=True)[:10]:
         # Should this process die in the midst of it, it is tried again then.
         taken = WebhookDelivery.objects.filter(pk=key, due_at__lte=now).update(

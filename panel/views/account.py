@@ -12,6 +12,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts import passwords, services, watching, websessions
 from accounts.models import User
+from administration import selectors as audit_selectors
 from events.models import AuditEntry
 from panel import accountpages, notices, refusals, sessions
 from panel.access import EVERYBODY, FORM, actor_of, client_address, opens_for
@@ -58,8 +59,14 @@ def audit(request: HttpRequest) -> HttpResponse:
     """What was done to the account, by it, and by others in its name (U-060)."""
     actor = actor_of(request)
     about = Q(object_type="accounts.user", object_id=actor.pk)
-    entries = AuditEntry.objects.filter(about | Q(actor_id=actor.pk) | Q(impersonated=str(actor)))
-    return _show(request, "audit", entries=list(entries.order_by("-id")[:SHOWN]), most=SHOWN)
+    # Somebody else may have had the same name before.
+    in_his_name = Q(impersonated=str(actor), at__gte=actor.created_at)
+    rows = AuditEntry.objects.filter(about | Q(actor_id=actor.pk) | in_his_name)
+    entries = [
+        (entry, entry.client_address if audit_selectors.may_know_origin(actor, entry) else "")
+        for entry in rows.order_by("-id")[:SHOWN]
+    ]
+    return _show(request, "audit", entries=entries, most=SHOWN)
 
 
 def _set_password(request: HttpRequest, actor: User, form: PasswordForm) -> bool:

@@ -3,7 +3,9 @@
 import hashlib
 import hmac
 import json
+import socket
 import threading
+from contextlib import suppress
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -103,6 +105,43 @@ def test_a_silent_place_is_tried_again(world, program, listener, hook):
     delivering.deliver_due()
     row = WebhookDelivery.objects.get()
     assert row.attempts == 1 and row.due_at > utc_now() and "refused" in row.error
+
+
+def test_a_silent_place_is_asked_once_a_round_and_the_others_are_told(
+    world, program, listener, hook
+):
+    silent = Webhook.objects.get()
+    Webhook.objects.update(url="http://127.0.0.1:1/")
+    url = f"http://127.0.0.1:{listener.server_port}/other"
+    program(world.other_reseller).call("post", "webhooks/", {"url": url, "topics": ["user"]})
+    for _ in range(3):
+        webhooks.ping(webhook=silent, now=utc_now())
+    webhooks.ping(webhook=Webhook.objects.exclude(pk=silent.pk).get(), now=utc_now())
+    assert delivering.deliver_due() == 2
+    assert len(listener.received) == 1
+    assert delivering.deliver_due() == 1
+
+
+def test_a_place_that_answers_byte_by_byte_is_broken_off(hook, monkeypatch):
+    monkeypatch.setattr(delivering, "WHOLE_SECONDS", 0.3)
+    is_over = threading.Event()
+
+    def drip():
+        with opened.accept()[0] as one, suppress(OSError):
+            one.sendall(b"HTTP/1.1 200 ")
+            while not is_over.wait(0.05):
+                one.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as opened:
+        thread = threading.Thread(target=drip)
+        thread.start()
+        Webhook.objects.update(url=f"http://127.0.0.1:{opened.getsockname()[1]}/")
+        webhooks.ping(webhook=Webhook.objects.get(), now=utc_now())
+        assert delivering.deliver_due() == 1
+        is_over.set()
+        thread.join()
+    row = WebhookDelivery.objects.get()
+    assert (row.status_code, row.attempts) == (None, 1) and row.error
 
 
 def test_private_addresses_are_never_spoken_to(world, program, listener, hook, settings):

@@ -102,6 +102,8 @@ def test_begin_change_and_end_are_recorded_with_both_identities(
     assert begun.reason == "ticket 7"
     assert (ended.actor, ended.verb) == ("root", "ended impersonation")
     assert not LastActivity.objects.filter(user=world.user).exists()
+    page = log_in(world.user).get("/panel/account/audit/").content.decode()
+    assert "began impersonation" in page and "127.0.0.1" not in page
 
 
 @pytest.mark.spec("U-060", "X-005")
