@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from contextlib import suppress
 from typing import Any
 
 from django.conf import settings as conf
 
-from domains.directory import Cold
 from listeners.base import Listener, Visit
 from listeners.context import Context
-from listeners.gate import Gate, Refusal, SessionLimits, asks
+from listeners.doors import SweptDoor
+from listeners.gate import Gate, Refusal, asks
 from listeners.imap.commands import (
     append,
     basics,
@@ -31,12 +30,8 @@ from listeners.imap.openfolders import OpenFolders
 from listeners.imap.session import Session
 from listeners.tls import Certificates
 from mailboxes import directory
-from operations import settings
-from operations.settings import ListenerPolicy
 from protocols.imap import responses
 from switchboard.subscribe import Switchboard
-
-SWEEP_SECONDS = 10.0
 
 # Each file of commands registers its own; named here so that all of them are loaded.
 FAMILIES = (append, basics, copy, fetch, folders, idle, login, quota, search, select, store)
@@ -49,35 +44,17 @@ _REFUSALS = {
 }
 
 
-class Door:
+class Door(SweptDoor[Session]):
     """What all IMAP sessions of a process share."""
 
     def __init__(self, hostname: str, certificates: Certificates, board: Switchboard) -> None:
-        self.hostname = hostname
-        self.certificates = certificates
+        super().__init__(hostname, certificates)
         self.folders = OpenFolders(board)
         self.details = AllDetails()
         self.uidvalidities: dict[int, int] = {}  # by folder
-        self.sessions: set[Session] = set()
         directory.follow(board)
-        self._policy = settings.FACTORY
         self._beside: set[asyncio.Task[object]] = set()
-        self._loop: asyncio.AbstractEventLoop | None = None
         self.greet = login.greet
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-            self._loop.call_later(SWEEP_SECONDS, self._sweep)
-        return self._loop
-
-    @property
-    def policy(self) -> ListenerPolicy:
-        """The settings as they were last seen; sessions look at each command."""
-        with suppress(Cold):
-            self._policy = settings.current(cached_only=True)
-        return self._policy
 
     def run_beside(self, coroutine: Coroutine[Any, Any, object]) -> None:
         """Let it run without waiting for it; what it raises goes to the loop's log."""
@@ -86,11 +63,7 @@ class Door:
         task.add_done_callback(self._beside.discard)
 
     def _sweep(self) -> None:
-        """One timer for all sessions: ten thousand of their own would cost memory."""
-        now = self.loop.time()
-        for session in tuple(self.sessions):
-            session.end_if_silent(now)
-        self.loop.call_later(SWEEP_SECONDS, self._sweep)
+        super()._sweep()
         self.run_beside(self.folders.look_at_all())
 
 
@@ -101,17 +74,11 @@ def make_listener(context: Context) -> Listener:
     def make_session(visit: Visit) -> Session:
         return Session(door, visit)
 
-    def limits() -> SessionLimits:
-        policy = door.policy
-        return SessionLimits(
-            policy.sessions_per_protocol, policy.sessions_per_address, policy.sessions_per_user
-        )
-
     return Listener(
         "imap",
         make_session=make_session,
         refuse=lambda refusal: _REFUSALS[refusal],
-        gate=Gate(limits, asks(context.guard, "imap")),
+        gate=Gate(door.limits, asks(context.guard, "imap")),
         certificates=context.certificates,
         shares_ports=context.shares_ports,
     )

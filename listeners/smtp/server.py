@@ -6,7 +6,7 @@ from django.conf import settings as conf
 
 from listeners.base import Listener, Visit
 from listeners.context import Context
-from listeners.gate import Gate, Refusal, SessionLimits, asks
+from listeners.gate import Gate, Refusal, asks
 from listeners.smtp.connection import SmtpConnection
 from listeners.smtp.session import Door
 from protocols.smtp import replies
@@ -26,17 +26,11 @@ def make_listener(context: Context) -> Listener:
     def make_session(visit: Visit) -> SmtpConnection:
         return SmtpConnection(visit, door)
 
-    def limits() -> SessionLimits:
-        policy = door.policy
-        return SessionLimits(
-            policy.sessions_per_protocol, policy.sessions_per_address, policy.sessions_per_user
-        )
-
     return Listener(
         "smtp",
         make_session=make_session,
         refuse=lambda refusal: _REFUSALS[refusal].encode(),
-        gate=Gate(limits, asks(context.guard, "smtp")),
+        gate=Gate(door.limits, asks(context.guard, "smtp")),
         certificates=context.certificates,
         shares_ports=context.shares_ports,
     )

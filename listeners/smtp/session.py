@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
@@ -14,9 +13,8 @@ from accounts.directory import AccountPolicy
 from accounts.models import Status
 from clock.moments import utc_now
 from domains import directory as domain_directory
-from domains.directory import Cold
 from domains.policy import DomainPolicy
-from listeners import bridge
+from listeners import bridge, doors
 from listeners.base import Visit
 from listeners.clientnames import ClientNames
 from listeners.endpoints import SUBMISSION
@@ -47,7 +45,7 @@ MANY_UNKNOWN_RECIPIENTS = 5
 T = TypeVar("T")
 
 
-class Door:
+class Door(doors.Door):
     """What all SMTP sessions of a process share."""
 
     def __init__(
@@ -57,21 +55,12 @@ class Door:
         guard: Guard,
         resolver: Resolver | None = None,
     ) -> None:
-        self.hostname = hostname
-        self.certificates = certificates
+        super().__init__(hostname, certificates)
         self.guard = guard
         self.greeting = replies.greeting(hostname).encode()
         self.refusals = RefusalBook()
         self.resolver = resolver
         self.client_names = ClientNames(resolver)
-        self._policy = settings.FACTORY
-
-    @property
-    def policy(self) -> ListenerPolicy:
-        """The settings as they were last seen; sessions look at each command."""
-        with suppress(Cold):
-            self._policy = settings.current(cached_only=True)
-        return self._policy
 
 
 class Connection(Protocol):

@@ -12,6 +12,8 @@ from domains import directory as domain_directory
 from domains import services as domain_services
 from domains.models import Domain
 from domains.singlerow import forget_all
+from mailboxes import directory as mailbox_directory
+from mailboxes import quota, selectors, standard
 from operations import services as operations_services
 from operations import settings as operations_settings
 from spool import settings as spool_settings
@@ -36,6 +38,10 @@ def forget_everything():
     spool_settings.forget()
     forget_all()
     authentication.forget_all()
+    quota.forget()
+    standard._inboxes.clear()
+    selectors.forget_messages()
+    mailbox_directory.clear()
 
 
 def build_world() -> World:

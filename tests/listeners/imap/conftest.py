@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import re
-import socket
-import ssl
 from pathlib import Path
 
 import pytest
 
-from blobs.committer import process_committer, stop_process_committer
+from blobs.committer import process_committer
 from clock.moments import to_micros, utc_now
 from listeners.context import Context
 from listeners.imap.server import make_listener
-from mailboxes import directory as mailbox_directory
-from mailboxes import quota, selectors, standard
 from mailboxes.appending import Append
-from operations import settings as operations_settings
-from operations.models import ListenerSettings
 from switchboard.subscribe import Switchboard
 from tests.factories import PASSWORD
 from tests.listeners.running import PLAIN, TLS, RunningListener
-from tests.listeners.world import build_world
+from tests.listeners.talking import Talking, talks
 
 HOSTS = {"plain": PLAIN.ip, "tls": TLS.ip}
 MESSAGE = (
@@ -42,32 +36,16 @@ class RunningImap(RunningListener):
         return listener
 
     def stop(self):
-        super_loop = self.loop
         self.call(self.board.stop())
-        assert super_loop is self.loop
         super().stop()
 
 
-class Talk:
+class Talk(Talking):
     """One IMAP client, one command at a time."""
 
     def __init__(self, host, port, *, is_tls=False, greets=True):
-        self.socket = socket.create_connection((host, port), timeout=20)
-        if is_tls:
-            self.wrap()
-        else:
-            self.lines = self.socket.makefile("rb")
+        super().__init__(host, port, is_tls=is_tls)
         self.greeting = self.line() if greets else b""
-
-    def wrap(self):
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        self.socket = context.wrap_socket(self.socket, server_hostname="mx.test")
-        self.lines = self.socket.makefile("rb")
-
-    def send(self, octets):
-        self.socket.sendall(octets)
 
     def line(self) -> bytes:
         """One line with its literals, without its end; empty when the connection is closed."""
@@ -111,23 +89,6 @@ class Talk:
         tagged = self.say(b"APPEND " + arguments)[-1]
         return re.match(rb"a OK \[APPENDUID \d+ (\d+)\]", tagged)[1]
 
-    def close(self):
-        self.lines.close()
-        self.socket.close()
-
-
-@pytest.fixture
-def world(transactional_db):
-    for clear in (
-        quota.forget,
-        standard._inboxes.clear,
-        selectors.forget_messages,
-        mailbox_directory.clear,
-    ):
-        clear()
-    yield build_world()
-    stop_process_committer(20)
-
 
 @pytest.fixture
 def imap(world, settings, tmp_path):
@@ -138,30 +99,10 @@ def imap(world, settings, tmp_path):
 
 
 @pytest.fixture
-def limits(world):
-    """Changes the listeners' settings: `limits(message_size_mb=1)`."""
-
-    def change(**values):
-        ListenerSettings.objects.update_or_create(pk=1, defaults=values)
-        operations_settings.forget()
-        operations_settings.current()
-
-    return change
-
-
-@pytest.fixture
 def talk(imap):
     """Opens a connection: `talk()`, `talk("tls")`."""
-    opened = []
-
-    def connect(purpose="plain", *, greets=True):
-        one = Talk(HOSTS[purpose], imap.ports[purpose], is_tls=purpose == "tls", greets=greets)
-        opened.append(one)
-        return one
-
-    yield connect
-    for one in opened:
-        one.close()
+    with talks(Talk, HOSTS, imap.ports) as connect:
+        yield connect
 
 
 @pytest.fixture

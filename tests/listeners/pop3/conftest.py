@@ -6,24 +6,17 @@ import poplib
 
 import pytest
 
-from blobs.committer import process_committer, stop_process_committer
+from blobs.committer import process_committer
 from clock.moments import to_micros, utc_now
 from listeners.pop3.server import make_listener
 from mailboxes.appending import Append
 from tests.bench.systems import unverified_tls
 from tests.factories import PASSWORD
 from tests.listeners.running import PLAIN, TLS, RunningListener
-from tests.listeners.world import build_world
 
 FIRST = b"Subject: first\r\n\r\none\r\n.two\r\n..three\r\n.\r\n"
 SECOND = b"Subject: second\r\n\r\n" + b"0123456789\r\n" * 10
 THIRD = b"Subject: third\r\n\r\nlast\r\n"
-
-
-@pytest.fixture
-def world(transactional_db):
-    yield build_world()
-    stop_process_committer(20)
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def test_commands_injected_before_the_handshake_are_thrown_away(talk):
     one.hello()
     one.send(b"STARTTLS\r\nEHLO injected\r\nMAIL FROM:<evil@elsewhere.test>\r\n")
     assert one.read().startswith("220")
-    one._wrap()
+    one.wrap()
     one.socket.settimeout(0.3)
     with pytest.raises(TimeoutError):
         one.socket.recv(1)
