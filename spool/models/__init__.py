@@ -9,11 +9,11 @@ from spool.models.gateway import (
     GatewayState,
     RelayDomain,
 )
+from spool.models.ledger import LedgerHour, LedgerTotal
 from spool.models.message import (
     NEVER,
     DeliveryAttempt,
     Kind,
-    LedgerHour,
     Origin,
     RefusedMail,
     Route,
@@ -26,7 +26,6 @@ from spool.models.settings import DoubleBounce, SpoolSettings
 from spool.models.statistics import (
     DeliveryLoad,
     FlowRate,
-    LedgerTotal,
     QueueGroup,
     SpoolMinute,
 )

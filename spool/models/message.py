@@ -363,32 +363,3 @@ class RefusedMail(models.Model):
 
     def __str__(self) -> str:
         return self.reply
-
-
-class LedgerHour(models.Model):
-    """What was accepted and how it ended, by domain and hour: accepted = ends + still in spool.
-
-    `accepted` counts in the hour of acceptance, an end in the hour it happened.
-    """
-
-    domain_id = models.BigIntegerField(help_text="0: no domain of ours; kept when one is deleted.")
-    hour = models.PositiveIntegerField(
-        help_text="Whole hours since 1970, UTC; 0: all that are older than the ledger keeps."
-    )
-    accepted = models.PositiveBigIntegerField(default=0)
-    delivered = models.PositiveBigIntegerField(default=0)
-    relayed = models.PositiveBigIntegerField(default=0)
-    bounced = models.PositiveBigIntegerField(default=0)
-    expired = models.PositiveBigIntegerField(default=0)
-    discarded = models.PositiveBigIntegerField(default=0)
-    deleted = models.PositiveBigIntegerField(default=0)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["domain_id", "hour"], name="ledger_domain_hour"),
-        ]
-        # For the hours of all domains; counting changes no hour, so it costs nothing there.
-        indexes = [models.Index(fields=["hour"], name="ledger_hour")]
-
-    def __str__(self) -> str:
-        return f"{self.domain_id}/{self.hour}"

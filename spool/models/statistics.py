@@ -25,25 +25,6 @@ class SpoolMinute(models.Model):
         return f"{self.minute}"
 
 
-class LedgerTotal(models.Model):
-    """The ledger of all domains before one hour, added up; one row, whose key is 1."""
-
-    before_hour = models.PositiveIntegerField(
-        default=0,
-        help_text="Whole hours since 1970; what this one and later ones brought is not in.",
-    )
-    accepted = models.PositiveBigIntegerField(default=0)
-    delivered = models.PositiveBigIntegerField(default=0)
-    relayed = models.PositiveBigIntegerField(default=0)
-    bounced = models.PositiveBigIntegerField(default=0)
-    expired = models.PositiveBigIntegerField(default=0)
-    discarded = models.PositiveBigIntegerField(default=0)
-    deleted = models.PositiveBigIntegerField(default=0)
-
-    def __str__(self) -> str:
-        return f"before {self.before_hour}"
-
-
 class QueueGroup(models.Model):
     """Recipients that wait for one destination from one domain with one priority."""
 
