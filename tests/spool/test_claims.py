@@ -7,32 +7,21 @@ from django.db import connection, transaction
 
 from clock.moments import to_micros, utc_now
 from spool import claims, deleting, holding, statements, undoing
-from spool.claims import ClaimDue, ReleaseClaims, RenewClaims
+from spool.claims import ReleaseClaims, RenewClaims
 from spool.models import SpooledMessage, SpooledRecipient, State
 from spool.selection import Selection
-from tests import factories
 from tests.sinks import Sink
 from tests.spool import outgoing
+from tests.spool.claiming import claim
 from tests.spool.outgoing import in_thread, running_manager, submit, submit_async, until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("one")]
 ME, SOMEBODY = 7, 8
 
 
-@pytest.fixture(autouse=True)
-def _fresh():
-    outgoing.forget_everything()
-    factories.make_domain("one.example", "alice")
-    yield
-    outgoing.stop_committer()
-
-
 def look(**given):
-    """Run a claim as the committer would; the addresses claimed, in order, and the claim."""
-    given = {"owner": ME, "now": to_micros(utc_now()), "limit": 10, **given}
-    job = ClaimDue(**given)
-    with transaction.atomic(), connection.cursor() as cursor:
-        ClaimDue.write_rows([job], cursor)
+    """The addresses claimed, in order, and the claim."""
+    job = claim(**{"owner": ME, "limit": 10, **given})
     return [one.address for one in job.result.recipients], job
 
 

@@ -5,36 +5,30 @@ import contextlib
 from types import SimpleNamespace
 
 import pytest
-from django.db import connection, transaction
 
-from clock.moments import to_micros, utc_now
 from spool import outbound
-from spool.claims import ClaimDue, Rounds
+from spool.claims import Rounds
 from spool.destinations import FIRST_LIMIT
 from spool.fairness import Turns
 from spool.models import SpooledRecipient, State
 from tests import factories
 from tests.sinks import CLOSE, HANG, Sink
 from tests.spool import outgoing
+from tests.spool.claiming import claim
 from tests.spool.outgoing import in_thread, running_manager, settled, submit, submit_async, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _fresh():
-    outgoing.forget_everything()
+def _domains(fresh_spool):
     factories.make_domain("one.example", "alice")
     factories.make_domain("two.example", "bert")
-    yield
-    outgoing.stop_committer()
 
 
-def claim(rounds, **given):
-    job = ClaimDue(owner=1, now=to_micros(utc_now()), limit=20, rounds=rounds, **given)
-    with transaction.atomic(), connection.cursor() as cursor:
-        ClaimDue.write_rows([job], cursor)
-    return {one.address for one in job.result.recipients}
+def look(rounds, **given):
+    found = claim(owner=1, limit=20, rounds=rounds, **given).result.recipients
+    return {one.address for one in found}
 
 
 @pytest.mark.spec("S-002", "P-001")
@@ -43,7 +37,7 @@ def test_a_flood_of_one_domain_is_claimed_together_with_the_single_mail_of_anoth
         submit(f"flood{number}@far.test")
     submit("single@far.test", sender="bert@two.example")
     submit("nobody@far.test", sender="x@elsewhere.test")
-    first = claim(Rounds())
+    first = look(Rounds())
     assert {"single@far.test", "nobody@far.test"} < first
     assert len(first) == 20
 
@@ -54,7 +48,7 @@ def test_a_domain_with_too_much_in_hand_hides_nobody():
     submit("single@far.test", sender="bert@two.example")
     flood = SpooledRecipient.objects.get(address="flood0@far.test").ledger_domain_id
     rounds = Rounds()
-    assert claim(rounds, full_domains=frozenset({flood})) == {"single@far.test"}
+    assert look(rounds, full_domains=frozenset({flood})) == {"single@far.test"}
     assert rounds.destination == ""  # the others are looked for one by one
 
 
@@ -64,7 +58,7 @@ def test_domains_are_looked_at_in_rotation_however_many_there_are(monkeypatch):
         submit(f"flood{number}@far.test")
     submit("single@far.test", sender="bert@two.example")
     rounds = Rounds()
-    claimed = claim(rounds) | claim(rounds)
+    claimed = look(rounds) | look(rounds)
     assert "single@far.test" in claimed
 
 
@@ -76,7 +70,7 @@ def test_more_urgent_mail_leaves_before_a_fair_share_of_the_rest():
     for number in range(9):
         submit(f"high{number}@far.test")
     SpooledRecipient.objects.filter(address__startswith="high").update(priority=9)
-    assert {f"high{number}@far.test" for number in range(9)} < claim(Rounds())
+    assert {f"high{number}@far.test" for number in range(9)} < look(Rounds())
 
 
 def test_turns_alternate_between_domains_and_a_newcomer_waits_for_nobody():

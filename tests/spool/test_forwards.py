@@ -25,11 +25,8 @@ MESSAGE = b"From: writer@other.test\r\nTo: alice@one.example\r\nSubject: Hello\r
 
 
 @pytest.fixture(autouse=True)
-def memories():
-    outgoing.forget_everything()
+def _memories(fresh_spool):
     forwarding.forget()
-    yield
-    outgoing.stop_committer()
 
 
 def user(name="alice"):

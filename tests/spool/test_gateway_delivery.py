@@ -19,22 +19,12 @@ from spool.agents.tls import ResumingContext
 from spool.gatewaytest import test_gateway as try_out
 from spool.models import Gateway, GatewayState
 from spool.resolver import Resolver
-from tests import factories
 from tests.dns_server import DnsServer
 from tests.sinks import HANG, Sink
-from tests.spool import outgoing
 from tests.spool.outgoing import in_thread, running_manager, settled, submit_async, until
 from tests.spool.test_gateways_and_tls import make_gateway
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _fresh():
-    outgoing.forget_everything()
-    factories.make_domain("one.example", "alice")
-    yield
-    outgoing.stop_committer()
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("one")]
 
 
 @pytest.fixture(scope="module")

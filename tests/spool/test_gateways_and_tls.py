@@ -10,24 +10,12 @@ from domains.models import DomainTechnical
 from spool import gatewaychoice, gateways
 from spool.gatewaychoice import GatewayPolicy
 from spool.models import Encryption, SpooledRecipient
-from tests import factories
 from tests.sinks import CLOSE, Sink
 from tests.spool import outgoing
 from tests.spool.outgoing import in_thread, running_manager, settled, submit_async
 
 needs_rows = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _fresh():
-    outgoing.forget_everything()
-    yield
-    outgoing.stop_committer()
-
-
-@pytest.fixture
-def one(_fresh, transactional_db):
-    return factories.make_domain("one.example", "alice")
+pytestmark = pytest.mark.usefixtures("fresh_spool")
 
 
 @pytest.fixture(scope="module")

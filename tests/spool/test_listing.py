@@ -22,12 +22,9 @@ LATER = timedelta(seconds=5)
 
 
 @pytest.fixture(autouse=True)
-def _fresh():
-    outgoing.forget_everything()
+def _domains(fresh_spool):
     factories.make_domain("one.example", "alice")
     factories.make_domain("two.example", "bob")
-    yield
-    outgoing.stop_committer()
 
 
 def listed(**given):

@@ -17,18 +17,11 @@ from tests.spool.outgoing import (
     until,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _fresh():
-    forget_everything()
-    yield
-    outgoing.stop_committer()
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_spool")]
 
 
 @pytest.fixture
-def one(_fresh):
+def one(fresh_spool):
     # Mail waits a moment before its first try (S-050), so the agent has it, not the acceptance.
     SpoolSettings.objects.create(pk=1, delivery_delay_seconds=1)
     return factories.make_domain("one.example", "alice", "bob")

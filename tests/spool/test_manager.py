@@ -18,30 +18,11 @@ from spool.models import Gateway, LedgerHour, SpooledMessage, SpooledRecipient
 from spool.resolver import Resolver
 from spool.settlement import Settlement
 from switchboard.subscribe import Switchboard
-from tests import factories
 from tests.sinks import CLOSE, HANG, Sink
 from tests.spool import outgoing
-from tests.spool.outgoing import (
-    attempts,
-    in_thread,
-    running_manager,
-    settled,
-    submit_async,
-)
+from tests.spool.outgoing import attempts, in_thread, running_manager, settled, submit_async
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _fresh():
-    outgoing.forget_everything()
-    yield
-    outgoing.stop_committer()
-
-
-@pytest.fixture
-def one(_fresh):
-    return factories.make_domain("one.example", "alice")
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_spool")]
 
 
 async def test_a_process_asks_its_one_resolver_and_keeps_it_when_the_spool_stops(

@@ -1,28 +1,20 @@
 """Priorities of real mail: from the tab to the row, the order, the retry and the gateway."""
 
 import pytest
-from django.db import connection, transaction
 
-from clock.moments import to_micros, utc_now
+from clock.moments import utc_now
 from domains.errors import ValuesRefused
 from spool import gateways, services
-from spool.claims import ClaimDue
 from spool.configuration import SPOOL
 from spool.models import Kind, Origin, SpooledMessage, SpooledRecipient
 from spool.selection import Selection
 from tests import factories
 from tests.sinks import Sink
 from tests.spool import outgoing
+from tests.spool.claiming import claim
 from tests.spool.outgoing import in_thread, running_manager, settled, submit, submit_async, until
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _fresh():
-    outgoing.forget_everything()
-    yield
-    outgoing.stop_committer()
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_spool")]
 
 
 def tab(**values):
@@ -195,10 +187,7 @@ def flood():
 @pytest.mark.parametrize(("share", "goes"), [(0.1, True), (0.0, False)])
 def test_the_share_of_the_oldest_mail_can_be_switched_off(share, goes):
     flood()
-    job = ClaimDue(owner=7, now=to_micros(utc_now()), limit=10, oldest_share=share)
-    with transaction.atomic(), connection.cursor() as cursor:
-        ClaimDue.write_rows([job], cursor)
-    claimed = [one.address for one in job.result.recipients]
+    claimed = [one.address for one in claim(limit=10, oldest_share=share).result.recipients]
     assert ("low@far.test" in claimed) is goes
 
 

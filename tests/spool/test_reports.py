@@ -15,23 +15,10 @@ from spool.models import SpooledMessage, SpoolSettings, TraceEntry
 from spool.settlement import ClaimLost
 from tests import factories
 from tests.sinks import Sink
-from tests.spool import outgoing
 from tests.spool.outgoing import in_thread, running_manager, settled, states, submit_async, until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_spool")]
 REFUSING = {"RCPT TO:<gone": b"550 5.1.1 no such user", "RCPT TO:<slow": b"450 4.2.1 later"}
-
-
-@pytest.fixture(autouse=True)
-def _fresh():
-    outgoing.forget_everything()
-    yield
-    outgoing.stop_committer()
-
-
-@pytest.fixture
-def one(_fresh):
-    return factories.make_domain("one.example", "alice")
 
 
 def mail_of(local_part):

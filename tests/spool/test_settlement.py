@@ -16,33 +16,20 @@ from domains.models import Domain
 from protocols.smtp.outgoing import Outcome, Stage, Verdict
 from protocols.smtp.replies import Reply
 from spool import decisions, ledger, maintenance, services, settings, settlement
-from spool.claims import ClaimDue
 from spool.models import SpooledMessage, SpooledRecipient, State
 from spool.selection import Selection
 from spool.settlement import Settlement
 from spool.work import ClaimedRecipient, Result
-from tests import factories
 from tests.races import beside
-from tests.spool import outgoing
+from tests.spool.claiming import claim
 from tests.spool.outgoing import submit
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("one")]
 TAKEN = Outcome(Verdict.DELIVERED, Reply(250, "2.0.0", "ok"), Stage.END_OF_DATA, by_peer=True)
 
 
-@pytest.fixture(autouse=True)
-def _fresh():
-    outgoing.forget_everything()
-    factories.make_domain("one.example", "alice")
-    yield
-    outgoing.stop_committer()
-
-
-def claim(owner: int) -> ClaimedRecipient:
-    job = ClaimDue(owner=owner, now=to_micros(utc_now()), limit=1, oldest_share=0)
-    with transaction.atomic(), connection.cursor() as cursor:
-        ClaimDue.write_rows([job], cursor)
-    [recipient] = job.result.recipients
+def claim_one(owner: int) -> ClaimedRecipient:
+    [recipient] = claim(owner=owner, limit=1, oldest_share=0).result.recipients
     return recipient
 
 
@@ -66,7 +53,7 @@ def settle(owner: int, recipients: Sequence[ClaimedRecipient]) -> None:
 @pytest.mark.spec("S-059")
 def test_two_processes_that_end_the_last_recipients_at_once_finish_the_message(monkeypatch):
     message_id = submit("first@far.test", "second@far.test")
-    claimed = {owner: claim(owner) for owner in (7, 8)}
+    claimed = {owner: claim_one(owner) for owner in (7, 8)}
     policy_is_warm = settings.current()
     assert policy_is_warm
     # Whoever has looked whether anybody still waits stays there until the other one has, too:

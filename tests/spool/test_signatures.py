@@ -19,14 +19,7 @@ from tests.sinks import Sink
 from tests.spool import outgoing
 from tests.spool.outgoing import MESSAGE, in_thread, running_manager, settled, submit_async
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def memories():
-    forget_everything()
-    yield
-    outgoing.stop_committer()
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_spool")]
 
 
 def signing_domain(*, is_live=True):

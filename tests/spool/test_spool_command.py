@@ -12,19 +12,10 @@ from clock.moments import utc_now
 from events.models import AuditEntry
 from spool import undoing
 from spool.models import HoldRule, SpooledMessage, SpooledRecipient, State
-from tests import factories
 from tests.spool import outgoing
 from tests.spool.outgoing import states, submit
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _fresh():
-    outgoing.forget_everything()
-    factories.make_domain("one.example", "alice")
-    yield
-    outgoing.stop_committer()
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("one")]
 
 
 def spool(*words):

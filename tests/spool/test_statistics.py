@@ -13,35 +13,15 @@ from operations.models import Process
 from spool import gatewaychoice, holding, load, statistics
 from spool.configuration import SPOOL
 from spool.gateways import add as add_gateway
-from spool.models import (
-    FlowRate,
-    QueueGroup,
-    SpooledMessage,
-    SpooledRecipient,
-    SpoolMinute,
-    State,
-)
+from spool.models import FlowRate, QueueGroup, SpooledMessage, SpooledRecipient, SpoolMinute, State
 from spool.selection import Selection, SpoolFilter
 from spool.statistics import Throttle
-from tests import factories
 from tests.factories import PASSWORD
 from tests.sinks import HANG, Sink
 from tests.spool import outgoing
 from tests.spool.outgoing import in_thread, running_manager, settled, submit, submit_async, until
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _fresh():
-    outgoing.forget_everything()
-    yield
-    outgoing.stop_committer()
-
-
-@pytest.fixture
-def one(_fresh):
-    return factories.make_domain("one.example", "alice")
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_spool")]
 
 
 def after_a_minute():

@@ -1,9 +1,6 @@
 """Reports that come in: counted by the hour, and by whether they are about mail really sent."""
 
-from datetime import UTC, datetime
-
 import pytest
-from django.db import connection, transaction
 
 from accounts import services as account_services
 from accounts.directory import login
@@ -12,25 +9,17 @@ from clock.moments import to_micros
 from events.models import Occurrence
 from protocols.message.reports import Action
 from spool import throttled
-from spool.claims import ClaimDue
 from spool.models import Kind, Origin, SpooledMessage, ThrottleHour
 from spool.throttlebounces import is_failure_report
 from tests import factories
 from tests.spool import outgoing
-from tests.spool.clockwork import set_clock
+from tests.spool.claiming import claim
+from tests.spool.hourly import TEN_TO_THREE
 from tests.spool.outgoing import submit
 from tests.spool.reported import report_about
 
-pytestmark = pytest.mark.django_db(transaction=True)
-TEN_TO_THREE = datetime(2026, 3, 1, 14, 50, tzinfo=UTC)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("clock")]
 LIMIT = {"bounces_received_per_hour": 3, "bounces_received_per_hour_enabled": True}
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch):
-    outgoing.forget_everything()
-    yield set_clock(monkeypatch, TEN_TO_THREE)
-    outgoing.stop_committer()
 
 
 def receive(message_id="1@one.example", **given):
@@ -44,10 +33,7 @@ def counted(kind="domain"):
 
 
 def may_leave():
-    job = ClaimDue(owner=7, now=to_micros(TEN_TO_THREE), limit=50)
-    with transaction.atomic(), connection.cursor() as cursor:
-        ClaimDue.write_rows([job], cursor)
-    return [one.address for one in job.result.recipients]
+    return [one.address for one in claim(now=to_micros(TEN_TO_THREE)).result.recipients]
 
 
 @pytest.mark.spec("T-007", "T-008", "E-024")

@@ -1,32 +1,21 @@
 """manage.py throttle, as an operator types it."""
 
 import json
-from datetime import UTC, datetime
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection, transaction
 
 from clock.moments import to_micros
 from events.models import AuditEntry
-from spool.claims import ClaimDue
 from spool.management.commands import throttle as command
 from tests import factories
-from tests.spool import outgoing
-from tests.spool.clockwork import set_clock
+from tests.spool.claiming import claim
+from tests.spool.hourly import TEN_TO_THREE
 from tests.spool.outgoing import submit
 
-pytestmark = pytest.mark.django_db(transaction=True)
-TEN_TO_THREE = datetime(2026, 3, 1, 14, 50, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _fresh(monkeypatch):
-    outgoing.forget_everything()
-    assert command.utc_now  # imported before the clock is set
-    yield set_clock(monkeypatch, TEN_TO_THREE)
-    outgoing.stop_committer()
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("clock")]
+assert command.utc_now  # imported before the clock is set
 
 
 def say(*words):
@@ -41,9 +30,7 @@ def test_an_operator_sees_who_is_throttled_and_releases_them():
     factories.make_domain("one.example", throttling=limit)
     submit("a@far.test", "b@far.test")
     assert say("list") == "nobody is throttled\n"
-    job = ClaimDue(owner=7, now=to_micros(TEN_TO_THREE), limit=50)
-    with transaction.atomic(), connection.cursor() as cursor:
-        ClaimDue.write_rows([job], cursor)
+    claim(now=to_micros(TEN_TO_THREE))
     shown = say("list")
     assert "one.example" in shown and "until (UTC)" in shown
     assert "1 of 1 messages this hour" in shown

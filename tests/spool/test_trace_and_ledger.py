@@ -26,19 +26,12 @@ from tests.sinks import Sink
 from tests.spool import outgoing
 from tests.spool.outgoing import in_thread, running_manager, settled, submit_async
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fresh_spool")]
 ANSWERS = {"RCPT TO:<gone": b"550 5.1.1 no such user", "RCPT TO:<slow": b"450 4.2.1 later"}
 
 
-@pytest.fixture(autouse=True)
-def _fresh():
-    outgoing.forget_everything()
-    yield
-    outgoing.stop_committer()
-
-
 @pytest.fixture
-def one(_fresh):
+def one(fresh_spool):
     domain = factories.make_domain("one.example", "alice", "carol")
     factories.make_alias(domain, "sales", "alice", "carol")
     return domain

@@ -37,11 +37,8 @@ SLOW = {"RCPT TO:<slow": b"450 4.2.1 later"}
 
 
 @pytest.fixture(autouse=True)
-def _fresh():
-    outgoing.forget_everything()
+def _domain(fresh_spool):
     factories.make_domain("one.example", "alice", "carol")
-    yield
-    outgoing.stop_committer()
 
 
 def these(*ids):

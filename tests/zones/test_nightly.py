@@ -39,6 +39,13 @@ def kill(*args, **kwargs):
     raise Killed
 
 
+def check_dying(monkeypatch, module, name, *, now):
+    """The process ends where it would call that function."""
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(module, name, kill)
+        check(now)
+
+
 def break_mx(zone):
     zone.records["one.example", "MX"] = ["10 mx.else.test."]
     zone.records["mx.else.test", "A"] = ["192.0.2.9"]
@@ -92,9 +99,7 @@ def test_a_crash_between_check_and_mail_neither_loses_the_note_nor_sends_it_twic
     now = utc_now()
     check(now)
     break_mx(zone)
-    with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(owedmail, "tell", kill)
-        check(now + DAY)
+    check_dying(monkeypatch, owedmail, "tell", now=now + DAY)
     assert told() == []
     assert [tasks.tell_of_broken_records.func() for _ in range(3)] == [1, 0, 0]
     assert check(now + 2 * DAY) == 1
@@ -107,9 +112,7 @@ def test_a_crash_after_the_mail_was_taken_does_not_send_it_twice(one, zone, monk
     now = utc_now()
     check(now)
     break_mx(zone)
-    with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(deliverylog, "accepted", kill)
-        check(now + DAY)
+    check_dying(monkeypatch, deliverylog, "accepted", now=now + DAY)
     assert nightly.tell_due() == 0
     assert len(told()) == 1
 
@@ -132,9 +135,7 @@ def test_what_works_again_before_it_could_be_told_is_no_news(one, zone, monkeypa
     check(now)
     working = zone.records["one.example", "MX"]
     break_mx(zone)
-    with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(owedmail, "tell", kill)
-        check(now + DAY)
+    check_dying(monkeypatch, owedmail, "tell", now=now + DAY)
     zone.failing.add("one.example")
     services.check(one, now=now + DAY)
     assert nightly.tell_due() == 0  # nothing can be said while DNS is silent, and nothing is lost
