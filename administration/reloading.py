@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from django.db import transaction
@@ -25,6 +26,7 @@ from domains.values import settable_fields
 from events import audit
 from jobs.progress import Progress
 from mailboxes import manifest, rescanning, verify
+from mailboxes.index import IndexBroken
 from mailboxes.manifest import ManifestBroken
 from mailboxes.models import Folder
 from protocols.scram import ScramKeys
@@ -48,9 +50,13 @@ class Reloaded:
     aliases_changed: int = 0
     domain_aliases_added: int = 0
     not_in_folder: list[str] = field(default_factory=list)
+    folders_added: int = 0  # with the UIDVALIDITY and the UIDs of the index
+    subscriptions_added: int = 0
     messages_added: int = 0
     messages_known: int = 0
+    messages_changed: int = 0  # their flags
     messages_expunged: int = 0
+    index_lines_refused: int = 0
     counters_corrected: int = 0
     errors: list[str] = field(default_factory=list)
 
@@ -59,15 +65,20 @@ class Reloaded:
             self.errors.append(words)
 
 
-def run(progress: Progress, domain: Domain, *, by: User | None) -> Reloaded:
-    """Every step may be done again. Raises DomainInRenaming, JobStopped."""
+def run(
+    progress: Progress, domain: Domain, *, by: User | None, source: Path | None = None
+) -> Reloaded:
+    """Every step may be done again. Raises DomainInRenaming, JobStopped.
+
+    `source`: a folder that is read instead of the domain's own, and left as it is.
+    """
     if DomainRenaming.objects.filter(domain=domain).exists():
         raise DomainInRenaming(domain.name, "")
     done = Reloaded()
     progress.report(1, STEPS, "Reading the manifest in the folder")
-    _import(domain, done, by)
+    _import(domain, done, by, source)
     progress.report(2, STEPS, "Looking through the stored mail")
-    _rescan(domain, done, progress)
+    _rescan(domain, done, progress, source)
     progress.report(3, STEPS, "Counting")
     done.counters_corrected = _recount(domain, progress)
     progress.report(4, STEPS, "Forgetting what is remembered of the domain")
@@ -92,7 +103,7 @@ def forget_everywhere(domain_id: int) -> None:
                 publish_on_commit(Topic.ACCOUNT, key, durable=True)
 
 
-def _rescan(domain: Domain, done: Reloaded, progress: Progress) -> None:
+def _rescan(domain: Domain, done: Reloaded, progress: Progress, source: Path | None) -> None:
     committer = Committer()
 
     def tell(words: str) -> None:
@@ -100,15 +111,19 @@ def _rescan(domain: Domain, done: Reloaded, progress: Progress) -> None:
         progress.check()
 
     try:
-        found = rescanning.rescan(domain, committer, tell)
-    except (AreaBusy, StoreError, OSError) as error:
+        found = rescanning.rescan(domain, committer, tell, source)
+    except (AreaBusy, IndexBroken, StoreError, OSError) as error:
         done.complain(f"the stored mail was not looked through: {error}")
         return
     finally:
         committer.stop()
-    done.messages_added, done.messages_expunged = found.added, found.expunged
-    done.messages_known = found.known
-    for words in found.errors:
+    brought = found.brought
+    done.messages_added = found.added + brought.added
+    done.messages_known = found.known + brought.known
+    done.messages_changed, done.messages_expunged = brought.changed, found.expunged
+    done.folders_added, done.subscriptions_added = brought.folders, brought.subscriptions
+    done.index_lines_refused = brought.refused
+    for words in (*brought.errors, *found.errors):
         done.complain(words)
 
 
@@ -121,10 +136,10 @@ def _recount(domain: Domain, progress: Progress) -> int:
     return corrected + len(verify.verify_domain(domain.pk, repair=True))
 
 
-def _import(domain: Domain, done: Reloaded, by: User | None) -> None:
+def _import(domain: Domain, done: Reloaded, by: User | None, source: Path | None) -> None:
     """What somebody else has written of the domain; nothing is removed for not being there."""
     try:
-        found = manifest.found(domain)
+        found = manifest.found(domain, source)
     except (ManifestBroken, OSError) as error:
         done.complain(f"the manifest cannot be read: {error}")
         return
@@ -142,7 +157,8 @@ def _import(domain: Domain, done: Reloaded, by: User | None) -> None:
     for row in _rows(found.get("user_aliases")):
         _import_alias(domain, row, old_name, done, by)
     done.not_in_folder = list(_absent(domain, found))[:MOST_ERRORS]
-    manifest.set_aside(domain)
+    if source is None:
+        manifest.set_aside(domain)
 
 
 class _Errors:
@@ -196,7 +212,7 @@ def _import_user(
         if isinstance(values.get("forward_to"), list):
             values["forward_to"] = [_moved(one, domain, old_name) for one in values["forward_to"]]
         is_administrator = row.get("role") == Role.DOMAIN_ADMINISTRATOR
-        verifiers = _verifiers(row)
+        verifiers = verifiers_of(row)
         user = User.objects.select_related("domain").filter(domain=domain, local_part=name).first()
         if user is None:
             new = NewUser(
@@ -216,7 +232,7 @@ def _import_user(
         done.users_changed += user.version != before
 
 
-def _verifiers(row: Mapping[str, Any]) -> Verifiers | None:
+def verifiers_of(row: Mapping[str, Any]) -> Verifiers | None:
     """None: the manifest has no password that this server could check."""
     password = str(row.get("password", ""))
     if not password.startswith("argon2"):

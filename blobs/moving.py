@@ -58,7 +58,7 @@ class Mover:
         """
         total = Moved()
         locations = sorted(locate(blob_ids).values(), key=lambda at: (at.segment_id, at.offset))
-        for batch in _batches(locations):
+        for batch in batches(locations):
             copies = self._copy(batch, total)
             if not copies:
                 continue
@@ -89,7 +89,7 @@ class Mover:
         copies = {}
         for location in batch:
             try:
-                copies[location.blob_id] = _Copy(location, _record_at(location))
+                copies[location.blob_id] = _Copy(location, record_at(location))
             except BlobGone:
                 continue
             except (BlobDamaged, OSError) as error:
@@ -181,7 +181,7 @@ def _new(rows: Sequence[_Copy]) -> Iterator[Location]:
         yield copy.record.location
 
 
-def _batches(locations: Sequence[Location]) -> Iterator[list[Location]]:
+def batches(locations: Iterable[Location]) -> Iterator[list[Location]]:
     batch: list[Location] = []
     size_bytes = 0
     for location in locations:
@@ -194,7 +194,7 @@ def _batches(locations: Sequence[Location]) -> Iterator[list[Location]]:
         yield batch
 
 
-def _record_at(location: Location) -> NewRecord:
+def record_at(location: Location) -> NewRecord:
     """The record as it is to be written again. Raises BlobDamaged if a checksum fails."""
     file, location = find(location)
     header, raw = read_head(location)

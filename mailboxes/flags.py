@@ -21,7 +21,7 @@ from mailboxes.rows import lock_folders, select_by_uid
 MOST_KEYWORDS = 64  # of one message
 KEYWORD_BYTES = 64
 # RFC 3501 §9: an atom; a backslash in front would be a system flag.
-_KEYWORD = re.compile(r'[^\x00-\x20\x7f-\U0010ffff(){%*"\\\]]+')
+KEYWORD = re.compile(r'[^\x00-\x20\x7f-\U0010ffff(){%*"\\\]]+')
 
 _UPDATE = (
     "UPDATE mailboxes_message SET flags = %s, keywords = %s, modseq = %s"
@@ -124,7 +124,7 @@ def check_keywords(keywords: Sequence[str]) -> None:
     if len(keywords) > MOST_KEYWORDS:
         raise KeywordsRefused(f"at most {MOST_KEYWORDS} keywords")
     for keyword in keywords:
-        if len(keyword) > KEYWORD_BYTES or not _KEYWORD.fullmatch(keyword):
+        if len(keyword) > KEYWORD_BYTES or not KEYWORD.fullmatch(keyword):
             raise KeywordsRefused(f"{keyword[:KEYWORD_BYTES]!r} cannot be a keyword")
 
 

@@ -39,10 +39,11 @@ DOMAINS_AT_ONCE = 20  # of one call: the rest follows in the next
 _NOT_WRITTEN = frozenset({"id", "domain", "area", "last_login", "version", "is_deleting", "alias"})
 
 
-def build(domain: Domain) -> bytes:
+def build(domain: Domain, *, is_sealed: bool = True) -> bytes:
     """Everything but the mail, with local parts only, so that the folder may be moved.
 
     Holds password verifiers, like the database: the file is for the server's user alone.
+    Without a seal that fits every server takes it for news.
     """
     aliases = UserAlias.objects.filter(domain=domain).order_by("local_part")
     targets: dict[int, list[dict[str, Any]]] = {}
@@ -63,7 +64,7 @@ def build(domain: Domain) -> bytes:
         ],
         "mailing_lists": [],
     }
-    content["seal"] = seal(content, domain.pk)
+    content["seal"] = seal(content, domain.pk) if is_sealed else ""
     packed = msgspec.json.encode(content, order="sorted")
     return msgspec.json.format(packed, indent=2) + b"\n"
 
@@ -136,9 +137,12 @@ def read(octets: bytes) -> dict[str, Any]:
     return content
 
 
-def found(domain: Domain) -> dict[str, Any] | None:
-    """What somebody else wrote into the domain's folder; None: nothing. Raises ManifestBroken."""
-    directory = domain.area.directory
+def found(domain: Domain, folder: Path | None = None) -> dict[str, Any] | None:
+    """What somebody else wrote into the domain's folder, or another; None: nothing.
+
+    Raises ManifestBroken, OSError.
+    """
+    directory = folder or domain.area.directory
     for name in (FOUND, NAME):
         path = directory / name
         if not path.is_file():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,21 @@ from accounts.models import User
 from blobs import references
 from blobs.committer import Committer, Job
 from blobs.errors import BadId
-from blobs.holding import held_alone
+from blobs.holding import held, held_alone
 from blobs.ids import decode_id, new_id, time_of
 from blobs.models import Area, Blob, Segment
 from blobs.record import Found, scan
 from blobs.segment import SUFFIX, NewRecord
 from blobs.store import new_body
 from blobs.sweep import is_being_written
-from clock.moments import to_micros, utc_now
+from clock.moments import from_micros, to_micros, utc_now
 from domains.models import Domain
-from mailboxes import folders, standard
+from mailboxes import folders, index, standard
+from mailboxes.bringing import Bringer, Brought, Records
 from mailboxes.delivery import Delivery, deliver
 from mailboxes.errors import MailboxError
 from mailboxes.expunging import Expunge
+from mailboxes.index import IndexBroken
 from mailboxes.models import Folder, Message
 from protocols.address import fold
 from protocols.message.facts import facts
@@ -37,6 +40,8 @@ RELOADED = "Reloaded"  # of the administrator: mail of which nobody knows whose 
 HOLD_SECONDS = 30.0
 BATCH = 500
 MOST_ERRORS = 100
+# Mail that was waiting when an index was made may have come into a folder since.
+LONGEST_WAIT = timedelta(days=30)
 
 Tell = Callable[[str], None]
 
@@ -46,6 +51,7 @@ class Rescan:
     added: int = 0
     known: int = 0  # what lay in new files and was there already
     expunged: int = 0
+    brought: Brought = field(default_factory=Brought)  # what an index had to say
     errors: list[str] = field(default_factory=list)
 
     def complain(self, words: str) -> None:
@@ -65,23 +71,59 @@ class Place:
     received_at: int
 
 
-def rescan(domain: Domain, committer: Committer, tell: Tell) -> Rescan:
+def rescan(domain: Domain, committer: Committer, tell: Tell, source: Path | None = None) -> Rescan:
     """Expunge what has vanished, take in what is new. `tell` may raise to end it: what is done
-    stays done, and the next rescan goes on. Raises AreaBusy, StoreError, OSError."""
+    stays done, and the next rescan goes on. Raises AreaBusy, StoreError, OSError.
+
+    `source`: where new mail is looked for, such as a backup, which is only read; None: in the
+    domain's own folder.
+    """
     result = Rescan()
     area = Area.objects.get(pk=domain.area_id)
     with held_alone(area, seconds=HOLD_SECONDS):
         missing = _missing(area, result)
-        foreign = list(_foreign(area))
+        foreign = list(_foreign(area, source or area.directory, result))
     if missing:
         tell(f"{len(missing):,} records have vanished")
         _expunge(domain, missing, result)
+    folder = source or area.directory
+    made_at = _bring_back(domain, folder, foreign, tell, result)
     if foreign:
-        places = _places_elsewhere(foreign)
+        places = _places_elsewhere(foreign) if made_at is None else {}
         for path in foreign:
             tell(f"New file {path.name}")
-            _take_in(domain, path, places, committer, result)
+            is_whole = _take_in(domain, path, places, made_at, committer, result)
+            if is_whole and source is None and not result.brought.lacks_users:
+                goal = path.parent / IMPORTED
+                goal.mkdir(mode=0o700, exist_ok=True)
+                path.rename(goal / path.name)
+    if source is None and not result.brought.lacks_users:
+        index.set_aside(folder, domain.pk)
     return result
+
+
+def _bring_back(
+    domain: Domain, folder: Path, paths: list[Path], tell: Tell, result: Rescan
+) -> datetime | None:
+    """What an index says that somebody else wrote; when he did. None: there is none."""
+    try:
+        path = index.found(folder, domain.pk)
+        if path is None:
+            return None
+        head = index.read_head(path)
+    except (IndexBroken, OSError) as error:
+        result.complain(f"the index cannot be read: {error}")
+        return None
+    tell("Bringing back what the index says")
+    area = Area.objects.get(pk=domain.area_id)
+    with held(area):
+        records = Records(paths, tell, result.complain)
+        committer = Committer(area)
+        try:
+            Bringer(domain, records, committer, tell, result.brought).run(path)
+        finally:
+            committer.stop()
+    return from_micros(head.made_at)
 
 
 def _missing(area: Area, result: Rescan) -> set[int]:
@@ -121,15 +163,17 @@ def _expunge(domain: Domain, missing: set[int], result: Rescan) -> None:
             result.expunged += len(some) if job.error is None else 0
 
 
-def _foreign(area: Area) -> Iterator[Path]:
+def _foreign(area: Area, folder: Path, result: Rescan) -> Iterator[Path]:
     """Files of records that this server did not write there."""
     own = set(Segment.objects.filter(area=area).values_list("pk", flat=True))
-    for path in sorted(area.directory.glob(f"*{SUFFIX}")):
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
         try:
             segment_id = decode_id(path.stem)
         except BadId:
             continue
-        if segment_id not in own and not is_being_written(path):
+        if path.is_symlink() or not path.is_file():
+            result.complain(f"{path.name} is no file of its own")  # but perhaps another domain's
+        elif segment_id not in own and not is_being_written(path):
             yield path
 
 
@@ -174,15 +218,20 @@ def _take_in(
     domain: Domain,
     path: Path,
     places: dict[int, list[Place]],
+    made_at: datetime | None,
     committer: Committer,
     result: Rescan,
-) -> None:
+) -> bool:
+    """Whether nothing of the file is left to be done. `made_at`: of the index, if there is one."""
     people = dict(User.objects.filter(domain=domain).values_list("local_part", "pk"))
     there = _there(domain)
     is_whole = True
-    for seen in scan(path):
+    for seen in scan(path, check_bodies=made_at is None):
         if not isinstance(seen, Found):
-            result.complain(f"{path.name} is damaged at {seen.offset}: {seen.reason}")
+            if made_at is None:  # else that was told
+                result.complain(f"{path.name} is damaged at {seen.offset}: {seen.reason}")
+            continue
+        if made_at is not None and _is_settled_by_index(seen, made_at, result.brought):
             continue
         blob_id = seen.header.blob_id
         if Message.objects.filter(blob_id=blob_id, folder__account__domain=domain).exists():
@@ -194,10 +243,17 @@ def _take_in(
         except MailboxError as error:
             result.complain(f"a message of {path.name} was not taken in: {error}")
             is_whole = False
-    if is_whole:
-        goal = path.parent / IMPORTED
-        goal.mkdir(mode=0o700, exist_ok=True)
-        path.rename(goal / path.name)
+    return is_whole
+
+
+def _is_settled_by_index(seen: Found, made_at: datetime, brought: Brought) -> bool:
+    """What the index names was brought back; what it should name was in no folder any more."""
+    if seen.header.digest in brought.named:
+        return True
+    try:
+        return time_of(seen.header.blob_id) < made_at - LONGEST_WAIT
+    except (OverflowError, ValueError):
+        return False
 
 
 def _there(domain: Domain) -> set[tuple[int, bytes, int]]:

@@ -1,1 +1,1 @@
-"""Backup of the whole server while it runs, and restoring it into an empty one (X-032)."""
+"""Backup of the whole server, or of one domain, while it runs; and restoring it (X-032)."""

@@ -10,6 +10,7 @@ import msgspec
 
 FORMAT = 1
 NAME = "backup.json"  # written last: a folder without it is no backup
+OF_DOMAIN = "domain-backup.json"  # the same of one domain
 DATA = "data"  # as it lies in MAILHOST_DATA
 AREAS = "areas"  # folders of domains that lie elsewhere, by the key of their area
 SQLITE = "database.sqlite3"
@@ -60,6 +61,8 @@ def read(folder: Path) -> Contents:
     try:
         contents = msgspec.json.decode((folder / NAME).read_bytes(), type=Contents)
     except FileNotFoundError:
+        if (folder / OF_DOMAIN).exists():
+            raise BackupError(f"{folder} is of one domain: restore it with --domain") from None
         raise BackupError(f"{folder} is no backup, or one that was not finished") from None
     except (OSError, msgspec.DecodeError) as error:
         raise BackupError(f"{folder / NAME} cannot be read: {error}") from None

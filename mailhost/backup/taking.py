@@ -31,7 +31,7 @@ def take(folder: Path, *, now: datetime, tell: Tell = lambda words: None) -> Con
     what was copied until then is removed.
     """
     folder = folder.absolute()
-    _make(folder)
+    make(folder)
     try:
         with keeping.all_kept():
             return _take(folder, now, tell)
@@ -42,7 +42,8 @@ def take(folder: Path, *, now: datetime, tell: Tell = lambda words: None) -> Con
         raise
 
 
-def _make(folder: Path) -> None:
+def make(folder: Path) -> None:
+    """Raises BackupError."""
     data = settings.MAILHOST_DATA
     if folder == data or folder.is_relative_to(data) or data.is_relative_to(folder):
         raise BackupError(f"{folder} lies in the server's own data, or they in it")

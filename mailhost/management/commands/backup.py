@@ -1,4 +1,4 @@
-"""manage.py backup: a copy of the whole server, made while it runs."""
+"""manage.py backup: a copy of the whole server, or of one domain, made while it runs."""
 
 from __future__ import annotations
 
@@ -10,16 +10,26 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from clock.moments import utc_now
-from mailhost.backup import taking
-from mailhost.backup.contents import BackupError
+from domains.errors import Refused
+from mailhost.backup import onedomain, taking
+from mailhost.backup.contents import BackupError, Contents
+from mailhost.backup.onedomain import DomainContents
 
 
 class Command(BaseCommand):
-    help = "Copies database, mail, keys and certificates into a new folder; the server may run."
+    help = (
+        "Copies database, mail, keys and certificates, or one domain with its mail, into a new"
+        " folder; the server may run."
+    )
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("folder", type=Path, help="is made; holds secrets: guard it")
+        parser.add_argument(
+            "--domain",
+            metavar="NAME",
+            help="only this domain: settings, users, aliases, folders and mail",
+        )
         parser.add_argument("--json", action="store_true", help="the answer for programs")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -28,18 +38,28 @@ class Command(BaseCommand):
                 self.stdout.write(words)
                 self.stdout.flush()
 
+        folder: Path = options["folder"]
+        made: Contents | DomainContents
         try:
-            made = taking.take(options["folder"], now=utc_now(), tell=tell)
-        except BackupError as error:
+            if options["domain"] is None:
+                made = taking.take(folder, now=utc_now(), tell=tell)
+            else:
+                made = onedomain.take(options["domain"], folder, now=utc_now(), tell=tell)
+        except (BackupError, Refused) as error:
             raise CommandError(str(error)) from None
+        damaged = made.damaged if isinstance(made, DomainContents) else []
         if options["json"]:
             facts = {
-                "folder": str(options["folder"].absolute()),
+                "folder": str(folder.absolute()),
                 "made_at": made.made_at.isoformat(),
                 "files": made.files,
                 "size_bytes": made.size_bytes,
             }
+            if isinstance(made, DomainContents):
+                facts |= {"domain": made.domain, "messages": made.messages, "damaged": damaged}
             self.stdout.write(json.dumps(facts))
         else:
             megabytes = -(-made.size_bytes // (1024 * 1024))
-            self.stdout.write(f"{made.files:,} files, {megabytes:,} MB, in {options['folder']}")
+            self.stdout.write(f"{made.files:,} files, {megabytes:,} MB, in {folder}")
+            for words in damaged:
+                self.stderr.write(f"left out, as its bytes are damaged: {words}")

@@ -1,0 +1,167 @@
+"""Backup of one domain while the server runs, and restoring it into this server or another.
+
+The folder is as a domain's own folder: a manifest of settings, people and addresses, an index of
+its mail, and segments with the bytes. Copied over the folder of a domain it is what Reload reads.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+from django.conf import settings
+
+from accounts import provisioning
+from accounts.models import Role
+from accounts.provisioning import NewDomain
+from accounts.services import NewUser
+from administration import reloading
+from administration.reloading import Reloaded
+from blobs import exporting, keeping
+from blobs.errors import StoreError
+from blobs.ids import encode_id
+from blobs.snapshot import one_moment
+from domains import selectors
+from domains.models import Domain
+from domains.names import read_name
+from jobs.progress import Progress
+from mailboxes import index, indexing, manifest
+from mailboxes.manifest import ManifestBroken
+from mailboxes.models import Message
+from mailhost.backup import files, taking
+from mailhost.backup.contents import FORMAT, OF_DOMAIN, BackupError
+
+Tell = Callable[[str], None]
+
+
+class DomainContents(msgspec.Struct, frozen=True, kw_only=True):
+    """What `domain-backup.json` says."""
+
+    format: int = FORMAT
+    made_at: datetime
+    hostname: str
+    domain: str
+    messages: int
+    files: int
+    size_bytes: int
+    damaged: list[str]  # records that could not be read, and why
+
+
+def take(
+    name: str, folder: Path, *, now: datetime, tell: Tell = lambda words: None
+) -> DomainContents:
+    """Copy a domain, as it is at one moment, with the bytes of all its mail, into a new folder.
+
+    Raises BackupError, DomainNotFound and its like; what was copied until then is removed.
+    """
+    domain = selectors.by_own_name(name)
+    folder = folder.absolute()
+    taking.make(folder)
+    try:
+        with keeping.all_kept():
+            return _take(domain, folder, now, tell)
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError | StoreError):
+            raise BackupError(f"the backup failed: {error}") from error
+        raise
+
+
+def _take(domain: Domain, folder: Path, now: datetime, tell: Tell) -> DomainContents:
+    tell("reading settings, people and folders")
+    # No seal: wherever it is read, by this server too, it is news.
+    with one_moment(), _created(folder / index.NAME) as file:
+        (folder / manifest.NAME).write_bytes(manifest.build(domain, is_sealed=False))
+        index.write_lines(file, indexing.lines_of(domain, now=now), domain_id=None)
+        places = indexing.places_of(domain)
+        messages = Message.objects.filter(
+            folder__account__domain=domain, folder__account__recycled=None
+        ).count()
+    (folder / manifest.NAME).chmod(0o600)
+    tell(f"copying the mail ({messages:,} messages)")
+    copied = exporting.export(places, folder)
+    all_files = list(files.plain_files(folder))
+    for path in all_files:
+        files.sync(path)
+    made = DomainContents(
+        made_at=now,
+        hostname=settings.MAILHOST_HOSTNAME,
+        domain=domain.name,
+        messages=messages,
+        files=len(all_files),
+        size_bytes=sum(path.stat().st_size for path in all_files),
+        damaged=[f"{encode_id(key)}: {reason}" for key, reason in sorted(copied.damaged.items())],
+    )
+    text = msgspec.json.format(msgspec.json.encode(made, order="sorted"), indent=2)
+    (folder / OF_DOMAIN).write_bytes(text + b"\n")
+    files.sync(folder / OF_DOMAIN)
+    files.sync_folders(folder)
+    return made
+
+
+def _created(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
+
+
+def read(folder: Path) -> DomainContents:
+    """Raises BackupError."""
+    try:
+        found = msgspec.json.decode((folder / OF_DOMAIN).read_bytes(), type=DomainContents)
+    except FileNotFoundError:
+        raise BackupError(f"{folder} is no backup of a domain, or was not finished") from None
+    except (OSError, msgspec.DecodeError) as error:
+        raise BackupError(f"{folder / OF_DOMAIN} cannot be read: {error}") from None
+    if found.format != FORMAT:
+        raise BackupError("the backup was made by a newer MailHost")
+    return found
+
+
+def restore(
+    name: str, folder: Path, progress: Progress | None = None
+) -> tuple[DomainContents, Reloaded]:
+    """Bring a domain back, under its name or another; a domain that is there gets what it lacks.
+
+    The server may run. The folder is only read, so it can be done again. Raises BackupError and
+    what opening a domain raises.
+    """
+    folder = folder.absolute()
+    found = read(folder)
+    hosted = read_name(name).name
+    if not Domain.objects.filter(name=hosted).exists():
+        _open(hosted, folder)
+    domain = selectors.by_own_name(hosted)
+    progress = progress or Progress(job_id=0)
+    return found, reloading.run(progress, domain, by=None, source=folder)
+
+
+def _open(name: str, folder: Path) -> None:
+    """With its administrator alone; what else the manifest says is imported by reloading."""
+    try:
+        said = manifest.read((folder / manifest.NAME).read_bytes())
+    except (ManifestBroken, OSError) as error:
+        raise BackupError(f"the manifest cannot be read: {error}") from None
+    row = _administrator(said.get("users"))
+    try:
+        administrator = NewUser(
+            username=str(row["local_part"]), verifiers=reloading.verifiers_of(row)
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BackupError(f"the manifest has a broken administrator: {error}") from None
+    provisioning.open_domain(new=NewDomain(name=name, administrator=administrator), by=None)
+
+
+def _administrator(users: Any) -> dict[str, Any]:
+    rows = [row for row in users if isinstance(row, dict)] if isinstance(users, list) else []
+    for condition in (
+        lambda row: row.get("is_primary_administrator") is True,
+        lambda row: row.get("role") == Role.DOMAIN_ADMINISTRATOR,
+    ):
+        for row in rows:
+            if condition(row):
+                return row
+    raise BackupError("the manifest has no administrator: open the domain first")

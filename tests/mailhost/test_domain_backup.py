@@ -1,0 +1,197 @@
+"""One domain of a running server is copied, deleted, and comes back as it was, here and there."""
+
+from __future__ import annotations
+
+import imaplib
+import json
+import os
+import shutil
+import smtplib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import databases
+from tests.running import RunningServer
+
+PASSWORD = "correct horse battery"
+DOMAIN, NEIGHBOUR = "copied.example", "neighbour.example"
+ANN = f"ann@{DOMAIN}"
+WITHIN_SECONDS = 60.0
+FOLDERS = ("INBOX", "Work", "Work/Done", "Sent")
+
+
+def wait_for(question: Callable[[], object]) -> None:
+    """Raises AssertionError when the answer does not become yes."""
+    end = time.monotonic() + WITHIN_SECONDS
+    while not question():
+        assert time.monotonic() < end, question
+        time.sleep(0.1)
+
+
+def open_mailbox(server: RunningServer, login: str = ANN) -> imaplib.IMAP4:
+    client = imaplib.IMAP4("127.0.0.1", server.port("imap"), timeout=60)
+    try:
+        client.login(login, PASSWORD)
+    except imaplib.IMAP4.error:
+        client.shutdown()
+        raise
+    return client
+
+
+def may_log_in(server: RunningServer, login: str = ANN) -> bool:
+    try:
+        open_mailbox(server, login).logout()
+    except imaplib.IMAP4.error:
+        return False
+    return True
+
+
+def send(server: RunningServer, subject: str, *recipients: str) -> None:
+    with smtplib.SMTP("127.0.0.1", server.port("smtp"), timeout=60) as client:
+        text = f"Subject: {subject}\r\n\r\n{subject} {'x' * 3000}\r\n"
+        client.sendmail("writer@elsewhere.example", list(recipients), text)
+
+
+def contents(client: imaplib.IMAP4) -> dict[str, Any]:
+    """Everything that IMAP tells: folders, subscriptions, UIDVALIDITY, UIDs, flags and bytes."""
+    found: dict[str, Any] = {
+        "list": sorted(client.list()[1], key=repr),
+        "lsub": sorted(client.lsub()[1], key=repr),
+    }
+    for folder in FOLDERS:
+        assert client.select(f'"{folder}"', readonly=True)[0] == "OK", folder
+        validity = client.response("UIDVALIDITY")[1]
+        _, rows = client.uid("FETCH", "1:*", "(UID MODSEQ FLAGS INTERNALDATE BODY.PEEK[])")
+        found[folder] = (validity, [row for row in rows if row is not None])
+    return found
+
+
+def contents_of(server: RunningServer) -> dict[str, Any]:
+    client = open_mailbox(server)
+    try:
+        return contents(client)
+    finally:
+        client.logout()
+
+
+def uids(found: dict[str, Any], folder: str = "INBOX") -> list[int]:
+    parts = [row[0] for row in found[folder][1] if isinstance(row, tuple)]
+    return [int(part.partition(b"UID ")[2].split()[0]) for part in parts]
+
+
+def fill(server: RunningServer) -> None:
+    """Mail in folders, flagged, moved and expunged; some of it shared with another domain."""
+    users = f"users: [{{username: ann, password: {PASSWORD}}}]"
+    text = "".join(
+        f"- {{name: {name}, admin: {{username: admin, password: {PASSWORD}}}, {users}}}\n"
+        for name in (DOMAIN, NEIGHBOUR)
+    )
+    server.manage("apply", "-", text=f"domains:\n{text}")
+    wait_for(lambda: may_log_in(server))
+    for number in range(6):
+        send(server, f"shared {number}", ANN, f"ann@{NEIGHBOUR}")
+    client = open_mailbox(server)
+    wait_for(lambda: client.select("INBOX")[1] == [b"6"])
+    client.create("Work")
+    client.create("Work/Done")
+    client.unsubscribe("Work/Done")
+    client.append(
+        "Sent", r"(\Seen \Answered)", '" 3-Feb-2024 10:00:00 +0000"', b"Subject: s\r\n\r\n"
+    )
+    client.uid("STORE", "1,3", "+FLAGS", r"(\Seen \Flagged colour)")
+    client.uid("COPY", "1", "Work/Done")
+    client.uid("MOVE", "2", "Work")
+    client.uid("STORE", "4", "+FLAGS", r"(\Deleted)")
+    client.expunge()
+    client.logout()
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Iterator[RunningServer]:
+    with databases.fresh(os.environ.get("MAILHOST_DATABASE_URL")) as url:
+        running = RunningServer(tmp_path / "second", database_url=url, failed_login_ms=20)
+        running.start()
+        yield running
+        running.stop()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.spec("X-032", "D-013")
+def test_a_domain_comes_back_as_it_was_on_its_server_and_on_another(
+    server: RunningServer, second: RunningServer, tmp_path: Path
+) -> None:
+    fill(server)
+    before = contents_of(server)
+    backup = tmp_path / "backup"
+    stop, is_going_on = threading.Event(), threading.Event()
+
+    def go_on() -> None:
+        for number in count():
+            if stop.is_set():
+                return
+            send(server, f"meanwhile {number}", ANN)
+            is_going_on.set()
+
+    writer = threading.Thread(target=go_on)
+    writer.start()
+    try:
+        assert is_going_on.wait(60)
+        made = json.loads(server.manage("backup", str(backup), "--domain", DOMAIN, "--json"))
+    finally:
+        stop.set()
+        writer.join()
+    assert made["damaged"] == [] and made["messages"] >= 9
+    last = contents_of(server)
+
+    server.manage("domain", "delete", DOMAIN, "--yes")
+    wait_for(lambda: not may_log_in(server))
+    came_back(server, restored(server, backup), made["messages"], before, last)
+    came_back(second, put_and_reloaded(second, backup), made["messages"], before, last)
+    assert "All counters and references are right." in server.manage("verify")
+    # What it shared with the domain that was deleted.
+    client = open_mailbox(server, f"ann@{NEIGHBOUR}")
+    assert client.select("INBOX")[1] == [b"6"]
+    client.logout()
+
+
+def restored(server: RunningServer, backup: Path) -> dict[str, Any]:
+    """The domain is not there."""
+    done = json.loads(server.manage("restore", str(backup), "--domain", DOMAIN, "--json"))
+    assert done["users_added"] == 1
+    return dict(done)
+
+
+def put_and_reloaded(server: RunningServer, backup: Path) -> dict[str, Any]:
+    """Without that command: the files into the folder of a domain that was just opened."""
+    server.manage("domain", "open", DOMAIN, text=f"{PASSWORD}\n")
+    shutil.copytree(backup, server.data / "domains" / DOMAIN, dirs_exist_ok=True)
+    return dict(json.loads(server.manage("domain", "reload", DOMAIN, "--json")))
+
+
+def came_back(
+    server: RunningServer,
+    done: dict[str, Any],
+    messages: int,
+    before: dict[str, Any],
+    last: dict[str, Any],
+) -> None:
+    """`before` and `last`: what IMAP told before the backup began, and after it had ended."""
+    assert done["errors"] == [] and done["messages_added"] == messages
+    wait_for(lambda: may_log_in(server))
+    after = contents_of(server)
+    still = ("list", "lsub", *FOLDERS[1:])
+    assert {key: after[key] for key in still} == {key: before[key] for key in still}
+    assert after["INBOX"][0] == before["INBOX"][0]
+    assert set(uids(before)) < set(uids(after)) <= set(uids(last))
+    assert after["INBOX"][1] == last["INBOX"][1][: len(after["INBOX"][1])]
+    # A UID that was given after the backup is not given to another message.
+    send(server, "new", ANN)
+    size = len(uids(after))
+    wait_for(lambda: len(uids(contents_of(server))) > size)
+    assert uids(contents_of(server))[-1] > uids(last)[-1]
