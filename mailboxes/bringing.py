@@ -37,6 +37,7 @@ from protocols.message.facts import facts
 
 BATCH_MESSAGES = 200
 BATCH_BYTES = 16 << 20
+TELL_EVERY = 5_000  # messages
 # A message is held in memory; files may claim anything, and may have holes.
 LARGEST_BYTES = 1 << 30
 MOST_ERRORS = 100
@@ -170,6 +171,7 @@ class Bringer:
         self._blobs: dict[bytes, int] = {}  # what was written, by digest
         self._jobs: list[Bring] = []
         self._size_bytes = 0
+        self._tell_at = TELL_EVERY
 
     def run(self, path: Path) -> None:
         """Raises StoreError, OSError, IndexBroken, and what `tell` does: then the folder being
@@ -281,6 +283,9 @@ class Bringer:
 
     def _flush(self) -> None:
         jobs, self._jobs, self._size_bytes = self._jobs, [], 0
+        if self._done.added >= self._tell_at:
+            self._tell(f"{self._done.added:,} messages brought back")
+            self._tell_at = self._done.added + TELL_EVERY
         waiting: list[tuple[Bring, Future[Any]]] = [
             (job, self._committer.submit(job)) for job in jobs
         ]
@@ -297,7 +302,7 @@ class Bringer:
     def _finish(self) -> None:
         """All messages of the folder have been seen."""
         self._flush()
-        folder, self._folder = self._folder, None
+        folder = self._folder
         if isinstance(folder, _Merged):
             self._mark(folder)
         elif folder is not None:
@@ -307,9 +312,9 @@ class Bringer:
                 )
                 self._done.folders += 1
             except (MailboxError, DatabaseError) as error:
-                self._folder = folder
-                self._drop()
                 self._done.refuse(f"folder {folder.line.name!r} of {folder.line.user}: {error}")
+                self._drop()
+        self._folder = None
 
     def _mark(self, folder: _Merged) -> None:
         for (flags, keywords), uids in folder.marks.items():

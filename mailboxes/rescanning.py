@@ -97,7 +97,7 @@ def rescan(domain: Domain, committer: Committer, tell: Tell, source: Path | None
                 goal = path.parent / IMPORTED
                 goal.mkdir(mode=0o700, exist_ok=True)
                 path.rename(goal / path.name)
-    if source is None and not result.brought.lacks_users:
+    if source is None and made_at is not None and not result.brought.lacks_users:
         index.set_aside(folder, domain.pk)
     return result
 
