@@ -128,8 +128,7 @@ def write(domain: Domain, *, now: datetime) -> bool:
 
 def _write(domain: Domain, directory: Path, now: datetime) -> bool:
     path = directory / index.NAME
-    is_own = os.path.lexists(path) and _is_ours(path, domain.pk)
-    if is_own and index.read_head(path).state == state_of(domain):
+    if _state_in(path) == state_of(domain):
         return False
     fresh = directory / f".{index.NAME}.{os.getpid()}"
     fd = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -138,7 +137,7 @@ def _write(domain: Domain, directory: Path, now: datetime) -> bool:
             with one_moment():
                 index.write_lines(file, lines_of(domain, now=now), domain_id=domain.pk)
             _sync(file)
-        if os.path.lexists(path) and not is_own:
+        if os.path.lexists(path) and not _is_ours(path, domain.pk):
             path.rename(directory / index.FOUND)  # for Reload
         fresh.rename(path)
     except BaseException:
@@ -151,6 +150,13 @@ def _write(domain: Domain, directory: Path, now: datetime) -> bool:
 def _sync(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
+
+
+def _state_in(path: Path) -> str | None:
+    try:
+        return index.read_head(path).state
+    except (IndexBroken, OSError):
+        return None
 
 
 def _is_ours(path: Path, domain_id: int) -> bool:
