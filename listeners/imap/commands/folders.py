@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from listeners.imap.lookup import find_folder, folder_tree, tree_in_memory
 from listeners.imap.session import Session
 from mailboxes import directory, folders
 from mailboxes.directory import Counters, FolderTree
+from mailboxes.errors import FolderNotFound
 from mailboxes.models import SpecialUse
 from protocols.imap import commands
 from protocols.imap.commands import StatusItem
@@ -176,7 +178,10 @@ async def subscribe(session: Session, command: commands.Subscribe) -> Answer:
 
 @carries_out(commands.Unsubscribe)
 async def unsubscribe(session: Session, command: commands.Unsubscribe) -> Answer:
-    await _change(session, partial(folders.unsubscribe, name=command.folder))
+    # Thunderbird unsubscribes from the old name after RENAME, by which the subscription has got the
+    # new one: a NO would tell its user that renaming or moving the folder has failed.
+    with suppress(FolderNotFound):
+        await _change(session, partial(folders.unsubscribe, name=command.folder))
     return _UNSUBSCRIBED
 
 
