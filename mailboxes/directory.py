@@ -21,9 +21,12 @@ class FolderEntry(NamedTuple):
     special_use: str  # a value of SpecialUse
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FolderTree:
-    """What an account has: folders by name, sorted; the names that have folders below."""
+    """What an account has: folders by name, sorted; the names that have folders below.
+
+    A tree never changes: where something does, a new one takes its place.
+    """
 
     folders: dict[str, FolderEntry]
     subscriptions: frozenset[str]

@@ -43,8 +43,14 @@ def list_folders(session: Session, command: commands.ListFolders) -> Carried:
     tree = tree_in_memory(_account_id(session))
     if tree is None or command.status:
         return _list_with_waiting(session, command)
-    session.send(b"".join([response.encode() for response in listed(tree, command)]))
+    session.send(_list_of(tree, command))
     return _LISTED
+
+
+@lru_cache(maxsize=256)
+def _list_of(tree: FolderTree, command: commands.ListFolders) -> bytes:
+    """Clients ask for the same again and again; see `_status_of`."""
+    return b"".join([response.encode() for response in listed(tree, command)])
 
 
 async def _list_with_waiting(session: Session, command: commands.ListFolders) -> Answer:
