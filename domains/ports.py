@@ -18,7 +18,7 @@ PROTOCOLS = {
     "ldap_port": "LDAP",
 }
 
-USUAL = {field: DomainTechnical._meta.get_field(field).get_default() for field in PROTOCOLS}
+USUAL = {field: getattr(DomainTechnical(), field) for field in PROTOCOLS}
 # Held until the transaction ends; the number is any that nobody else takes.
 _PORTS_LOCK = 0x706F727473
 
