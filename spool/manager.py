@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
@@ -21,12 +19,8 @@ from blobs.ids import new_id
 from blobs.store import read_body
 from clock.moments import to_micros, utc_now
 from domains.directory import Cold
-from mailboxes.errors import FolderNotFound, QuotaExceeded
 from operations.nameservers import name_servers
 from spool import (
-    bounce,
-    decisions,
-    deliverylog,
     gatewaychoice,
     gatewayhealth,
     load,
@@ -38,20 +32,19 @@ from spool import (
     throttled,
     throttlewarnings,
 )
-from spool.agents import local
 from spool.agents.remote import RemoteSettings
 from spool.agents.tls import AskDemand, demand_of_route
 from spool.claims import ClaimDue, ReleaseClaims, RenewClaims, Rounds
-from spool.gatewayhealth import GatewayNow
 from spool.keeping import Keeping
-from spool.load import Load, Peak
+from spool.localdelivery import LocalDeliveries
 from spool.ourselves import recognise_ourselves
 from spool.outbound import Outbound
+from spool.presence import Presence
 from spool.recording import Recorder
 from spool.recovery import OwnerLock, recover_claims
 from spool.resolver import Resolver
 from spool.settings import SpoolPolicy
-from spool.settlement import ClaimLost, LocalDelivery
+from spool.settlement import ClaimLost
 from spool.work import Claim, ClaimedRecipient, Result, Work
 from switchboard.subscribe import Switchboard, Unsubscribe
 from switchboard.topics import Topic
@@ -80,7 +73,6 @@ GATHER_SECONDS = 0.01
 WRITE_SECONDS = 1.0  # of the time to stop in are kept for writing down the last results
 PAUSE_SECONDS = 2.0  # after the database refused
 CHUNK_BYTES = 256 * 1024
-HEADER_BYTES = 256 * 1024
 THREADS = 4
 WALK_SECONDS = 0.2  # between steps of a walk that found nothing
 HIDDEN_SECONDS = 0.5  # until another look where full destinations hide all that is due
@@ -125,12 +117,9 @@ class Manager:
         )
         self._gateways: Sequence[gatewaychoice.GatewayPolicy] = ()
         self._loads = gatewaychoice.Loads()
-        self._health_written: tuple[datetime, dict[int, GatewayNow]] = (utc_now(), {})
-        self._local_slots = asyncio.Semaphore(1)
-        self._local_limit = 1
-        self._local_busy = 0
-        self._most_local = Peak()
-        self._load_written: tuple[datetime, Load] = (utc_now(), Load())
+        self._local = LocalDeliveries(
+            self._committer, self._recorder, owner=self._owner, ask=self._ask, policy=self._policy
+        )
         self._wake = asyncio.Event()
         self._has_occurred = asyncio.Event()
         self._room = asyncio.Event()
@@ -139,7 +128,6 @@ class Manager:
         self._full_limit = WAITING_PER_DESTINATION[0]
         self._lock: OwnerLock | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._local_tasks: set[asyncio.Task[None]] = set()
         self._unsubscribe: list[Unsubscribe] = []
         self._is_stopping = False
         self._is_paused = False
@@ -163,8 +151,11 @@ class Manager:
         self._begin(self._now_and_then(NOTICE_SECONDS, self._send_notices))
         self._begin(self._now_and_then(REOPEN_SECONDS, self._reopen))
         self._begin(self._warn_for_ever())
-        self._begin(self._now_and_then(gatewayhealth.WRITE_SECONDS, self._write_gateway_health))
-        self._begin(self._now_and_then(load.WRITE_SECONDS, self._write_load))
+        presence = Presence(
+            self._outbound, self._local, lambda: self._gateways, owner=self._owner, ask=self._ask
+        )
+        self._begin(self._now_and_then(gatewayhealth.WRITE_SECONDS, presence.write_gateway_health))
+        self._begin(self._now_and_then(load.WRITE_SECONDS, presence.write_load))
         keeping = Keeping(self._committer, self._ask)
         self._begin(self._now_and_then(KEEP_SECONDS, keeping.list_waiting))
         self._begin(self._now_and_then(KEEP_SECONDS, keeping.finish_changes))
@@ -184,12 +175,12 @@ class Manager:
         await self._give_back([one for work in left for one in work.recipients])
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(ends_at):
-                if self._local_tasks:
-                    await asyncio.wait(self._local_tasks)
+                await self._local.ended()
                 await self._recorder.drained()
-        for task in (*self._tasks, *self._local_tasks):
+        await self._local.break_off()
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, *self._local_tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._closes_resolver:
             await self._remote.resolver.close()
         with contextlib.suppress(DatabaseError):  # it is taken for gone soon in any case
@@ -307,18 +298,14 @@ class Manager:
             self._outbound.add(route, work)
         self._outbound.dispatch()
         for recipient in plan.local:
-            task = asyncio.create_task(self._deliver_locally(recipient))
-            self._local_tasks.add(task)
-            task.add_done_callback(self._local_tasks.discard)
+            self._local.add(recipient)
 
     def _obey(self, policy: SpoolPolicy) -> None:
         """S-003: a changed number acts at once; a lower one lets what runs finish."""
         self._outbound.maximum = policy.maximum_remote_deliveries
         self._outbound.maximum_per_destination = policy.connections_per_destination
         self._outbound.oldest_share_percent = policy.oldest_share_percent
-        if policy.maximum_local_deliveries != self._local_limit:
-            self._local_limit = policy.maximum_local_deliveries
-            self._local_slots = asyncio.Semaphore(max(1, self._local_limit))
+        self._local.obey(policy.maximum_local_deliveries)
 
     def _routes_changed(self) -> None:
         gatewaychoice.forget()
@@ -338,82 +325,6 @@ class Manager:
             self._gateways = gateways
             self._outbound.keep_gateways(unchanged)
         self._remote.resolver.use(servers)
-
-    async def _write_gateway_health(self) -> None:
-        counts = self._outbound.gateways.take()
-        queues, down = self._outbound.gateway_queues(), self._outbound.gateways_down()
-        present = {
-            one.gateway_id: GatewayNow(queues[one.gateway_id], one.gateway_id in down)
-            for one in self._gateways
-        }
-        now = utc_now()
-        is_news = bool(counts) or present != self._health_written[1]
-        if is_news or (present and now - self._health_written[0] > gatewayhealth.STILL_ALIVE):
-            self._health_written = now, present
-            await self._ask(
-                gatewayhealth.write,
-                process_id=self._owner,
-                present=present,
-                counts=counts,
-                now=now,
-            )
-
-    async def _write_load(self) -> None:
-        """S-003: an idle process writes only now and then that it lives."""
-        present = Load(
-            remote=self._outbound.most_busy.take(self._outbound.busy),
-            remote_maximum=self._outbound.maximum,
-            hanging=self._outbound.hanging,
-            local=self._most_local.take(self._local_busy),
-            local_maximum=self._local_limit,
-        )
-        now = utc_now()
-        if present != self._load_written[1] or now - self._load_written[0] > load.STILL_ALIVE:
-            self._load_written = now, present
-            await self._ask(load.write, process_id=self._owner, load=present, now=now)
-
-    # --- local delivery ---
-
-    async def _deliver_locally(self, recipient: ClaimedRecipient) -> None:
-        async with self._local_slots:
-            self._local_busy += 1
-            self._most_local.see(self._local_busy)
-            try:
-                await self._try_locally(recipient)
-            except Exception:
-                log.exception("local delivery failed by a fault of ours")
-                self._report([local.faulty(recipient, traceback.format_exc())])
-            finally:
-                self._local_busy -= 1
-
-    async def _try_locally(self, recipient: ClaimedRecipient) -> None:
-        result, delivery = await self._ask(_prepare_local, recipient)
-        if delivery is None:
-            self._report([result])
-            return
-        policy = (await self._policy()).retries
-        settled = decisions.settle(result, policy=policy, rules=None, randomness=0.5)
-        report = None
-        if bounce.needs_thought(settled):
-            report = await self._ask(bounce.make_report, [settled])
-        # The delivery and the confirmation that was asked for are one transaction.
-        job = LocalDelivery(
-            owner=self._owner,
-            settled=settled,
-            delivery=delivery,
-            report=report.acceptance if report else None,
-            entries=report.entries if report else [],
-            records=report.records if report else [],
-        )
-        try:
-            await self._committer.commit(job)
-        except ClaimLost:
-            self._recorder.forget([recipient])
-        except (QuotaExceeded, FolderNotFound):
-            self._report([local.refused_by_mailbox(result)])
-        else:
-            deliverylog.delivered_here(recipient)
-            self._recorder.forget([recipient])
 
     # --- the rest ---
 
@@ -525,9 +436,3 @@ def _with_connections(function: Callable[[], T]) -> T:
 def _with_cursor(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     with connection.cursor() as cursor:
         return function(cursor, *args, **kwargs)
-
-
-def _prepare_local(recipient: ClaimedRecipient) -> Any:
-    location = recipient.message.location
-    head = b"" if location is None else read_body(location, 0, HEADER_BYTES)
-    return local.prepare(recipient, head)
