@@ -132,31 +132,42 @@ class Page:
 
 
 def make_row(
-    message: SpooledMessage, waiting: Sequence[SpooledRecipient] | None, *, now: datetime
+    message: SpooledMessage,
+    waiting: Sequence[SpooledRecipient] | None,
+    *,
+    now: datetime,
+    is_as_written: bool = False,
+    known: int | None = None,
 ) -> MessageRow:
-    """`waiting` None: too many recipients to read; what was summed up last stands for them."""
+    """`waiting` None: too many recipients to read; what was summed up last stands for them.
+
+    `is_as_written`: recipients as the sender wrote them, whereto ever aliases lead. `known`: it is
+    others' mail, of which so many recipients may be known, and not who was logged in.
+    """
+    total = message.recipients_total if known is None else known
     if waiting:
         due = [one.due_at for one in waiting if one.due_at and one.claimed_by is None]
         is_in_work = any(one.claimed_by is not None for one in waiting)
         next_at, attempts = min(due, default=None), max(one.attempts for one in waiting)
         priority, status = max(one.priority for one in waiting), message_status(waiting)
-        names = _names([one.address for one in waiting], len(waiting))
+        addresses = [one.original_address if is_as_written else one.address for one in waiting]
+        names = _names(addresses, len(waiting))
     else:
         is_in_work = False
         next_at = None if message.next_at == NEVER else message.next_at
         attempts, priority = message.attempts, message.priority
         status = State(message.worst_state).label
         first = getattr(message, "first_recipient", None)
-        names = _names([first] if first else [], message.recipients_total)
-    account = message.sender_account
+        names = _names([first] if first else [], total)
+    account = message.sender_account if known is None else None
     return MessageRow(
         message_id=message.pk,
         sender=message.sender or "<>",
         submitter="" if account is None else str(account),
         recipients=names,
         size_kb=-(-message.size_bytes // 1024),
-        delivered=message.recipients_delivered,
-        total=message.recipients_total,
+        delivered=min(message.recipients_delivered, total),
+        total=total,
         accepted_at=message.accepted_at,
         time_in_spool=max(now - message.accepted_at, timedelta(0)),
         attempts=attempts,

@@ -8,9 +8,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 
 from accounts.models import Role, User
+from accounts.selectors import domains_for
 from operations import servicestate
 from operations.models import Service
 from spool.errors import MessageUnknown
@@ -54,7 +55,7 @@ def page(
     rows = next((choice for choice in ROW_CHOICES if choice >= rows), ROW_CHOICES[-1])
     visible = _visible(actor, filter=filter, view=view, now=now)
     is_backward = cursor is not None and cursor.is_backward
-    found = _in_order(visible, column, descending ^ is_backward, cursor, limit=rows + 1)
+    found = _in_order(actor, visible, column, descending ^ is_backward, cursor, limit=rows + 1)
     has_more = len(found) > rows
     found = found[:rows]
     if is_backward:
@@ -107,6 +108,7 @@ def _visible(
 
 
 def _in_order(
+    actor: User | None,
     visible: QuerySet[SpooledMessage],
     column: Column,
     descending: bool,
@@ -121,7 +123,7 @@ def _in_order(
     falls = descending ^ column.is_reversed
     field = column.field
     order = [f"-{field}", "-id"] if falls else [field, "id"]
-    ordered = _with_details(visible).order_by(*dict.fromkeys(order))
+    ordered = _with_details(visible, actor).order_by(*dict.fromkeys(order))
     if cursor is None:
         return list(ordered[:limit])
     than = "lt" if falls else "gt"
@@ -134,10 +136,13 @@ def _in_order(
     return found
 
 
-def _with_details(messages: QuerySet[SpooledMessage]) -> QuerySet[SpooledMessage]:
-    first = SpooledRecipient.objects.filter(message=OuterRef("pk")).order_by("id")
+def _with_details(
+    messages: QuerySet[SpooledMessage], actor: User | None
+) -> QuerySet[SpooledMessage]:
+    first = recipients_for(actor).filter(message=OuterRef("pk")).order_by("id")
+    name = "address" if sees_all(actor) else "original_address"
     return messages.select_related("sender_account", "sender_account__domain").annotate(
-        first_recipient=Subquery(first.values("address")[:1]),
+        first_recipient=Subquery(first.values(name)[:1]),
         area_path=F("blob__segment__area__path"),
     )
 
@@ -151,10 +156,26 @@ def _rows(
     rows = recipients_for(actor).filter(message__in=few, state__lt=State.DELIVERED)
     for recipient in rows.order_by("id"):
         waiting[recipient.message_id].append(recipient)
-    made = [make_row(message, waiting.get(message.pk), now=now) for message in messages]
+    known = {} if actor is None or sees_all(actor) else _known_of_others(actor, messages)
+    made = [
+        make_row(
+            message, waiting.get(message.pk), now=now, is_as_written=not sees_all(actor),
+            known=known.get(message.pk),
+        )
+        for message in messages
+    ]  # fmt: skip
     if servicestate.stopped_everywhere(Service.SPOOL):
         return [replace(row, status=HELD_BY_STOP) for row in made]
     return made
+
+
+def _known_of_others(actor: User, messages: Iterable[SpooledMessage]) -> dict[int, int]:
+    """How many recipients the actor may know, by the key of each message that others cause."""
+    domains = {one.domain_id for one in messages if one.domain_id is not None}
+    own = set(domains_for(actor).filter(pk__in=domains).values_list("pk", flat=True))
+    others = [one.pk for one in messages if one.domain_id not in own]
+    rows = recipients_for(actor).filter(message__in=others).values_list("message")
+    return dict.fromkeys(others, 0) | dict(rows.annotate(Count("pk")))
 
 
 def _cursor(message: SpooledMessage, column: Column, *, backward: bool = False) -> Cursor:

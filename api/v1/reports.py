@@ -22,10 +22,10 @@ from api.v1.spool import read_id
 from blobs.ids import encode_id
 from clock.moments import utc_now
 from domains.models import Domain
-from spool import selectors, telling, trace
+from spool import sight, telling
 from spool.ledger import COLUMNS
 from spool.models import LedgerHour, RefusedMail, SpooledMessage
-from spool.trace import Trace
+from spool.viewing import MOST_RECIPIENTS
 
 HOUR_SECONDS = 3600
 MOST_HOURS = 24 * 366 * 200
@@ -89,16 +89,13 @@ class Traces(Endpoint):
         parameters=[TraceFilters], responses=TraceListOut, summary="Find what became of mail"
     )
     def get(self, request: Request) -> Response:
-        """Latest first, as far as you may see it; refused mail for system administrators and
-        for those who rule the recipient's domain."""
-        actor = actor_of(request)
-        found = trace.find(self.query(TraceFilters)["q"])
-        ids = [message.pk for message in found.messages]
-        seen = selectors.messages_for(actor).filter(pk__in=ids).order_by("-id")
+        """Latest first, as far as you may see it; mail that was refused for addresses of yours,
+        or that they sent to other servers."""
+        found = sight.find_for(actor_of(request), self.query(TraceFilters)["q"])
         return Response(
             {
-                "messages": [_message(message) for message in seen],
-                "refused": [_refused(row) for row in _refused_for(actor, found.refused)],
+                "messages": [_message(message) for message in found.messages],
+                "refused": [_refused(row) for row in found.refused],
             }
         )
 
@@ -108,11 +105,12 @@ class TraceView(Endpoint):
 
     @extend_schema(responses=TraceOut, summary="Read the trace of a message")
     def get(self, request: Request, spool_id: str) -> Response:
-        """Every decision and every attempt. Of others' mail: the recipients in your domains."""
+        """Every decision and every attempt, of at most 1,000 recipients. Of others' mail: what
+        became of the recipients in your domains."""
         actor = actor_of(request)
-        message = selectors.message_for(actor, read_id(spool_id))
-        story = telling.tell(_seen(actor, trace.trace(message)), now=utc_now())
-        return Response({**_message(message), "story": story})
+        message = sight.message_for(actor, read_id(spool_id))
+        told = sight.trace_for(actor, message, limit=MOST_RECIPIENTS)
+        return Response({**_message(message), "story": telling.tell(told, now=utc_now())})
 
 
 class Ledger(Endpoint):
@@ -140,31 +138,6 @@ class Ledger(Endpoint):
         return pagination.page(
             request, given, rows, key="-id", show=lambda row: _hours(row, names), prepare=prepare
         )
-
-
-def _seen(actor: User, whole: Trace) -> Trace:
-    """What the actor may see of a trace."""
-    if actor.role == Role.SYSTEM_ADMINISTRATOR:
-        return whole
-    rows = selectors.recipients_for(actor).filter(message=whole.message)
-    ids = set(rows.values_list("pk", flat=True))
-    if ids >= {row.pk for row in whole.recipients}:
-        return whole
-    return Trace(
-        whole.message,
-        [row for row in whole.recipients if row.pk in ids],
-        {key: tries for key, tries in whole.attempts.items() if key in ids},
-        [entry for entry in whole.entries if entry.recipient_id in ids],
-    )
-
-
-def _refused_for(actor: User, rows: list[RefusedMail]) -> list[RefusedMail]:
-    if actor.role == Role.SYSTEM_ADMINISTRATOR:
-        return rows
-    names = {row.recipient.rpartition("@")[2].lower() for row in rows}
-    seen = account_selectors.domains_for(actor).filter(hosted_names__name__in=names)
-    ruled = set(seen.values_list("hosted_names__name", flat=True))
-    return [row for row in rows if row.recipient.rpartition("@")[2].lower() in ruled]
 
 
 def _ledger_for(actor: User) -> QuerySet[LedgerHour]:

@@ -24,7 +24,7 @@ from blobs.ids import decode_id, encode_id
 from clock.moments import utc_now
 from domains.errors import Problem, ValuesRefused
 from jobs.models import Job
-from spool import bulkjobs, selectors, viewing
+from spool import bulkjobs, selectors, sight, viewing
 from spool.changing import Done
 from spool.listing import Column, Cursor, CursorMalformed, MessageRow
 from spool.models import SpoolChange
@@ -181,8 +181,9 @@ class SpoolMessage(Endpoint):
     def get(self, request: Request, spool_id: str) -> Response:
         """Also when it has left the spool, as long as its trace is kept."""
         actor = actor_of(request)
-        message = selectors.message_for(actor, read_id(spool_id))
-        recipients = viewing.recipients(actor, message)
+        message = sight.message_for(actor, read_id(spool_id))
+        told = sight.trace_for(actor, message, limit=viewing.MOST_RECIPIENTS)
+        recipients = viewing.views_of(told.recipients, told.attempts)
         return Response(
             {
                 "id": encode_id(message.pk),

@@ -124,6 +124,53 @@ def test_a_trace_is_found_by_those_whose_mail_it_is(world, program, message):
     assert "x@far.example" in story
 
 
+def test_of_others_mail_nobody_learns_who_sent_it_from_where_and_to_whom_else(world, program):
+    message = make_message(world.other, to="alice@own.example")
+    SpooledMessage.objects.update(
+        sender_account=world.other_admin, client_address="198.51.100.7", recipients_total=3
+    )
+    for number in range(2):
+        to = f"elsewhere{number}@far.example"
+        SpooledRecipient.objects.create(
+            id=new_id(), message=message, address=to, original_address=to, route="remote",
+            ledger_domain=world.other, destination="far.example", due_at=message.accepted_at,
+        )  # fmt: skip
+    SpooledRecipient.objects.filter(address="alice@own.example").update(ledger_domain=world.own)
+    path = encode_id(message.pk)
+    for who in (world.admin, world.reseller):
+        asker = program(who)
+        (row,) = asker.call("get", "spool/").json()["items"]
+        assert (row["recipients"], row["total"], row["submitter"]) == ("alice@own.example", 1, "")
+        shown = asker.call("get", f"spool/{path}/").json()
+        assert [one["address"] for one in shown["recipients"]] == ["alice@own.example"]
+        story = asker.call("get", f"trace/{path}/").json()["story"]
+        assert "alice@own.example" in story
+        for hidden in ("198.51.100.7", "logged in", "elsewhere"):
+            assert hidden not in story
+    (row,) = program(world.root).call("get", "spool/").json()["items"]
+    assert (row["total"], row["submitter"]) == (3, "admin@other.example")
+    assert "198.51.100.7" in program(world.root).call("get", f"trace/{path}/").json()["story"]
+
+
+def test_where_aliases_of_others_lead_is_not_told(world, program, message):
+    SpooledRecipient.objects.update(
+        address="secret@hidden.example", original_address="info@other.example"
+    )
+    path = encode_id(message.pk)
+    for who in (world.admin, world.reseller):
+        for at in ("spool/", f"spool/{path}/", f"trace/{path}/"):
+            shown = program(who).call("get", at).content.decode()
+            assert "info@other.example" in shown and "secret" not in shown, at
+    assert "secret" in program(world.root).call("get", f"spool/{path}/").content.decode()
+
+
+def test_users_read_what_became_of_their_own_mail(world, program, message):
+    path = f"trace/{encode_id(message.pk)}/"
+    assert program(world.user).call("get", path).status_code == 404
+    SpooledMessage.objects.update(sender_account=world.user)
+    assert "x@far.example" in program(world.user).call("get", path).json()["story"]
+
+
 def test_the_ledger_is_cut_to_the_domains_in_sight(world, program):
     hour = hour_of(to_micros(utc_now()))
     for domain_id in (0, world.own.pk, world.other.pk):
