@@ -10,9 +10,8 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path
 
-from accounts.models import Role, User
+from accounts.models import Role
 from administration.selectors import audit_for, job_for, jobs_for
-from events.models import AuditEntry
 from jobs import services
 from jobs.errors import JobOver
 from jobs.kinds import title_of
@@ -73,10 +72,9 @@ def show(request: HttpRequest, job_id: int) -> HttpResponse:
     context = {
         "row": row,
         # The page of the operation, which has the way back.
-        "entry": entries.order_by("pk").first() if row.has_ended else None,
+        "changed": entries.order_by("pk").first() if row.has_ended else None,
         "result": json.dumps(row.result, indent=1, ensure_ascii=False) if row.result else "",
         # It may name files and hosts of the server.
-        "changed": _changed(row, actor),
         "error": row.error if actor.role == Role.SYSTEM_ADMINISTRATOR else "",
     }
     return render(request, "panel/operations/job.html", context)
@@ -97,12 +95,6 @@ def cancel(request: HttpRequest, job_id: int) -> HttpResponse:
         text = f"Cancelled “{title}”." if now else f"“{title}” ends at its next step."
         notices.done(request, text)
     return redirect("panel:job", row.pk)
-
-
-def _changed(row: Job, actor: User) -> AuditEntry | None:
-    """The first entry of what the job has changed, which its undo begins at."""
-    entries = audit_for(actor).filter(operation=f"job-{row.pk}").order_by("pk")
-    return entries.first() if row.has_ended else None
 
 
 def _dress(row: Job) -> None:

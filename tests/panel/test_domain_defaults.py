@@ -90,7 +90,7 @@ def test_chosen_defaults_are_set_on_all_domains_by_a_job_and_undone_as_one(
         ("root", "one price list", f"job-{job.pk}")
     }
     page = client.get(f"/panel/jobs/{job.pk}/")
-    assert "What it has changed" in page.content.decode()
+    assert "What it changed, and Undo" in page.content.decode()
     client.post("/panel/audit/undo/", {"operation": f"job-{job.pk}"})
     counts = {d.name: d.domainlimits.users for d in Domain.objects.all()}
     assert counts == {"own.example": 100, "other.example": 100, same.name: 20}
