@@ -146,6 +146,8 @@ def test_where_an_alias_leads_is_known_to_those_in_charge_of_it(
         text = shown(log_in(who), page(spool_id))
         assert "info@other.example" in text and "hidden.test" not in text
         assert "alice@other.example" not in text
+        # Nor does the search say it.
+        assert page(spool_id) not in shown(log_in(who), "/panel/trace/", q="secret@hidden.test")
     for who in (world.root, world.other_admin):
         text = shown(log_in(who), page(spool_id))
         assert "secret@hidden.test" in text or who == world.other_admin
