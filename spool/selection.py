@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from accounts import permissions, selectors
 from accounts.models import Role, User
@@ -90,20 +91,32 @@ class SpoolFilter:
                 shown.append(f"{field.name.removesuffix('_id')}:{value}")
         return " ".join(shown)
 
-    def of_recipients(self, *, now: datetime) -> Q:
-        """For rows of SpooledRecipient: those that a verb on this filter acts on."""
+    def of_recipients(self, *, now: datetime, actor: User | None) -> Q:
+        """For rows of SpooledRecipient: those that a verb on this filter acts on.
+
+        Whereto others' aliases lead, the filter of whoever is no operator does not tell.
+        """
+
+        def address(look_up: Callable[[str], Q]) -> Q:
+            if sees_all(actor):
+                return look_up("address")
+            return look_up("original_address") | (look_up("address") & openly_named(actor))
+
         found = Q()
         if self.sender:
             found &= _fits("message__sender", self.sender)
         if self.recipient:
-            found &= _fits("address", self.recipient)
+            found &= address(lambda field: _fits(field, self.recipient))
         if self.domain:
             at = f"@{self.domain.lstrip('@')}"
-            found &= Q(message__sender__iendswith=at) | Q(address__iendswith=at)
+            found &= Q(message__sender__iendswith=at) | address(
+                lambda field: Q(**{f"{field}__iendswith": at})
+            )
         for word in self.words:
-            found &= Q(message__sender__icontains=word) | Q(address__icontains=word)
+            found &= Q(message__sender__icontains=word) | address(partial(_contains, word))
         if self.destination:
             found &= Q(destination=self.destination)
+            found &= Q() if sees_all(actor) else openly_named(actor)
         if self.message_id is not None:
             found &= Q(message=self.message_id)
         if self.priority is not None:
@@ -113,29 +126,29 @@ class SpoolFilter:
         return found & self._by_status() & self._by_age(now) & self._by_gateway()
 
     def narrow_messages(
-        self, messages: QuerySet[SpooledMessage], *, now: datetime
+        self, messages: QuerySet[SpooledMessage], *, now: datetime, actor: User | None
     ) -> QuerySet[SpooledMessage]:
-        """Those of which at least one recipient that waits fits."""
+        """Those of which at least one recipient that waits, and that the actor may know, fits."""
         if self.is_empty:
             return messages
         if self.message_id is not None:
             messages = messages.filter(pk=self.message_id)
         if self.sender:
             messages = messages.filter(_fits("sender", self.sender))
-        few = self._few_messages()
+        few = self._few_messages(actor)
         if few is not None:
             messages = messages.filter(pk__in=few)
-        rows = SpooledRecipient.objects.filter(message=OuterRef("pk"), state__lt=State.DELIVERED)
-        return messages.filter(Exists(rows.filter(self.of_recipients(now=now))))
+        rows = recipients_for(actor).filter(message=OuterRef("pk"), state__lt=State.DELIVERED)
+        return messages.filter(Exists(rows.filter(self.of_recipients(now=now, actor=actor))))
 
-    def _few_messages(self) -> list[int] | None:
+    def _few_messages(self, actor: User | None) -> list[int] | None:
         """The ids of what an index finds, if that is little; None: there is more, or no index."""
         rows = SpooledRecipient.objects.filter(state__lt=State.DELIVERED)
         if self.destination:
             waiting = rows.filter(destination=self.destination, due_at__isnull=False)
             held = rows.filter(destination=self.destination, due_at=None)
             found = [*_message_ids(waiting), *_message_ids(held)]
-        elif "@" in self.recipient[1:]:
+        elif "@" in self.recipient[1:] and sees_all(actor):
             found = _message_ids(rows.filter(_fits("address", self.recipient)))
         else:
             return None
@@ -226,14 +239,14 @@ class Selection:
         rows = messages_for(self.actor).filter(finished_at=None)
         if self.ids:
             rows = rows.filter(pk__in=self.ids)
-        return self.filter.narrow_messages(rows, now=now).order_by("id")
+        return self.filter.narrow_messages(rows, now=now, actor=self.actor).order_by("id")
 
     def recipients(
         self, message_ids: Sequence[int], *, now: datetime
     ) -> QuerySet[SpooledRecipient]:
         """Of these messages, the recipients that wait and are meant."""
         rows = recipients_for(self.actor).filter(message__in=message_ids, state__lt=State.DELIVERED)
-        return rows.filter(self.filter.of_recipients(now=now))
+        return rows.filter(self.filter.of_recipients(now=now, actor=self.actor))
 
     def is_more_than(self, count: int, *, now: datetime) -> bool:
         """Whether so many messages are meant; it looks at no more of them than needed."""
@@ -288,6 +301,15 @@ def recipients_for(actor: User | None) -> QuerySet[SpooledRecipient]:
     return rows.filter(Q(message__domain__in=domains) | Q(ledger_domain__in=domains))
 
 
+def openly_named(actor: User | None) -> Q:
+    """Recipients but those behind others' aliases, which the sender knows by another name."""
+    is_open = Q(address__iexact=F("original_address"))
+    if actor is None:
+        return is_open
+    domains = selectors.domains_for(actor).values("pk")
+    return is_open | Q(account=actor) | Q(ledger_domain__in=domains)
+
+
 def sees_all(actor: User | None) -> bool:
     return actor is None or (actor.is_active and actor.role == Role.SYSTEM_ADMINISTRATOR)
 
@@ -302,6 +324,10 @@ def _not_too_many(found: Sequence[tuple[int, int]]) -> list[int]:
             break
         ids.append(message_id)
     return ids
+
+
+def _contains(word: str, field: str) -> Q:
+    return Q(**{f"{field}__icontains": word})
 
 
 def _fits(field: str, text: str) -> Q:

@@ -96,7 +96,7 @@ def _visible(
     messages = messages_for(actor).filter(finished_at=None)
     if filter.status is None:
         messages = messages.exclude(worst_state=State.DELETING)
-    messages = filter.narrow_messages(messages, now=now)
+    messages = filter.narrow_messages(messages, now=now, actor=actor)
     if view is View.WAITING:
         # Read once, by an index of what is claimed, and not looked up for each message.
         claimed = SpooledRecipient.objects.filter(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts import selectors
 from accounts.models import Role, User
@@ -97,19 +97,10 @@ def find_for(actor: User | None, words: str) -> Found:
     sight = sight_of(actor)
     if sight.is_full:
         return find(words)
-    found = find(words, messages=sight.messages, recipients=_openly_named(sight))
+    # Else a search would tell whereto others' aliases lead.
+    recipients = sight.recipients.filter(selection.openly_named(actor))
+    found = find(words, messages=sight.messages, recipients=recipients)
     return replace(found, refused=_refused_for(sight, found.refused))
-
-
-def _openly_named(sight: Sight) -> QuerySet[SpooledRecipient]:
-    """Without those behind others' aliases: a search would tell whereto these lead."""
-    assert sight.actor is not None
-    is_own = (
-        Q(account=sight.actor)
-        if sight.actor.role == Role.USER
-        else Q(ledger_domain__in=selectors.domains_for(sight.actor).values("pk"))
-    )
-    return sight.recipients.filter(is_own | Q(address__iexact=F("original_address")))
 
 
 def _refused_for(sight: Sight, rows: list[RefusedMail]) -> list[RefusedMail]:

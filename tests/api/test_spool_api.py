@@ -135,7 +135,9 @@ def test_of_others_mail_nobody_learns_who_sent_it_from_where_and_to_whom_else(wo
             id=new_id(), message=message, address=to, original_address=to, route="remote",
             ledger_domain=world.other, destination="far.example", due_at=message.accepted_at,
         )  # fmt: skip
-    SpooledRecipient.objects.filter(address="alice@own.example").update(ledger_domain=world.own)
+    SpooledRecipient.objects.filter(address="alice@own.example").update(
+        ledger_domain=world.own, destination=""
+    )
     path = encode_id(message.pk)
     for who in (world.admin, world.reseller):
         asker = program(who)
@@ -147,6 +149,13 @@ def test_of_others_mail_nobody_learns_who_sent_it_from_where_and_to_whom_else(wo
         assert "alice@own.example" in story
         for hidden in ("198.51.100.7", "logged in", "elsewhere"):
             assert hidden not in story
+        for wanted in ("recipient=elsewhere0@far.example", "destination=far.example"):
+            assert asker.call("get", f"spool/?{wanted}").json()["items"] == [], wanted
+        for wanted in ({"recipient": "elsewhere0@far.example"}, {"domain": "far.example"}):
+            body = {"action": "hold", "reason": "?", "filter": wanted}
+            assert asker.call("post", "spool/actions/", body).json()["done"] == 0
+        found = asker.call("get", "spool/?recipient=alice@own.example").json()["items"]
+        assert len(found) == 1
     (row,) = program(world.root).call("get", "spool/").json()["items"]
     assert (row["total"], row["submitter"]) == (3, "admin@other.example")
     assert "198.51.100.7" in program(world.root).call("get", f"trace/{path}/").json()["story"]
@@ -154,13 +163,18 @@ def test_of_others_mail_nobody_learns_who_sent_it_from_where_and_to_whom_else(wo
 
 def test_where_aliases_of_others_lead_is_not_told(world, program, message):
     SpooledRecipient.objects.update(
-        address="secret@hidden.example", original_address="info@other.example"
+        address="secret@hidden.example",
+        original_address="info@other.example",
+        ledger_domain=world.other,
     )
     path = encode_id(message.pk)
     for who in (world.admin, world.reseller):
         for at in ("spool/", f"spool/{path}/", f"trace/{path}/"):
             shown = program(who).call("get", at).content.decode()
             assert "info@other.example" in shown and "secret" not in shown, at
+        for at in ("spool/?recipient=secret@hidden.example", "trace/?q=secret@hidden.example"):
+            answer = program(who).call("get", at).json()
+            assert (answer.get("items") or answer.get("messages") or []) == [], at
     assert "secret" in program(world.root).call("get", f"spool/{path}/").content.decode()
 
 
