@@ -77,6 +77,7 @@ class Visit:
     logged_in_at: datetime | None = None
     id: int = field(default_factory=new_id)  # in the registry of sessions
     domains: tuple[str, ...] = ()  # of ours that the session is about, for the log
+    senders: tuple[str, ...] = ()  # those of them that send the present message
     tap: Tap | None = None  # records what is said, while somebody asks for it
 
     def log_in(self, account_id: int, domain_id: int | None) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from blobs.ids import encode_id
 from logbook.kinds import Kind, Level
 from logbook.writer import BOOK
@@ -40,14 +42,18 @@ def delivered_here(recipient: ClaimedRecipient) -> None:
 
 def _note(recipient: ClaimedRecipient, words: str) -> None:
     message = recipient.message
+    addresses = [recipient.address, recipient.original_address]
+    if recipient.address.lower() == recipient.original_address.lower():
+        # Else the line would tell the sender whereto an alias of others leads.
+        addresses.append(message.sender)
     BOOK.note(
         Kind.DELIVERY,
         f"{encode_id(message.message_id)} to <{recipient.address}>, try {recipient.attempts}, "
         f"{words}",
         session=message.message_id,
-        domains=_domains((message.sender, recipient.address)),
+        domains=_domains(addresses),
     )
 
 
-def _domains(addresses: tuple[str, ...]) -> tuple[str, ...]:
+def _domains(addresses: Iterable[str]) -> tuple[str, ...]:
     return tuple({address.rpartition("@")[2].lower() for address in addresses if address})

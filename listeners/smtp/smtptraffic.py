@@ -20,11 +20,13 @@ def asked(visit: Visit, command: Command) -> None:
     if isinstance(command, Mail):
         address = command.sender
         own = visit.domains[:1] if visit.account_id is not None else ()
-        visit.domains = own if address is None else tuple({*own, address.domain.lower()})
+        visit.senders = own if address is None else tuple({*own, address.domain.lower()})
+        visit.domains = visit.senders
     elif isinstance(command, Rcpt):
         address = command.recipient
-        if len(visit.domains) < MOST_DOMAINS and address.domain not in visit.domains:
-            visit.domains = (*visit.domains, address.domain.lower())
+        domain = address.domain.lower()
+        if len(visit.domains) < MOST_DOMAINS and domain not in visit.domains:
+            visit.domains = (*visit.domains, domain)
     if address is not None and (transcript := traffic.watched_address(address)):
         is_new = visit.tap is None
         traffic.tap(visit, transcript)
@@ -47,4 +49,8 @@ def answered(visit: Visit, line: bytes, command: Command | None, reply: Reply | 
         # What could not be read may well be a password.
         words = " ".join(words.split(" ")[: 2 if isinstance(command, Auth) else 1])[:40]
     text = f"{words}: {reply.code} {reply.enhanced} {reply.text}"
-    BOOK.note(Kind.SMTP, text, session=visit.id, domains=visit.domains, level=level)
+    domains = visit.domains
+    if isinstance(command, Rcpt):
+        # Blind copies stay blind: whom a message is for besides is its sender's business.
+        domains = (*visit.senders, command.recipient.domain.lower())
+    BOOK.note(Kind.SMTP, text, session=visit.id, domains=domains, level=level)

@@ -9,13 +9,11 @@ import pytest
 
 from accounts import services
 from accounts.models import User
-from clock.moments import utc_now
 from domains.models import Domain
 from events import audit
 from logbook.kinds import Kind
-from logbook.reading import Query, search
-from logbook.writer import BOOK
 from tests.factories import make_domain
+from tests.logs import Lines, logged_in
 from tests.people import World, make_world
 
 pytestmark = pytest.mark.django_db
@@ -24,13 +22,9 @@ OFFICE = "198.51.100.7"
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    before = BOOK._folder
-    BOOK.flush()
-    BOOK.open(tmp_path)
-    yield tmp_path
-    BOOK.flush()
-    BOOK._folder = before
+def lines(tmp_path: Path) -> Iterator[Lines]:
+    with logged_in(tmp_path) as lines:
+        yield lines
 
 
 @pytest.fixture
@@ -38,15 +32,9 @@ def world() -> World:
     return make_world()
 
 
-def lines(folder: Path, domain: str | None = None) -> list[str]:
-    BOOK.flush()
-    query = Query(domains=frozenset({domain}) if domain else None)
-    return [hit.line.text for hit in search(folder, Kind.ADMIN, utc_now().date(), query).hits]
-
-
 @pytest.mark.parametrize("who", ["root", "reseller", "admin"])
 def test_customers_read_only_from_where_their_own_people_came(
-    world: World, folder: Path, django_capture_on_commit_callbacks: Callable[..., object], who: str
+    world: World, lines: Lines, django_capture_on_commit_callbacks: Callable[..., object], who: str
 ) -> None:
     by: User = getattr(world, who)
     impersonator = world.root if who == "root" else None
@@ -56,25 +44,25 @@ def test_customers_read_only_from_where_their_own_people_came(
     ):
         subject = world.admin if impersonator else by
         services.change_user(user=world.user, values={"full_name": "A"}, by=subject)
-    (line,) = lines(folder, "own.example")
+    (line,) = lines(Kind.ADMIN, "own.example")
     assert "changed user alice@own.example" in line
     assert (OFFICE in line) == (who == "admin")
 
 
 def test_what_only_the_provider_reads_says_from_where(
-    world: World, folder: Path, django_capture_on_commit_callbacks: Callable[..., object]
+    world: World, lines: Lines, django_capture_on_commit_callbacks: Callable[..., object]
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True), audit.acting(client_address=OFFICE):
         audit.record(world.root, "changed user", world.reseller)
-    (line,) = lines(folder)
+    (line,) = lines(Kind.ADMIN)
     assert line.endswith(f"from {OFFICE}")
 
 
 def test_changes_of_a_domain_with_an_international_name_are_found_by_it(
-    folder: Path, django_capture_on_commit_callbacks: Callable[..., object]
+    lines: Lines, django_capture_on_commit_callbacks: Callable[..., object]
 ) -> None:
     domain: Domain = make_domain("bücher.example")
     with django_capture_on_commit_callbacks(execute=True):
         audit.record(None, "changed options", domain)
-    assert len(lines(folder, domain.name)) == 1
+    assert len(lines(Kind.ADMIN, domain.name)) == 1
     assert domain.name == "xn--bcher-kva.example"
