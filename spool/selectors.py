@@ -98,13 +98,16 @@ def _visible(
         messages = messages.exclude(worst_state=State.DELETING)
     messages = filter.narrow_messages(messages, now=now, actor=actor)
     if view is View.WAITING:
-        # Read once, by an index of what is claimed, and not looked up for each message.
-        claimed = SpooledRecipient.objects.filter(
-            state__lt=State.DELIVERED, claimed_by__isnull=False
-        ).values("message")
         # Of a message with a great many recipients some wait while others are delivered.
-        messages = messages.filter(Q(recipients_total__gt=FEW_RECIPIENTS) | ~Q(pk__in=claimed))
+        is_large = Q(recipients_total__gt=FEW_RECIPIENTS)
+        messages = messages.filter(is_large | ~Q(pk__in=_in_delivery()))
     return messages
+
+
+def _in_delivery() -> QuerySet[SpooledRecipient, Any]:
+    """Keys of messages: read once, by an index of what is claimed, not looked up for each."""
+    claimed = SpooledRecipient.objects.filter(state__lt=State.DELIVERED, claimed_by__isnull=False)
+    return claimed.values("message")
 
 
 def _in_order(
@@ -187,8 +190,12 @@ def _count(
     actor: User | None, visible: QuerySet[SpooledMessage], *, filter: SpoolFilter, view: View
 ) -> tuple[int, bool]:
     """Exact up to a limit; behind it, what was measured last, or the limit at least."""
-    if sees_all(actor) and filter.is_empty and view is View.ALL:
-        return _up_to_limit_or_measured(_everything())
+    if sees_all(actor) and filter.is_empty:
+        total, is_exact = _up_to_limit_or_measured(_everything())
+        if view is View.WAITING:
+            few = Q(recipients_total__lte=FEW_RECIPIENTS, pk__in=_in_delivery())
+            total -= sum(_up_to_limit(part.filter(few)) for part in _everything())
+        return max(total, 0), is_exact
     total = _up_to_limit(visible)
     return min(total, EXACT_UP_TO), total <= EXACT_UP_TO
 

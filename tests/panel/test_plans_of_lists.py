@@ -85,3 +85,12 @@ def test_the_whole_spool_is_counted_out_of_indexes(world: World) -> None:
     listed, fresh = (explained(one["sql"]) for one in captured.captured_queries)
     assert "spool_by_worst_state (worst_state<?)" in listed[1]
     assert "USING INDEX spool_unlisted" in fresh[1]
+
+
+def test_what_waits_is_all_but_what_is_in_delivery(world: World) -> None:
+    with CaptureQueriesContext(connection) as captured:
+        selectors._count(world.root, User.objects.none(), filter=ANYTHING, view=View.WAITING)
+    for query in captured.captured_queries[2:]:
+        steps = "\n".join(explained(query["sql"]))
+        assert "SCAN U0 USING INDEX recipient_in_delivery" in steps
+        assert "SCAN spool_spooledmessage" not in steps or "INDEX spool_unlisted" in steps
