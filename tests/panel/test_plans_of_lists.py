@@ -15,6 +15,7 @@ from accounts.models import Status, User
 from clock.moments import utc_now
 from spool import selectors
 from spool.listing import Column, Cursor, View
+from spool.models import SpooledMessage
 from spool.selection import ANYTHING
 from tests.people import World
 
@@ -80,7 +81,9 @@ def test_the_spool_is_sorted_by_an_index_of_each_column(column: Column, descendi
 
 def test_the_whole_spool_is_counted_out_of_indexes(world: World) -> None:
     with CaptureQueriesContext(connection) as captured:
-        total = selectors._count(world.root, User.objects.none(), filter=ANYTHING, view=View.ALL)
+        total = selectors._count(
+            world.root, SpooledMessage.objects.none(), filter=ANYTHING, view=View.ALL
+        )
     assert total == (0, True)
     listed, fresh = (explained(one["sql"]) for one in captured.captured_queries)
     assert "spool_by_worst_state (worst_state<?)" in listed[1]
@@ -89,7 +92,9 @@ def test_the_whole_spool_is_counted_out_of_indexes(world: World) -> None:
 
 def test_what_waits_is_all_but_what_is_in_delivery(world: World) -> None:
     with CaptureQueriesContext(connection) as captured:
-        selectors._count(world.root, User.objects.none(), filter=ANYTHING, view=View.WAITING)
+        selectors._count(
+            world.root, SpooledMessage.objects.none(), filter=ANYTHING, view=View.WAITING
+        )
     for query in captured.captured_queries[2:]:
         steps = "\n".join(explained(query["sql"]))
         assert "SCAN U0 USING INDEX recipient_in_delivery" in steps
