@@ -1,5 +1,9 @@
 """`python -m tests.bench.queue_size`: what a claim, a page, the numbers and a forecast cost as the
-queue grows to a million recipients. Rows only: nothing is delivered."""
+queue grows to a million recipients. Rows only: nothing is delivered.
+
+Processor time where the database is SQLite, whose work is the process's own: the clock says what
+else the machine does.
+"""
 
 from __future__ import annotations
 
@@ -156,11 +160,14 @@ class _TakenBack(Exception):
 
 def _best(act: Callable[[], object]) -> float:
     """Milliseconds, the best of five."""
+    from django.db import connection
+
+    clock = time.process_time if connection.vendor == "sqlite" else time.perf_counter
     times = []
     for _ in range(5):
-        begun = time.perf_counter()
+        begun = clock()
         act()
-        times.append((time.perf_counter() - begun) * 1000)
+        times.append((clock() - begun) * 1000)
     return min(times)
 
 
