@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import BigIntegerField, Count, F, Model, OuterRef, Q, QuerySet, Subquery
+from django.db.models import (
+    BigIntegerField,
+    Count,
+    Exists,
+    F,
+    Model,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+)
 from django.db.models.functions import Cast, Coalesce
 
 from accounts import selectors
 from accounts.models import User, UserAlias
+from clock.moments import utc_now
 from domains.models import Domain, HostedName
 from domains.policy import MEGABYTE
 from mailboxes.models import DomainUsage
 from panel.lists import Column, Listing, Pill
+from spool import throttled
 
 _allowed_mb = Cast("domainlimits__disk_space_mb", BigIntegerField())  # no 32 bits for the product
 OVER_QUOTA = Q(domainlimits__disk_space_mb__gt=0, usage__bytes__gt=_allowed_mb * MEGABYTE)
@@ -31,6 +43,7 @@ class DomainListing(Listing[Domain]):
         Pill("running", "Running", Q(is_disabled=False, is_deleting=False)),
         Pill("disabled", "Disabled", Q(is_disabled=True)),
         Pill("over-quota", "Over quota", OVER_QUOTA),
+        Pill("throttled", "Throttled", Q(is_throttled=True)),
     )
     columns = (
         Column("Domain", "name", lambda row: row.unicode_name),
@@ -39,7 +52,7 @@ class DomainListing(Listing[Domain]):
         Column("Aliases", "aliases_used", lambda row: row.aliases_used),
         Column("Disk space", "disk_used", lambda row: row.disk_used, unit="bytes"),
         Column("Created", "created_at", lambda row: row.created_at, unit="UTC"),
-        Column("Status", "", lambda row: "disabled" if row.is_disabled else "running"),
+        Column("Status", "", lambda row: _status(row)),
     )
 
     def search(self, query: str) -> Q:
@@ -51,7 +64,9 @@ class DomainListing(Listing[Domain]):
 def with_figures(rows: QuerySet[Domain]) -> QuerySet[Domain]:
     """Each count is asked for the rows of one page only."""
     usage = DomainUsage.objects.filter(domain=OuterRef("pk")).values("bytes")
+    reached = throttled.domains_throttled(utc_now()).filter(key_id=OuterRef("pk"))
     return rows.annotate(
+        is_throttled=Exists(reached),
         users_used=_count(User),
         aliases_used=_count(UserAlias),
         disk_used=Coalesce(Subquery(usage), 0, output_field=BigIntegerField()),
@@ -62,6 +77,12 @@ def with_figures(rows: QuerySet[Domain]) -> QuerySet[Domain]:
 
 def domains_in_sight(actor: User) -> QuerySet[Domain]:
     return with_figures(selectors.domains_for(actor))
+
+
+def _status(row: Any) -> str:
+    if row.is_disabled:
+        return "disabled"
+    return "throttled" if row.is_throttled else "running"
 
 
 def _count(model: type[Model]) -> Any:

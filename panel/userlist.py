@@ -38,6 +38,7 @@ class UserListing(Listing[User]):
         Column("Name", "full_name", lambda row: row.full_name),
         Column("Mailbox", "disk_used", lambda row: row.disk_used, unit="bytes"),
         Column("Status", "status", lambda row: row.get_status_display()),
+        Column("Forward", "", lambda row: ", ".join(row.forward_to)),
         Column("Last log-in", "last_activity__at", lambda row: _last_at(row), unit="UTC"),
         Column("Created", "created_at", lambda row: row.created_at, unit="UTC"),
     )

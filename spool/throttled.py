@@ -81,6 +81,11 @@ def throttled(now: datetime) -> list[Throttled]:
     ]
 
 
+def domains_throttled(now: datetime) -> QuerySet[ThrottleCrossing]:
+    """The limits of domains, not of their users, that hold mail now; `key_id` is the domain's."""
+    return _standing(now).filter(kind=Kind.DOMAIN.value)
+
+
 @tried_again
 @transaction.atomic
 def release(*, kind: str, key_id: int, by: Actor | None, now: datetime) -> int:

@@ -178,7 +178,7 @@ def test_domain_services_are_not_in_the_way() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.spec("U-010", lacks="the column of forwards and the event E-026")
+@pytest.mark.spec("U-010", lacks="the event E-026")
 def test_two_domains_that_lose_an_alias_s_last_targets_at_once_leave_no_alias_without() -> None:
     one, two, third = make_domain(None, "alice"), make_domain(None, "bob"), make_domain()
     make_alias(third, "both", f"alice@{one.name}", f"bob@{two.name}")

@@ -306,7 +306,7 @@ def test_another_user_becomes_the_primary_administrator_and_the_former_keeps_the
 
 
 @pytest.mark.django_db
-@pytest.mark.spec("U-010", lacks="the column of forwards and the event E-026")
+@pytest.mark.spec("U-010", lacks="the event E-026")
 def test_deleting_a_user_takes_the_aliases_that_lead_nowhere_else() -> None:
     domain = make_domain(None, "alice", "bob")
     make_alias(domain, "only", "alice")

@@ -45,7 +45,7 @@ def targets(local_part: str, domain: Domain) -> list[str]:
     return aliases.target_names(UserAlias.objects.get(domain=domain, local_part=local_part))
 
 
-@pytest.mark.spec("U-010", lacks="the column of forwards and the event E-026")
+@pytest.mark.spec("U-010", lacks="the event E-026")
 def test_a_deleted_user_is_gone_for_everybody_and_comes_back_as_he_was(world: World) -> None:
     folder = make_folder(world.user)
     make_alias(world.own, "team", "sales", "admin")

@@ -11,9 +11,13 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
+from clock.moments import to_micros, utc_now
 from domains.models import Domain, DomainLimits, DomainTechnical
 from events.models import AuditEntry
 from mailboxes.models import DomainUsage
+from panel import domainlist
+from spool import throttle
+from spool.models import ThrottleCrossing
 from tests.factories import PASSWORD, make_domain
 from tests.people import World
 
@@ -44,7 +48,7 @@ def filled(client: Client, url: str, **changes: object) -> dict[str, object]:
 
 
 @pytest.mark.spec("D-001")
-@pytest.mark.spec("D-002", lacks="the flag of throttled domains and the number of mailing lists")
+@pytest.mark.spec("D-002", lacks="the number of mailing lists")
 def test_the_list_shows_what_is_in_sight_and_what_each_domain_uses(
     world: World, log_in: LogIn
 ) -> None:
@@ -57,7 +61,7 @@ def test_the_list_shows_what_is_in_sight_and_what_each_domain_uses(
     assert names(log_in(world.reseller).get(LIST)) == ["own.example"]
 
 
-@pytest.mark.spec("D-002", lacks="the flag of throttled domains and the number of mailing lists")
+@pytest.mark.spec("D-002", lacks="the number of mailing lists")
 def test_the_list_filters_sorts_and_pages(world: World, log_in: LogIn) -> None:
     client = log_in(world.root)
     for number in range(30):
@@ -76,6 +80,27 @@ def test_the_list_filters_sorts_and_pages(world: World, log_in: LogIn) -> None:
     assert names(client.get(LIST, {"size": "25", "page": "99"})) == names(second)
     for nonsense in ({"page": "x"}, {"size": "-1"}, {"sort": "password"}, {"q": "\0'\"%_"}):
         assert client.get(LIST, nonsense).status_code == 200
+
+
+@pytest.mark.spec("D-002", lacks="the number of mailing lists")
+def test_the_list_flags_domains_whose_limit_of_the_hour_is_reached(
+    world: World, log_in: LogIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = utc_now()
+    monkeypatch.setattr(domainlist, "utc_now", lambda: now)
+    given = {"hour": throttle.hour_of(to_micros(now)), "reason": "messages", "at": now,
+             "used": 5, "allowed": 5, "who": "own.example"}  # fmt: skip
+    of_domain = {"kind": "domain", "key_id": world.own.pk, "domain_id": world.own.pk}
+    of_user = {"kind": "user", "key_id": world.other.pk, "domain_id": world.other.pk}
+    rows = [ThrottleCrossing.objects.create(**given, **key) for key in (of_domain, of_user)]
+    client = log_in(world.root)
+    assert ">Throttled</span>" in client.get(LIST, {"q": "own"}).content.decode()
+    assert ">Throttled</span>" not in client.get(LIST, {"q": "other"}).content.decode()
+    assert names(client.get(LIST, {"show": "throttled"})) == ["own.example"]
+    file = client.get(LIST, {"format": "csv", "q": "own"})
+    assert b",throttled" in b"".join(file.streaming_content)  # type: ignore[attr-defined]
+    ThrottleCrossing.objects.filter(pk=rows[0].pk).update(ended_at=now)
+    assert names(client.get(LIST, {"show": "throttled"})) == []
 
 
 def test_the_number_of_queries_does_not_grow_with_the_rows(

@@ -86,4 +86,7 @@ def test_a_plan_over_all_domains_closes_each_of_them(world: World, log_in: LogIn
 @pytest.mark.django_db(transaction=True)
 def test_the_page_of_a_full_domain_is_fit_to_be_seen(world: World, visitor: Visitor) -> None:
     DomainLimits.objects.filter(domain=world.own).update(users=2)
+    User.objects.filter(pk=world.user.pk).update(
+        forward_to=["somebody.with.a.long.name@a.domain.far.away.example", "bob@far.example"]
+    )
     visitor.log_in(world.admin).inspect(f"{OWN}/users/", "full-domain")

@@ -41,8 +41,13 @@ def text_of(response: Any) -> str:
     return b"".join(response.streaming_content).decode("utf-8-sig")
 
 
-def test_the_list_shows_name_space_status_and_last_login(world: World, log_in: LogIn) -> None:
-    User.objects.filter(pk=world.user.pk).update(full_name="Alice A.", mailbox_size_mb=10)
+@pytest.mark.spec("U-010", lacks="the event E-026")
+def test_the_list_shows_name_space_status_forward_and_last_login(
+    world: World, log_in: LogIn
+) -> None:
+    User.objects.filter(pk=world.user.pk).update(
+        full_name="Alice A.", mailbox_size_mb=10, forward_to=["a@far.example", "b@far.example"]
+    )
     AccountUsage.objects.update_or_create(account=world.user, defaults={"bytes": 8 * 2**20})
     at = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
     LastActivity.objects.create(user=world.user, at=at, service="imap", client_address="192.0.2.7")
@@ -50,7 +55,8 @@ def test_the_list_shows_name_space_status_and_last_login(world: World, log_in: L
         page = log_in(who).get(LIST)
         assert names(page) == ["admin", "alice"]
         text = page.content.decode()
-        for said in ("alice@own.example", "Alice A.", "8 MB", "80%", "2026-03-04 05:06", "never"):
+        for said in ("alice@own.example", "Alice A.", "8 MB", "80%", "2026-03-04 05:06", "never",
+                     "a@far.example, b@far.example"):  # fmt: skip
             assert said in text
 
 
