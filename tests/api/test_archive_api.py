@@ -66,7 +66,8 @@ def test_an_export_is_made_by_a_job_for_who_asked_alone(
     assert program(world.admin).call("get", path).status_code == 404
 
 
-@pytest.mark.spec("U-012", "U-036")
+@pytest.mark.spec("U-012")
+@pytest.mark.spec("U-036", lacks="the ARC seal, and spam levels (D-051)")
 def test_everybody_changes_his_own_profile_and_forwards(world, program):
     asker = program(world.user)
     body = {"full_name": "Alice A.", "forward_to": ["friend@far.example"], "keep_forwarded": True}

@@ -41,7 +41,8 @@ def database_url():
     return f"postgres://{user}@{at['HOST']}:{at['PORT']}/{at['NAME']}"
 
 
-@pytest.mark.spec("D-034", "N-041")
+@pytest.mark.spec("N-041")
+@pytest.mark.spec("D-034", lacks="moving it later")
 def test_a_settler_killed_at_any_moment_loses_and_doubles_nothing(append, make_account, account):
     """kill -9 between copying, syncing and committing, again and again."""
     other = make_account()

@@ -22,7 +22,7 @@ def _forget() -> None:
     LISTENERS.forget()
 
 
-@pytest.mark.spec("G-040")
+@pytest.mark.spec("G-040", lacks="services to choose for a network")
 def test_a_listed_network_may_relay_until_it_is_removed() -> None:
     row = relay.add(network=" 192.0.2.77/24 ", note="office", by=None)
     relay.add(network="2001:db8::1", by=None)

@@ -108,7 +108,8 @@ def test_a_test_shows_what_was_said_without_the_password(world: World, log_in: L
     assert "The test failed" in text and "127.0.0.1" in text and "s3cret" not in text
 
 
-@pytest.mark.spec("G-016", "G-040", "G-045")
+@pytest.mark.spec("G-016", "G-045")
+@pytest.mark.spec("G-040", lacks="services to choose for a network")
 def test_entries_of_the_short_lists_are_added_removed_and_brought_back(
     world: World, log_in: LogIn
 ) -> None:
