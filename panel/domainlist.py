@@ -67,6 +67,7 @@ def with_figures(rows: QuerySet[Domain]) -> QuerySet[Domain]:
     reached = throttled.domains_throttled(utc_now()).filter(key_id=OuterRef("pk"))
     return rows.annotate(
         is_throttled=Exists(reached),
+        dns_level=F("zone_check__level"),  # of the newest check; None: there was none (G-032)
         users_used=_count(User),
         aliases_used=_count(UserAlias),
         disk_used=Coalesce(Subquery(usage), 0, output_field=BigIntegerField()),

@@ -20,6 +20,7 @@ from spool import throttle
 from spool.models import ThrottleCrossing
 from tests.factories import PASSWORD, make_domain
 from tests.people import World
+from zones.models import ZoneCheck
 
 pytestmark = pytest.mark.django_db
 
@@ -101,6 +102,17 @@ def test_the_list_flags_domains_whose_limit_of_the_hour_is_reached(
     assert b",throttled" in b"".join(file.streaming_content)  # type: ignore[attr-defined]
     ThrottleCrossing.objects.filter(pk=rows[0].pk).update(ended_at=now)
     assert names(client.get(LIST, {"show": "throttled"})) == []
+
+
+@pytest.mark.spec("G-032")
+def test_the_list_shows_what_the_newest_check_of_dns_has_found(world: World, log_in: LogIn) -> None:
+    client, shown = log_in(world.root), "/panel/domain/own.example/dns/"
+    check = ZoneCheck.objects.create(domain=world.own, checked_at=utc_now(), level="ok")
+    assert f'href="{shown}">DNS' not in client.get(LIST).content.decode()
+    for level in ("warning", "error"):
+        ZoneCheck.objects.filter(pk=check.pk).update(level=level)
+        page = client.get(LIST).content.decode()
+        assert f'href="{shown}">DNS {level}</a>' in page and page.count(f"DNS {level}") == 1
 
 
 def test_the_number_of_queries_does_not_grow_with_the_rows(

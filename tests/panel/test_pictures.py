@@ -5,11 +5,15 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from clock.moments import to_micros, utc_now
 from domains.models import Domain
 from mailboxes.models import DomainUsage
+from spool import throttle
+from spool.models import ThrottleCrossing
 from tests.browser import Visitor
 from tests.factories import make_domain
 from tests.people import make_world
+from zones.models import ZoneCheck
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,6 +32,13 @@ def root(visitor: Visitor) -> Visitor:
     for number, domain in enumerate(Domain.objects.order_by("name")[:10]):
         usage = {"bytes": 55_000_000 * (number + 1)}
         DomainUsage.objects.update_or_create(domain=domain, defaults=usage)
+        level = ("ok", "warning", "error")[number % 3]
+        ZoneCheck.objects.create(domain=domain, checked_at=utc_now(), level=level)
+    throttled, now = Domain.objects.get(name="customer01.example"), utc_now()
+    ThrottleCrossing.objects.create(
+        kind="domain", key_id=throttled.pk, domain_id=throttled.pk, reason="messages", at=now,
+        hour=throttle.hour_of(to_micros(now)), who=throttled.name, used=5, allowed=5,
+    )  # fmt: skip
     return visitor.log_in(world.root)
 
 
