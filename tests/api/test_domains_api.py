@@ -99,6 +99,17 @@ def test_every_wrong_value_is_named(world, program):
     assert "tabs.limits.aliases" in fields and "tabs.priority.standard" in fields
 
 
+@pytest.mark.spec("D-014")
+@pytest.mark.spec("D-031", lacks="the status 400 in the API, which says 422")
+def test_a_name_is_nothing_that_a_change_may_hold(world, program):
+    for body in ({"name": "evil.example"}, {"name": "evil.example", "is_disabled": True}):
+        answer = program(world.root).change("domains/own.example/", body)
+        assert answer.status_code == 422
+        assert [one["field"] for one in answer.json()["errors"]] == ["name"]
+    domain = Domain.objects.get(pk=world.own.pk)
+    assert (domain.name, domain.is_disabled) == ("own.example", False)
+
+
 @pytest.mark.parametrize("value", ["5", 5.0, True, None, [], -1, 2**31])
 def test_a_number_is_a_number(world, program, value):
     body = {"tabs": {"limits": {"users": value}}}
