@@ -59,7 +59,7 @@ class Brought:
     errors: list[str] = field(default_factory=list)
     # Digests that the index names: what it does not name is not mail that it knows.
     named: set[bytes] = field(default_factory=set)
-    lacks_users: bool = False  # it could be done later
+    is_unfinished: bool = False  # what was refused could be done later: the files are to stay
 
     def complain(self, words: str) -> None:
         if len(self.errors) < MOST_ERRORS:
@@ -196,7 +196,7 @@ class Bringer:
         account_id = self._people.get(user)
         if account_id is None:
             self._done.refused += 1
-            self._done.lacks_users = True
+            self._done.is_unfinished = True
             if user not in self._strangers:
                 self._strangers.add(user)
                 self._done.complain(f"there is no user {user}, who has mail in the folder")
@@ -223,6 +223,7 @@ class Bringer:
             folder_id = placing.make_beside(line, account_id=account_id, domain_id=self._domain.pk)
         except (MailboxError, DatabaseError) as error:
             self._done.refuse(f"folder {line.name!r} of {line.user}: {error}")
+            self._done.is_unfinished = True
             return
         self._folder = _Beside(line, account_id, folder_id)
 
@@ -296,6 +297,7 @@ class Bringer:
                 for record in job.records:
                     self._blobs.pop(record.digest, None)
                 self._done.refuse(f"a message was not brought back: {error}")
+                self._done.is_unfinished = True
             else:
                 self._done.added += 1
 
@@ -313,6 +315,7 @@ class Bringer:
                 self._done.folders += 1
             except (MailboxError, DatabaseError) as error:
                 self._done.refuse(f"folder {folder.line.name!r} of {folder.line.user}: {error}")
+                self._done.is_unfinished = True
                 self._drop()
         self._folder = None
 

@@ -93,11 +93,11 @@ def rescan(domain: Domain, committer: Committer, tell: Tell, source: Path | None
         for path in foreign:
             tell(f"New file {path.name}")
             is_whole = _take_in(domain, path, places, made_at, committer, result)
-            if is_whole and source is None and not result.brought.lacks_users:
+            if is_whole and source is None and not result.brought.is_unfinished:
                 goal = path.parent / IMPORTED
                 goal.mkdir(mode=0o700, exist_ok=True)
                 path.rename(goal / path.name)
-    if source is None and made_at is not None and not result.brought.lacks_users:
+    if source is None and made_at is not None and not result.brought.is_unfinished:
         index.set_aside(folder, domain.pk)
     return result
 

@@ -7,11 +7,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.management import CommandError, call_command
 from hypothesis import HealthCheck, given
 from hypothesis import settings as rules
 from hypothesis import strategies as st
@@ -33,7 +35,8 @@ from mailboxes.models import Flag, Folder, Message, Subscription
 from mailboxes.rescanning import Rescan
 from mailboxes.selected import SelectedFolder
 from mailboxes.settler import Settler
-from mailhost.backup import onedomain
+from mailhost.backup import contents, onedomain
+from mailhost.backup.contents import BackupError
 from spool.references import count_references
 from tests.factories import make_domain
 from tests.people import World, make_world
@@ -361,6 +364,48 @@ def test_neither_links_nor_pipes_are_followed(world: World, backup: Path) -> Non
     os.mkfifo(goal / index.NAME)
     (goal / segment.name).unlink()
     assert reload(world.own) == {"errors": ["the index cannot be read: it is no file"]}
+
+
+@pytest.mark.spec("X-032")
+def test_a_damaged_message_is_told_of_and_the_others_are_copied(
+    world: World, tmp_path: Path
+) -> None:
+    receive("alice@own.example", "whole", "broken")
+    forget_all()
+    [segment] = directory(world.own).glob("*.seg")
+    octets = segment.read_bytes()
+    segment.write_bytes(octets.replace(b"Subject: broken", b"Subject: brOken"))
+    made = onedomain.take("own.example", tmp_path / "backup", now=utc_now())
+    [words] = made.damaged
+    assert "body checksum" in words
+    shown = StringIO()
+    arguments = ("restore", str(tmp_path / "backup"), "--domain", "fresh.example")
+    call_command(*arguments, stdout=shown, stderr=shown)
+    assert "Restored fresh.example from own.example as it was at" in shown.getvalue()
+    assert "messages added: 1\n" in shown.getvalue()
+    assert "message 2 in 'INBOX' of alice: no file has its bytes" in shown.getvalue()
+    fresh = Domain.objects.get(name="fresh.example")
+    assert [row.uid for row in Message.objects.filter(folder=folder_of(fresh, "alice"))] == [1]
+    all_is_counted()
+
+
+def test_the_commands_say_why_they_do_nothing(world: World, backup: Path, tmp_path: Path) -> None:
+    new = str(tmp_path / "new")
+    for arguments, words in (
+        (("backup", new, "--domain", "none.example"), "none.example"),
+        (("backup", str(backup), "--domain", "own.example"), "is there already"),
+        (("restore", new, "--domain", "own.example"), "is no backup of a domain"),
+        (("restore", str(backup), "--domain", "no name"), "no name"),
+    ):
+        with pytest.raises(CommandError, match=words):
+            call_command(*arguments)
+        assert not Path(new).exists()
+    (backup / "manifest.json").write_text('{"format": 1, "domain": {}, "users": [7, {}]}')
+    with pytest.raises(CommandError, match="the manifest has no administrator"):
+        call_command("restore", str(backup), "--domain", "fresh.example")
+    assert not Domain.objects.filter(name="fresh.example").exists()
+    with pytest.raises(BackupError, match="restore it with --domain"):
+        contents.read(backup)
 
 
 ANY = st.one_of(
