@@ -177,9 +177,11 @@ class Listener:
             )
         log.info("endpoint open", protocol=self.name, ip=endpoint.ip, port=endpoint.port)
 
-    def _close_endpoint(self, endpoint: Endpoint) -> None:
+    def _close_endpoint(self, endpoint: Endpoint, *, stays_open: bool = False) -> None:
+        """`stays_open`: where systemd has opened it, clients may wait there for the next start."""
         self._servers.pop(endpoint).close()
-        activation.silence(endpoint.ip, endpoint.port)
+        if not stays_open:
+            activation.silence(endpoint.ip, endpoint.port)
         log.info("endpoint closed", protocol=self.name, ip=endpoint.ip, port=endpoint.port)
 
     def end_sessions(self, is_meant: Callable[[Visit], bool]) -> int:
@@ -202,21 +204,23 @@ class Listener:
             asyncio.get_running_loop().call_later(DROP_SECONDS, self._cut, meant)
         return len(meant)
 
-    def close_endpoints(self) -> None:
+    def close_endpoints(self, *, stays_open: bool = False) -> None:
         """Accept nobody any more; open sessions stay."""
         for endpoint in list(self._servers):
-            self._close_endpoint(endpoint)
+            self._close_endpoint(endpoint, stays_open=stays_open)
         self.failures.clear()
 
     async def drain(self, seconds: float) -> None:
         """Accept nobody, let sessions finish what is in hand, cut the rest after `seconds`."""
-        self._begin_draining()
+        self.is_draining = True
+        self.close_endpoints(stays_open=True)  # the process ends: systemd goes on listening
         self.end_sessions(lambda visit: True)
         await self._wait_and_cut(seconds)
 
     async def retire(self, seconds: float) -> None:
         """Stop the service (M-008): as `drain`, but clients may finish what they are about."""
-        self._begin_draining()
+        self.is_draining = True
+        self.close_endpoints()
         for visit in list(self.visits):
             if visit.session is not None:
                 visit.session.retire()
@@ -226,10 +230,6 @@ class Listener:
         """The service may begin again: whoever calls this binds endpoints next."""
         self.is_draining = False
         self._all_gone.clear()
-
-    def _begin_draining(self) -> None:
-        self.is_draining = True
-        self.close_endpoints()
 
     async def _wait_and_cut(self, seconds: float) -> None:
         if self.visits:
