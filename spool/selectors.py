@@ -55,7 +55,9 @@ def page(
     rows = next((choice for choice in ROW_CHOICES if choice >= rows), ROW_CHOICES[-1])
     visible = _visible(actor, filter=filter, view=view, now=now)
     is_backward = cursor is not None and cursor.is_backward
-    found = _in_order(actor, visible, column, descending ^ is_backward, cursor, limit=rows + 1)
+    found = _in_order(
+        visible, column, descending ^ is_backward, cursor, limit=rows + 1, actor=actor
+    )
     has_more = len(found) > rows
     found = found[:rows]
     if is_backward:
@@ -111,13 +113,13 @@ def _in_delivery() -> QuerySet[SpooledRecipient, Any]:
 
 
 def _in_order(
-    actor: User | None,
     visible: QuerySet[SpooledMessage],
     column: Column,
     descending: bool,
     cursor: Cursor | None,
     *,
     limit: int,
+    actor: User | None = None,
 ) -> list[SpooledMessage]:
     """Two steps behind a cursor: the rest of its value, then what follows; each by an index."""
     if column.field != "id":
