@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from accounts.errors import FeatureOff
-from accounts.models import DomainOwnership, Plan, ResellerPlan, User, UserAlias
+from accounts.models import DomainOwnership, Plan, ResellerPlan, Role, User, UserAlias
 from domains import selectors
 from domains.limits import require_room
 from domains.models import Domain, DomainLimits
@@ -91,6 +91,12 @@ def require_aliases(domain: Domain, *, adding: int) -> None:
     used = UserAlias.objects.filter(domain=domain).count()
     ceiling = DomainLimits.objects.get(domain=domain).user_aliases
     require_room("user_aliases", ceiling, used=used, adding=adding)
+
+
+def withheld_from(actor: User) -> tuple[str, ...]:
+    """The features that domains which the actor opens cannot have."""
+    plan = plan_of(actor if actor.role == Role.RESELLER else None)
+    return tuple(plan.withheld_features) if plan else ()
 
 
 def require_features(plan: Plan | None, features: dict[str, object]) -> None:

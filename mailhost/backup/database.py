@@ -20,7 +20,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 
-from blobs.models import Area, Segment
+from blobs.models import Area
 from mailhost.backup.contents import SQLITE, TABLES, AreaPlace, BackupError, SegmentFile
 
 AREAS = "SELECT id, path FROM blobs_area"
@@ -93,11 +93,6 @@ def place_of(area: int) -> Path | None:
     """Where an area lies now: domains may be moved while they are copied."""
     row = Area.objects.filter(pk=area).first()
     return row.directory if row is not None else None
-
-
-def is_still_needed(segment: int) -> bool:
-    row = Segment.objects.filter(pk=segment).first()
-    return row is not None and row.live_bytes > 0
 
 
 def require_empty() -> None:

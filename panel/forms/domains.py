@@ -202,15 +202,30 @@ def tab_form(tab: str) -> type[PanelForm]:
     return type(f"{model.__name__}Form", (kind,), {**fields, "help_page": f"domains.{tab}"})
 
 
-def for_new(data: Any, *, only: Collection[str] = tuple(TABS)) -> TabbedForm:
-    """`only`: the tabs besides the options; what the others hold is the default (D-027)."""
+def for_new(
+    data: Any, *, only: Collection[str] = tuple(TABS), withheld: Collection[str] = ()
+) -> TabbedForm:
+    """`only`: the tabs besides the options; what the others hold is the default (D-027).
+
+    `withheld`: features that the plan has not; they are shown, and cannot be ticked (X-010).
+    """
     begins_with = defaults.current()
     options = NewOptionsForm(data, prefix="options", initial=begins_with["options"])
     tabs = [FormTab("options", "Options", options)]
     for tab in TABS:
         if tab in only:
             tabs.append(tab_of(tab, data, begins_with[tab]))
+            if tab == "features":
+                _withhold(tabs[-1].form, withheld)
     return TabbedForm(tabs)
+
+
+def _withhold(form: PanelForm, features: Collection[str]) -> None:
+    form.initial = {**form.initial, **dict.fromkeys(features, False)}
+    for name in features:
+        field = form.fields[name]
+        field.disabled = True  # what is sent for it all the same is not looked at
+        field.help_text = f"{field.help_text} Your plan does not have it."
 
 
 def for_editing(domain: Domain, data: Any, *, by: User, version: int) -> TabbedForm:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import MutableMapping
+from collections.abc import Collection, MutableMapping
 from typing import Any
 
 from accounts import secrets
@@ -21,8 +21,12 @@ TITLES = ("Domain and administrator", "Technical", "Features", "Limits", "Sharin
 class Draft:
     """There is no domain before Save: leaving leaves nothing behind but this, in one session."""
 
-    def __init__(self, session: MutableMapping[str, Any]) -> None:
+    def __init__(
+        self, session: MutableMapping[str, Any], *, withheld: Collection[str] = ()
+    ) -> None:
+        """`withheld`: features that the plan of who fills it in has not."""
         self._session = session
+        self._withheld = withheld
         self._kept: dict[str, Any] = session.get(KEY, {})
 
     @property
@@ -36,7 +40,7 @@ class Draft:
 
     def keep(self, step: str, data: Any) -> None:
         """What was entered on one page, right or wrong. The password is kept encrypted."""
-        form = forms.for_new(data, only=STEPS).form(step)
+        form = self._blank(data).form(step)
         values = {name: form[name].data for name in form.fields}
         password = values.pop("password", "")
         if password:
@@ -54,14 +58,14 @@ class Draft:
 
     def shown(self, step: str) -> PanelForm:
         """The form of one page with what was entered there, and no word about errors."""
-        form = forms.for_new(None, only=STEPS).form(step)
+        form = self._blank(None).form(step)
         form.initial = {**form.initial, **self._kept.get(step, {})}
         return self._without_duty(form)
 
     def tabbed(self) -> TabbedForm:
         """All pages as one form to be checked and saved."""
         data: dict[str, Any] = {}
-        blank = forms.for_new(None, only=STEPS)
+        blank = self._blank(None)
         for step in STEPS:
             form = blank.form(step)
             values = self._kept.get(step) or {name: form[name].value() for name in form.fields}
@@ -69,10 +73,13 @@ class Draft:
                 if value is not None and value is not False:
                     data[f"{step}-{name}"] = value
         data["options-password"] = self._password()
-        return forms.for_new(data, only=STEPS)
+        return self._blank(data)
 
     def with_errors(self, tabbed: TabbedForm, step: str) -> PanelForm:
         return self._without_duty(tabbed.form(step))
+
+    def _blank(self, data: Any) -> TabbedForm:
+        return forms.for_new(data, only=STEPS, withheld=self._withheld)
 
     def _without_duty(self, form: PanelForm) -> PanelForm:
         """A password that is kept need not be entered again, and is never sent back."""

@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.urls import path
 from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts import editing, permissions, provisioning, room, selectors
+from accounts import caps, editing, permissions, provisioning, room, selectors
 from accounts.models import Role, User
 from accounts.permissions import Verb
 from accounts.provisioning import NewDomain
@@ -27,7 +27,8 @@ from panel.undoing import undo_of_this
 def new(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     permissions.require(actor, Verb.OPEN_DOMAIN)
-    tabbed = forms.for_new(request.POST if request.method == "POST" else None)
+    data = request.POST if request.method == "POST" else None
+    tabbed = forms.for_new(data, withheld=caps.withheld_from(actor))
     if request.method == "POST" and tabbed.is_valid():
         opened: list[Domain] = []
         if tabbed.save(lambda: opened.append(open_by(tabbed, actor))):

@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.urls import path
 from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts import permissions
+from accounts import caps, permissions
 from accounts.models import User
 from accounts.permissions import Verb
 from domains.models import Domain
@@ -28,7 +28,7 @@ LAST = len(STEPS)
 def page(request: HttpRequest, number: int) -> HttpResponse:
     actor = actor_of(request)
     permissions.require(actor, Verb.OPEN_DOMAIN)
-    draft = Draft(request.session)
+    draft = Draft(request.session, withheld=caps.withheld_from(actor))
     if not 1 <= number <= draft.reached:
         return redirect("panel:domain-wizard", draft.reached)
     if request.method != "POST":

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.django_db
 
 LogIn = Callable[[User], Client]
 OWN = "/panel/domain/own.example/"
+NEW = "/panel/domains/new/"
 MAILED = {"kind": "user-activity", "user": "admin@own.example", "addresses": ["admin@own.example"]}
 
 
@@ -146,3 +147,56 @@ def test_a_plan_withholds_features_from_its_resellers_domains_one_by_one(
     new = {"name": "new.example", "administrator": {"username": "boss", "password": PASSWORD}}
     opened = asker.call("post", "domains/", new).json()["tabs"]["features"]
     assert opened == {name: name == names[0] for name in names}
+
+
+@pytest.mark.spec("X-010", lacks="LDAP, sharing and an archive")
+def test_what_a_plan_withholds_cannot_be_ticked_for_a_new_domain(
+    world: World, log_in: LogIn
+) -> None:
+    plans.add(name="bare", values={"withheld_features": ["notes"]}, by=None)
+    plans.put_on(username="rob", plan_name="bare", by=None)
+    for user, is_withheld in ((world.reseller, True), (world.root, False)):
+        client = log_in(user)
+        form = client.get(NEW).context["tabbed"].form("features")
+        notes = form["notes"]
+        assert notes.field.disabled is is_withheld
+        assert notes.value() is not is_withheld
+        assert ("Your plan does not have it." in notes.help_text) is is_withheld
+        assert form["tasks"].value() and not form["tasks"].field.disabled
+        name = f"new{user.pk}.example"
+        changes = {"options__name": name, "options__username": "boss", "features__notes": "on"}
+        data = filled(client, NEW, **changes, options__password=PASSWORD)
+        assert client.post(NEW, data).status_code == 302
+        features = Domain.objects.get(name=name).domainfeatures
+        assert (features.notes, features.tasks) == (not is_withheld, True)
+
+
+@pytest.mark.spec("X-010", lacks="LDAP, sharing and an archive")
+def test_nor_in_the_wizard(world: World, log_in: LogIn) -> None:
+    plans.add(name="bare", values={"withheld_features": ["notes"]}, by=None)
+    plans.put_on(username="rob", plan_name="bare", by=None)
+    client, url = log_in(world.reseller), f"{NEW}step/{{}}/".format
+    entered = {
+        1: {
+            "options-name": "new.example",
+            "options-username": "boss",
+            "options-password": PASSWORD,
+        },
+        3: {"features-notes": "on"},
+    }
+    for number in range(1, 6):
+        form = client.get(url(number)).context["form"]
+        if number == 3:
+            assert form["notes"].field.disabled and not form["notes"].value()
+        shown = {form[name].html_name: form[name].value() for name in form.fields}
+        # As a browser: an empty box and a field without a value are not sent, a 0 is.
+        data = {
+            key: value
+            for key, value in shown.items()
+            if value not in (None, "") and value is not False
+        }
+        data |= entered.get(number, {}) | {"go": "save" if number == 5 else "next"}
+        answer = client.post(url(number), data)
+        assert answer.status_code == 302, (answer.context["refused"], answer.context["form"].errors)
+    features = Domain.objects.get(name="new.example").domainfeatures
+    assert not features.notes and features.tasks
