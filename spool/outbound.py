@@ -13,8 +13,6 @@ import structlog
 
 from clock.moments import to_micros, utc_now
 from protocols.smtp.client import ChooseSasl
-from protocols.smtp.outgoing import Outcome, Stage, Verdict
-from protocols.smtp.replies import Reply
 from spool import throttleclaims
 from spool.agents.remote import RemoteSession, RemoteSettings
 from spool.agents.route import RemoteRoute
@@ -22,20 +20,19 @@ from spool.destinations import Destination
 from spool.fairness import Turns
 from spool.gatewaycounts import GatewayCounts
 from spool.load import Peak
+from spool.ownresults import broken_off, faulty, repeated
 from spool.patience import Patience
-from spool.work import NOBODY, Peer, Result, Turn, Work
+from spool.work import Result, Turn, Work
 
 log = structlog.get_logger(__name__)
 
 IDLE_SECONDS = 5.0  # an open connection waits so long for another message
 MESSAGES_IN_A_ROW = 20  # then another destination may have the slot
-STOPPED = Reply(451, "4.3.2", "This server was stopped during the try")
 MOST_DESTINATIONS = 5_000  # remembered, with those that are down
 # S-002: a try that takes longer waits for the other side; its slot is for others meanwhile.
 HANGING_SECONDS = 2.0
 LOOK_SECONDS = 0.25
 HANGING_FOR_EACH_SLOT = 10  # so many may hang at most: each costs a socket
-FAULT = Reply(451, "4.3.0", "Delivery failed here, for a reason of ours")
 
 Report = Callable[[list[Result]], None]
 GiveBack = Callable[[list[Work]], None]
@@ -108,7 +105,7 @@ class Outbound:
             # Until then nobody tries; after it one message does, and the others hear from it.
             is_probed = destination.busy or destination.hanging
             if is_probed or down.until > self._now():
-                self._report(_repeated(work, down.outcome, down.peer))
+                self._report(repeated(work, down.outcome, down.peer))
                 return
         self._put(destination, work)
 
@@ -301,7 +298,7 @@ class Outbound:
             session.abort()
             if work is not None:
                 self._leave_slot(destination)
-                self._report(_broken_off(work))
+                self._report(broken_off(work))
             raise
         finally:
             self._runs.discard(run)
@@ -456,7 +453,7 @@ class Outbound:
             # A message is never lost by a fault of ours: the try is on record, and repeated.
             log.exception("delivery failed by a fault of ours", message=work.message.message_id)
             session.abort()
-            self._report(_faulty(work, started_at, traceback.format_exc()))
+            self._report(faulty(work, started_at, traceback.format_exc()))
             return False
         finally:
             self._stop_hanging(run)
@@ -486,30 +483,8 @@ class Outbound:
         down = destination.down
         if down is not None:
             for other in self._pop_all(destination):
-                self._report(_repeated(other, down.outcome, down.peer))
+                self._report(repeated(other, down.outcome, down.peer))
 
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
-
-
-def _repeated(work: Work, outcome: Outcome, peer: Peer) -> list[Result]:
-    """The words of the last try to reach a destination, for mail that came after it."""
-    now = to_micros(utc_now())
-    return [Result(recipient, outcome, now, now, peer) for recipient in work.recipients]
-
-
-def _broken_off(work: Work) -> list[Result]:
-    """What the other side got by then is not known: it may get the message again."""
-    outcome = Outcome(Verdict.DEFERRED, STOPPED, Stage.END_OF_DATA, by_peer=False)
-    now = to_micros(utc_now())
-    return [Result(recipient, outcome, now, now) for recipient in work.recipients]
-
-
-def _faulty(work: Work, started_at: int, words: str) -> list[Result]:
-    outcome = Outcome(Verdict.DEFERRED, FAULT, Stage.CONNECT, by_peer=False)
-    now = to_micros(utc_now())
-    return [
-        Result(recipient, outcome, started_at, now, NOBODY, traceback=words)
-        for recipient in work.recipients
-    ]
