@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts import (
     admindomains,
@@ -141,7 +142,7 @@ def _verifiers(password: str, username: str) -> Any:
 
 class AliasForm(forms.ModelForm):  # type: ignore[type-arg]
     leads_to = forms.CharField(
-        widget=forms.Textarea(attrs={"rows": 4}),
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
         help_text="One user name of the domain or one whole address in each line.",
     )
 

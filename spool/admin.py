@@ -11,6 +11,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.models import User
 from adminsite.readonly import ReadOnlyAdmin
@@ -197,7 +198,7 @@ class GatewayForm(forms.ModelForm):  # type: ignore[type-arg]
     )
     takes = forms.CharField(
         required=False,
-        widget=forms.Textarea(attrs={"rows": 4}),
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
         help_text="Destinations, one domain or .domain in each line; empty: all.",
     )
 
