@@ -18,7 +18,7 @@ from listeners.guarding import Guardian
 from listeners.imap.server import make_listener as make_imap_listener
 from listeners.policies import forget_when_told
 from listeners.pop3.server import make_listener as make_pop3_listener
-from listeners.readiness import Listening, tell_ready, tell_stopping
+from listeners.readiness import Listening, give_back_memory, tell_ready, tell_stopping
 from listeners.registry import Registry
 from listeners.servicing import Served, ServedListener, ServedSpool, Servicing
 from listeners.sessions import end_forbidden_sessions
@@ -118,6 +118,7 @@ class MailProcess:
             self._tasks.append(asyncio.create_task(work.run()))
         self._tasks.append(asyncio.create_task(sharedlimits.follow(self._listeners)))
         self._tasks.append(asyncio.create_task(traffic.follow(self._listeners)))
+        give_back_memory()
         tell_ready(self._ports())
         self._tasks.append(asyncio.create_task(self._follow_policies()))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import ctypes
-import gc
 import os
 import signal
 import sys
@@ -13,36 +12,29 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 
+import django
+from django.conf import settings
+
+from listeners.readiness import give_back_memory
+
 _PR_SET_NAME = 15
 FIRST_DESCRIPTOR = 3  # behind standard error
 
-# What every part loads, and what reads neither settings nor models when it is loaded.
-SHARED = (
-    "asyncio",
-    "cryptography.x509",
-    "django.contrib.auth.hashers",
-    "django.core.mail",
-    "django.core.management.base",
-    "django.db.models",
-    "django.forms",
-    "django.http",
-    "django.urls",
-    "dns.asyncresolver",
-    "environ",
-    "msgspec",
-    "ssl",
-    "sqlparse",
-    "structlog",
-)
+# All of the program: behind these stand the models and the settings.
+SHARED = ("listeners.mail_process", "mailhost.urls")
 
 
 def load_shared() -> None:
-    """Load it once, for the copies to come."""
-    for name in SHARED:
+    """Load the whole program once, for the copies to come.
+
+    Loading it opens no connection and begins no thread: a copy would have neither.
+    """
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailhost.settings")
+    django.setup()
+    for name in (*SHARED, settings.MAILHOST_JOBS_ENGINE):
         import_module(name)
     # What is collected in a copy would be written to, and so no longer shared.
-    gc.collect()
-    gc.freeze()
+    give_back_memory()
 
 
 class Copy:

@@ -160,8 +160,7 @@ ROOMS = [
     "api",
     "mailhost",
 ]
-# The mail process needs models, not pages: it starts faster and stays smaller without these.
-WEB_APPS = [
+INSTALLED_APPS = [
     "unfold",
     "django.contrib.admin",
     "django.contrib.sessions",
@@ -171,16 +170,10 @@ WEB_APPS = [
     "lucide",
     "drf_spectacular_sidecar",
     "panel",
-]
-IS_TRIMMED = environment.flag("MAILHOST_TRIMMED", False)
-IS_MAIL_PART = IS_TRIMMED and environment.text("MAILHOST_PART", "").startswith("mail")
-INSTALLED_APPS = [
-    *(() if IS_TRIMMED else WEB_APPS),
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django_tasks",
-    # The mail process starts no tasks.
-    *(("django_q",) if MAILHOST_JOBS == "django-q" and not IS_MAIL_PART else ()),
+    *(("django_q",) if MAILHOST_JOBS == "django-q" else ()),
     *ROOMS,
 ]
 

@@ -44,10 +44,9 @@ def parts(mail_processes: int) -> Iterator[Part]:
     """What a whole server consists of."""
     for number in range(1, mail_processes + 1):
         name = "mail" if number == 1 else f"mail-{number}"
-        # The mail process needs models and no pages: fewer apps make it smaller.
-        yield Part(name, _manage("serve_mail"), {"MAILHOST_TRIMMED": "1"})
+        yield Part(name, _manage("serve_mail"))
     yield Part("web", _manage("serve_web"))
-    yield Part("jobs", _manage("serve_jobs"), {"MAILHOST_TRIMMED": "1"})
+    yield Part("jobs", _manage("serve_jobs"))
 
 
 def _manage(command: str) -> Callable[[], int]:

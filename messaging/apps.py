@@ -1,7 +1,6 @@
 """The `messaging` app."""
 
 from django.apps import AppConfig
-from django.conf import settings
 
 
 class MessagingConfig(AppConfig):
@@ -9,8 +8,6 @@ class MessagingConfig(AppConfig):
     verbose_name = "Messaging"
 
     def ready(self) -> None:
-        if settings.IS_MAIL_PART:
-            return  # nothing is renamed there, and it stays small
         # Models can be imported only now.
         from administration.renaming import when_renamed
         from messaging.renaming import follow

@@ -3,7 +3,6 @@
 from importlib import import_module
 
 from django.apps import AppConfig
-from django.conf import settings
 
 
 class ReportsConfig(AppConfig):
@@ -11,7 +10,5 @@ class ReportsConfig(AppConfig):
     verbose_name = "Reports"
 
     def ready(self) -> None:
-        # The mail process renames nothing and takes nothing back.
-        if not settings.IS_MAIL_PART:
-            import_module("reports.renaming")
-            import_module("reports.undoing")
+        import_module("reports.renaming")
+        import_module("reports.undoing")

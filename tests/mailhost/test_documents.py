@@ -11,7 +11,7 @@ from tests.running import STANDARD_PORTS
 ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
 SETTINGS = (ROOT / "mailhost/settings.py").read_text()
-INTERNAL = {"MAILHOST_PART", "MAILHOST_TRIMMED"}
+INTERNAL = {"MAILHOST_PART"}
 
 
 def test_every_setting_stands_in_the_table_and_no_other():

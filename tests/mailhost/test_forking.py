@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BEGIN = """
@@ -15,11 +18,12 @@ signal.signal(signal.SIGTERM, lambda *_: print("asked to stop"))
 """
 
 
-def run(code: str) -> tuple[list[str], str]:
+def run(code: str, **environment: str) -> tuple[list[str], str]:
     """The lines that it prints, and what it says on standard error."""
     done = subprocess.run(
         [sys.executable, "-c", BEGIN + code],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
+        cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=60,
+        check=True,
     )  # fmt: skip
     return done.stdout.splitlines(), done.stderr
 
@@ -88,3 +92,19 @@ def work():
 print(Copy(work, {}, keep=()).wait())
 """)
     assert printed == ["thread", "registered", "0", "the supervisor's own end"]
+
+
+@pytest.mark.parametrize("engine", ["django-q", "celery"])
+def test_loading_the_program_begins_no_thread_and_opens_no_connection(engine: str, tmp_path: Path):
+    printed, _ = run(
+        """
+from mailhost.forking import load_shared
+load_shared()
+from django.db import connections
+print(len(os.listdir("/proc/self/task")), {each.connection for each in connections.all()})
+print("listeners.imap.session" in sys.modules, "panel.urls" in sys.modules)
+""",
+        MAILHOST_DATA=str(tmp_path),
+        MAILHOST_JOBS=engine,
+    )
+    assert printed[:2] == ["1 {None}", "True True"]

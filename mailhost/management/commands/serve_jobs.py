@@ -34,6 +34,7 @@ class Command(BaseCommand):
             # Engines set handlers of their own on the way.
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: stop.set())
+            readiness.give_back_memory()
             readiness.tell_ready()
             _take_up()
 

@@ -52,6 +52,7 @@ def serve(
     plain = Server(application, Door(_open(HTTP)))
     plain.start()
     secured = _SecuredDoor(application, _open(HTTPS))
+    readiness.give_back_memory()
     readiness.tell_ready([_listening(HTTP), _listening(HTTPS)])
     when_ready()
     while not stop.wait(CERTIFICATE_CHECK_SECONDS):
