@@ -1,14 +1,16 @@
 """Databases for servers under test: on PostgreSQL each one gets a database of its own.
 
-The tables are made once in a process of the tests, and copied: the first start of a server would
-take some seconds longer otherwise.
+The tables are made once in a run of the tests, and copied: each process of the run, and the first
+start of each server, would take some seconds longer otherwise.
 """
 
 from __future__ import annotations
 
 import atexit
+import fcntl
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,6 +23,8 @@ import psycopg
 from psycopg import sql
 
 ROOT = Path(__file__).resolve().parent.parent
+# Names the folder of a run to the processes that the first one starts.
+SHARED = "TESTS_SHARED_FOLDER"
 
 
 @contextmanager
@@ -45,29 +49,63 @@ def fresh(url: str | None, *, is_empty: bool = False) -> Iterator[str | None]:
 @cache
 def sqlite_with_tables() -> bytes:
     """The file of a SQLite database that has nothing but its tables."""
-    with tempfile.TemporaryDirectory(prefix="mh-") as folder:
-        _migrate(folder)
-        return (Path(folder) / "mailhost.sqlite3").read_bytes()
+    with _alone() as folder:
+        made = folder / "tables.sqlite3"
+        if not made.exists():
+            _migrate(folder)
+            (folder / "mailhost.sqlite3").rename(made)
+        return made.read_bytes()
 
 
 @cache
 def _with_tables(url: str) -> str:
-    """The name of a database beside the one of `url`, until this process ends."""
-    name = f"template_{secrets.token_hex(6)}"
-    with psycopg.connect(url, autocommit=True) as connection:
-        _create(connection, name, "template1")
-    atexit.register(_drop_later, url, name)
-    with tempfile.TemporaryDirectory(prefix="mh-") as folder:
-        _migrate(folder, MAILHOST_DATABASE_URL=_beside(url, name))
-    return name
+    """The name of a database beside the one of `url`, until the run ends."""
+    with _alone() as folder:
+        made = folder / "template"
+        if not made.exists():
+            name = f"template_{secrets.token_hex(6)}"
+            with psycopg.connect(url, autocommit=True) as connection:
+                _create(connection, name, "template1")
+            _migrate(folder, MAILHOST_DATABASE_URL=_beside(url, name))
+            made.write_text(f"{url}\n{name}")
+        return made.read_text().splitlines()[1]
 
 
-def _migrate(folder: str, **settings: str) -> None:
+def share() -> Path:
+    """The folder of what a run makes once. The process that calls this first removes it."""
+    if SHARED not in os.environ:
+        os.environ[SHARED] = tempfile.mkdtemp(prefix="mailhost-tests-")
+        atexit.register(_remove, Path(os.environ[SHARED]), os.getpid())
+    return Path(os.environ[SHARED])
+
+
+@contextmanager
+def _alone() -> Iterator[Path]:
+    """No other process of the run is in here."""
+    folder = share()
+    with (folder / "lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+
+
+def _remove(folder: Path, owner: int) -> None:
+    if os.getpid() != owner:
+        return
+    template = folder / "template"
+    if template.exists():
+        url, name = template.read_text().splitlines()
+        # Unless the whole cluster is gone.
+        with suppress(psycopg.Error), psycopg.connect(url, autocommit=True) as connection:
+            _drop(connection, name)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _migrate(folder: Path, **settings: str) -> None:
     own = {name: value for name, value in os.environ.items() if not name.startswith("MAILHOST_")}
     own.pop("DJANGO_SETTINGS_MODULE", None)
     subprocess.run(
         [sys.executable, str(ROOT / "manage.py"), "migrate", "--verbosity", "0"],
-        env={**own, "MAILHOST_DATA": folder, **settings},
+        env={**own, "MAILHOST_DATA": str(folder), **settings},
         check=True,
     )
 
@@ -86,9 +124,3 @@ def _create(connection: psycopg.Connection, name: str, template: str) -> None:
 
 def _drop(connection: psycopg.Connection, name: str) -> None:
     connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def _drop_later(url: str, name: str) -> None:
-    # Unless the whole cluster is gone.
-    with suppress(psycopg.Error), psycopg.connect(url, autocommit=True) as connection:
-        _drop(connection, name)

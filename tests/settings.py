@@ -16,7 +16,7 @@ from mailhost.settings import DATABASES, MAILHOST_DATA  # noqa: E402
 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Not in memory: threads have connections of their own, as in the server.
-    DATABASES["default"]["TEST"] = {"NAME": str(Path(MAILHOST_DATA) / "test.sqlite3")}
+    DATABASES["default"]["NAME"] = str(Path(MAILHOST_DATA) / "test.sqlite3")
 
 _owner = os.getpid()
 

@@ -1,7 +1,6 @@
 """Certificates of a whole running server: ordered, shown by SNI, renewed under open sessions."""
 
 import imaplib
-import os
 import re
 import smtplib
 import socket
@@ -37,10 +36,10 @@ settings:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def place(tmp_path_factory, database_url):
     """A server whose panel may be asked under one name only, and an ACME server beside it."""
     folder = tmp_path_factory.mktemp("certificates")
-    with databases.fresh(os.environ.get("MAILHOST_DATABASE_URL")) as url:
+    with databases.fresh(database_url) as url:
         server = RunningServer(folder / "data", database_url=url, allowed_hosts="panel.example")
         with AcmeServer(folder, ("127.0.0.1", server.port("http"))) as acme:
             server.environment["REQUESTS_CA_BUNDLE"] = str(acme.ca_path)

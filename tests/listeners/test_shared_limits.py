@@ -17,7 +17,6 @@ from operations import connections, elsewhere
 from operations.connections import Changes, OpenConnection
 from operations.elsewhere import Elsewhere
 from operations.models import Process
-from tests import databases
 from tests.factories import PASSWORD
 from tests.running import RunningServer
 
@@ -91,24 +90,23 @@ def test_the_living_others_are_counted_by_protocol():
 
 
 @pytest.mark.spec("N-007")
-def test_a_user_s_sessions_are_limited_over_two_processes(tmp_path):
-    with databases.fresh(os.environ.get("MAILHOST_DATABASE_URL")) as url:
-        server = RunningServer(tmp_path / "data", database_url=url, mail_processes=2)
-        server.start()
-        opened = []
-        try:
-            server.manage("apply", "-", text=FILE)
-            deadline = time.monotonic() + 40
-            refused = 0
-            # Which process a connection comes to is the system's choice: enough are tried to
-            # come to both, and slowly enough for each to hear of the other's.
-            while refused < 6 and time.monotonic() < deadline:
-                refused = refused + 1 if not _log_in(server, opened) else 0
-            assert len(opened) == 3, "the third is in, whoever has it, and no fourth"
-        finally:
-            for client in opened:
-                client.shutdown()
-            server.stop()
+def test_a_user_s_sessions_are_limited_over_two_processes(tmp_path, own_database):
+    server = RunningServer(tmp_path / "data", database_url=own_database, mail_processes=2)
+    server.start()
+    opened = []
+    try:
+        server.manage("apply", "-", text=FILE)
+        deadline = time.monotonic() + 40
+        refused = 0
+        # Which process a connection comes to is the system's choice: enough are tried to
+        # come to both, and slowly enough for each to hear of the other's.
+        while refused < 6 and time.monotonic() < deadline:
+            refused = refused + 1 if not _log_in(server, opened) else 0
+        assert len(opened) == 3, "the third is in, whoever has it, and no fourth"
+    finally:
+        for client in opened:
+            client.shutdown()
+        server.stop()
 
 
 def _log_in(server: RunningServer, opened: list[imaplib.IMAP4]) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import imaplib
 import json
-import os
 import smtplib
 import threading
 from collections.abc import Callable, Iterator
@@ -32,9 +31,9 @@ BEFORE, LARGE = 12, 300_000
 
 
 @pytest.fixture
-def old(tmp_path: Path) -> Iterator[RunningServer]:
+def old(tmp_path: Path, database_url: str | None) -> Iterator[RunningServer]:
     """A server with mail, part of it waiting for another server that takes none."""
-    with databases.fresh(os.environ.get("MAILHOST_DATABASE_URL")) as url:
+    with databases.fresh(database_url) as url:
         server = RunningServer(
             tmp_path / "old", database_url=url, failed_login_ms=20, outgoing_port=9,
             dns_servers="127.0.0.1:9", domain_roots=str(tmp_path / "elsewhere"),
@@ -45,9 +44,9 @@ def old(tmp_path: Path) -> Iterator[RunningServer]:
 
 
 @pytest.fixture
-def new(tmp_path: Path) -> Iterator[RunningServer]:
+def new(tmp_path: Path, database_url: str | None) -> Iterator[RunningServer]:
     """One that was never started."""
-    with databases.fresh(os.environ.get("MAILHOST_DATABASE_URL"), is_empty=True) as url:
+    with databases.fresh(database_url, is_empty=True) as url:
         roots = str(tmp_path / "elsewhere")
         server = RunningServer(tmp_path / "new", database_url=url, domain_roots=roots)
         yield server
@@ -153,18 +152,18 @@ def test_all_mail_of_a_running_server_is_read_from_its_backup(
 
 @pytest.mark.spec("X-031", lacks="several machines")
 @pytest.mark.timeout(300)
-def test_a_server_that_outgrows_sqlite_moves_to_postgresql(tmp_path: Path) -> None:
-    url = os.environ.get("MAILHOST_DATABASE_URL", "")
-    if not url.startswith("postgres"):
+def test_a_server_that_outgrows_sqlite_moves_to_postgresql(
+    tmp_path: Path, database_url: str | None
+) -> None:
+    if database_url is None or not database_url.startswith("postgres"):
         pytest.skip("needs PostgreSQL")
     small = RunningServer(tmp_path / "small", failed_login_ms=20)
-    small.environment.pop("MAILHOST_DATABASE_URL", None)
     roots = str(tmp_path / "elsewhere")
     small.environment["MAILHOST_DOMAIN_ROOTS"] = roots
     small.manage("migrate", "-v0")
     fill(small, tmp_path)
     small.manage("backup", str(tmp_path / "backup"))
-    with databases.fresh(url, is_empty=True) as fresh:
+    with databases.fresh(database_url, is_empty=True) as fresh:
         grown = RunningServer(tmp_path / "grown", database_url=fresh, domain_roots=roots)
         (tmp_path / "elsewhere" / "far").rename(tmp_path / "gone")
         grown.manage("restore", str(tmp_path / "backup"), "--moved")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import imaplib
 import json
-import os
 import smtplib
 import subprocess
 import sys
@@ -114,9 +113,9 @@ def fill(server: RunningServer) -> None:
 
 
 @pytest.fixture
-def second(tmp_path: Path) -> Iterator[RunningServer]:
+def second(tmp_path: Path, database_url: str | None) -> Iterator[RunningServer]:
     """Another server, of which nothing but IMAP has to run."""
-    with databases.fresh(os.environ.get("MAILHOST_DATABASE_URL")) as url:
+    with databases.fresh(database_url) as url:
         other = RunningServer(tmp_path / "second", database_url=url, failed_login_ms=20)
         other.data.mkdir(mode=0o700)
         if url is None:

@@ -24,9 +24,9 @@ from tests.running import ROOT, NotStarted, RunningServer
 
 
 @pytest.fixture
-def fresh(tmp_path):
+def fresh(tmp_path, database_url):
     """A server that has never run."""
-    with databases.fresh(os.environ.get("MAILHOST_DATABASE_URL"), is_empty=True) as url:
+    with databases.fresh(database_url, is_empty=True) as url:
         server = RunningServer(tmp_path / "data", database_url=url, is_empty=True)
         yield server
         if server.process is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import imaplib
-import os
 import poplib
 import signal
 import smtplib
@@ -79,9 +78,9 @@ class Alone:
 
 
 @pytest.fixture
-def prepared(tmp_path: Path) -> Iterator[RunningServer]:
+def prepared(tmp_path: Path, database_url: str | None) -> Iterator[RunningServer]:
     """Tables and keys, but nothing that runs."""
-    with databases.fresh(os.environ.get("MAILHOST_DATABASE_URL")) as url:
+    with databases.fresh(database_url) as url:
         server = RunningServer(tmp_path / "data", database_url=url)
         server.data.mkdir(mode=0o700)
         if url is None:

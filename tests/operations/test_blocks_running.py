@@ -4,7 +4,6 @@ import base64
 import contextlib
 import http.client
 import imaplib
-import os
 import smtplib
 import ssl
 import subprocess
@@ -35,9 +34,9 @@ ADDRESS = "admin@blocks.example"
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory):
+def pair(tmp_path_factory, database_url):
     folder = tmp_path_factory.mktemp("blocks")
-    with databases.fresh(os.environ.get("MAILHOST_DATABASE_URL")) as url:
+    with databases.fresh(database_url) as url:
         running = RunningServer(folder / "data", database_url=url, mail_processes=2, **SETTINGS)
         running.start()
         (folder / "file.yaml").write_text(FILE)

@@ -2,7 +2,6 @@
 
 import contextlib
 import imaplib
-import os
 import poplib
 import smtplib
 import socket
@@ -25,12 +24,12 @@ ADDRESS = "admin@services.example"
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory):
+def pair(tmp_path_factory, database_url):
     """Two mail processes on one set of ports."""
 
     folder = tmp_path_factory.mktemp("services")
 
-    with databases.fresh(os.environ.get("MAILHOST_DATABASE_URL")) as url:
+    with databases.fresh(database_url) as url:
         running = RunningServer(folder / "data", database_url=url, mail_processes=2)
         running.start()
         (folder / "file.yaml").write_text(FILE)
