@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import smtplib
-import ssl
 from collections.abc import Iterator
-from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -15,12 +12,13 @@ from playwright.sync_api import Browser, Page, expect
 from tests import browser
 from tests.browser import Visitor
 from tests.day.neighbours import KIND, Neighbours
+from tests.factories import PASSWORD
 from tests.operations.outside import OUTSIDER, SETTINGS, greeting, wait_for
 from tests.running import RunningServer
+from tests.submitting import submit
 
 DOMAIN = "first.example"
 ALICE, BOB = f"alice@{DOMAIN}", f"bob@{DOMAIN}"
-PASSWORD = "correct horse battery"
 USERS = f"username,password,full_name\nalice,{PASSWORD},Alice\nbob,{PASSWORD},Bob\n"
 MOST_CONNECTIONS = 50  # of one address to IMAP in five minutes, as a new server allows (M-061)
 
@@ -126,7 +124,7 @@ def _limit_what_an_hour_allows(page: Page) -> None:
 
 
 def _follow_a_message(page: Page, hosting: RunningServer) -> None:
-    _submit(hosting, BOB, ALICE)
+    submit(hosting, BOB, ALICE)
     page.get_by_role("link", name="Message trace").click()
     page.get_by_label("Find a message").fill(ALICE)
     page.get_by_role("button", name="Find", exact=True).click()
@@ -142,7 +140,7 @@ def _release_the_throttled_domain(
 ) -> None:
     taken = neighbours.sinks[KIND].taken
     for number in range(2):
-        _submit(hosting, ALICE, f"r{number}@{KIND}")
+        submit(hosting, ALICE, f"r{number}@{KIND}")
     wait_for(lambda: taken, 40)
     page.get_by_role("link", name="Spool", exact=True).first.click()
     page.get_by_role("link", name="Throttled").first.click()
@@ -209,15 +207,3 @@ def _greets(port: int, source: str) -> bool:
         return bool(greeting(port, source).startswith(b"* OK"))
     except OSError:  # nobody listens
         return False
-
-
-def _submit(hosting: RunningServer, sender: str, recipient: str) -> None:
-    message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = sender, recipient, "Hello"
-    message.set_content("Hello out there.\n")
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with smtplib.SMTP("127.0.0.1", hosting.port("submission"), timeout=30) as client:
-        client.starttls(context=context)
-        client.login(sender, PASSWORD)
-        client.send_message(message)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import imaplib
-import smtplib
-import ssl
 import time
 from collections.abc import Callable
 from email import message_from_bytes, policy
@@ -15,17 +13,11 @@ from pathlib import Path
 import pytest
 
 from tests.dns_server import DnsServer
+from tests.factories import PASSWORD
 from tests.running import RunningServer
 from tests.sinks import Sink
+from tests.submitting import ALICE, HOME, submit
 
-PASSWORD = "correct horse battery"
-ALICE = "alice@home.example"
-FILE = f"""
-domains:
-  - name: home.example
-    admin: {{username: admin, password: "{PASSWORD}"}}
-    users: [{{username: alice, password: "{PASSWORD}"}}]
-"""
 PATIENCE_SECONDS = 60
 
 
@@ -43,7 +35,7 @@ async def test_mail_to_another_domain_arrives_bounces_and_waits(tmp_path: Path) 
         server = RunningServer(tmp_path / "data", dns_servers=dns.address, outgoing_port=sink.port)
         await asyncio.to_thread(server.start)
         try:
-            await asyncio.to_thread(server.manage, "apply", "-", text=FILE)
+            await asyncio.to_thread(server.manage, "apply", "-", text=HOME)
             await _deliver_and_bounce(server, sink)
             await _wait_out_an_outage(server, sink)
             ledger = await asyncio.to_thread(server.manage, "ledger")
@@ -53,7 +45,8 @@ async def test_mail_to_another_domain_arrives_bounces_and_waits(tmp_path: Path) 
 
 
 async def _deliver_and_bounce(server: RunningServer, sink: Sink) -> None:
-    await asyncio.to_thread(_submit, server, "first", "good@outside.test", "bad@outside.test")
+    recipients = "good@outside.test", "bad@outside.test"
+    await asyncio.to_thread(submit, server, ALICE, *recipients, subject="first")
     await _until(lambda: sink.taken)
     [taken] = sink.taken
     assert taken.rcpts == ["<good@outside.test>"] or "good@outside.test" in taken.rcpts[0]
@@ -77,7 +70,7 @@ async def _deliver_and_bounce(server: RunningServer, sink: Sink) -> None:
 
 async def _wait_out_an_outage(server: RunningServer, sink: Sink) -> None:
     await sink.shut()
-    await asyncio.to_thread(_submit, server, "second", "later@outside.test")
+    await asyncio.to_thread(submit, server, ALICE, "later@outside.test", subject="second")
     await _until_told(server, "later@outside.test", "Try 1")
     told = await asyncio.to_thread(server.manage, "trace", "later@outside.test")
     assert "next" in told.lower()
@@ -85,18 +78,6 @@ async def _wait_out_an_outage(server: RunningServer, sink: Sink) -> None:
     await asyncio.to_thread(server.manage, "spool", "force", "--all")
     await _until(lambda: any(b"Subject: second" in message.body for message in sink.taken))
     await _until_told(server, "later@outside.test", "Try 2")
-
-
-def _submit(server: RunningServer, subject: str, *recipients: str) -> None:
-    message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = ALICE, ", ".join(recipients), subject
-    message.set_content("Hello out there.\n")
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with smtplib.SMTP("127.0.0.1", server.port("submission"), timeout=20) as client:
-        client.starttls(context=context)
-        client.login(ALICE, PASSWORD)
-        client.send_message(message, ALICE, recipients)
 
 
 def _fetch_bounce(server: RunningServer) -> EmailMessage:

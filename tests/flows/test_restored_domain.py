@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import imaplib
 import re
 import smtplib
-import time
-from collections.abc import Callable
 
 import pytest
 import requests
 
+from tests.factories import PASSWORD
+from tests.reading import may_log_in, open_mailbox, read_folder, wait_for
 from tests.running import RunningServer
 
-PASSWORD = "correct horse battery"
 ROOT_PASSWORD = "a strong enough battery"
 DOMAIN, ADDRESS = "binned.example", "ann@binned.example"
-WITHIN_SECONDS = 30.0
-
-
-def wait_for(question: Callable[[], object]) -> None:
-    """Raises AssertionError when the answer does not become yes."""
-    end = time.monotonic() + WITHIN_SECONDS
-    while not question():
-        assert time.monotonic() < end, question
-        time.sleep(0.1)
 
 
 class Panel:
@@ -49,32 +38,10 @@ class Panel:
         return self.session.get(self.base + path, timeout=30).text
 
 
-def open_mailbox(server: RunningServer) -> imaplib.IMAP4:
-    client = imaplib.IMAP4("127.0.0.1", server.port("imap"), timeout=30)
-    try:
-        client.login(ADDRESS, PASSWORD)
-    except imaplib.IMAP4.error:
-        client.shutdown()
-        raise
-    return client
-
-
-def may_log_in(server: RunningServer) -> bool:
-    try:
-        open_mailbox(server).logout()
-    except imaplib.IMAP4.error:
-        return False
-    return True
-
-
 def contents(server: RunningServer) -> dict[str, object]:
     """Everything that IMAP tells of the folders with mail: numbers, flags and bytes."""
-    found: dict[str, object] = {}
-    client = open_mailbox(server)
-    for folder in ("INBOX", "Kept"):
-        client.select(folder, readonly=True)
-        _, rows = client.uid("FETCH", "1:*", "(UID FLAGS INTERNALDATE BODY.PEEK[])")
-        found[folder] = (client.response("UIDVALIDITY")[1], rows)
+    client = open_mailbox(server, ADDRESS)
+    found: dict[str, object] = {name: read_folder(client, name) for name in ("INBOX", "Kept")}
     client.logout()
     return found
 
@@ -91,7 +58,7 @@ def send(server: RunningServer, subject: str) -> int:
 
 
 def messages(server: RunningServer) -> int:
-    client = open_mailbox(server)
+    client = open_mailbox(server, ADDRESS)
     _, [number] = client.select("INBOX", readonly=True)
     client.logout()
     return int(number or b"0")
@@ -103,11 +70,11 @@ def test_mail_of_a_restored_domain_is_read_by_imap_as_it_was(server: RunningServ
     people = f"users: [{{username: ann, password: {PASSWORD}}}]"
     text = f"domains: [{{name: {DOMAIN}, admin: {{username: admin}}, {people}}}]"
     server.manage("apply", "-", text=text)
-    wait_for(lambda: may_log_in(server))
+    wait_for(lambda: may_log_in(server, ADDRESS))
     for subject in ("first", "second", "third"):
         assert send(server, subject) == 250
     wait_for(lambda: messages(server) == 3)
-    client = open_mailbox(server)
+    client = open_mailbox(server, ADDRESS)
     client.create("Kept")
     client.select("INBOX")
     client.store("1", "+FLAGS", r"(\Seen \Flagged colour)")
@@ -119,13 +86,13 @@ def test_mail_of_a_restored_domain_is_read_by_imap_as_it_was(server: RunningServ
     assert "Overview" in panel.post("login/", username="binman", password=ROOT_PASSWORD)
     page = panel.post("domains/delete/", selected=DOMAIN, confirmation=DOMAIN)
     assert f"Deleted {DOMAIN}" in page
-    wait_for(lambda: not may_log_in(server))
+    wait_for(lambda: not may_log_in(server, ADDRESS))
     wait_for(lambda: send(server, "in vain") == 550)
     page = panel.get(f"recycle-bin/?q={DOMAIN}")
     way = re.search(r'"/panel/(recycle-bin/\d+/restore/)"', page)
     assert way is not None, page
     assert f"Restored {DOMAIN}" in panel.post(way[1])
-    wait_for(lambda: may_log_in(server))
+    wait_for(lambda: may_log_in(server, ADDRESS))
     assert contents(server) == before
     wait_for(lambda: send(server, "fourth") == 250)
     wait_for(lambda: messages(server) == 3)

@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 import imaplib
 import json
-import smtplib
-import ssl
 import time
 from collections.abc import Callable
-from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 
 from tests.dns_server import DnsServer
+from tests.factories import PASSWORD
 from tests.running import RunningServer
 from tests.sinks import Sink
+from tests.submitting import ALICE, submit
 
-PASSWORD = "correct horse battery"
-ALICE = "alice@home.example"
 FILE = f"""
 domains:
   - name: home.example
@@ -54,7 +51,7 @@ async def test_the_third_message_of_the_hour_waits_until_it_is_released(
         try:
             await asyncio.to_thread(server.manage, "apply", "-", text=FILE)
             for number in range(3):
-                await asyncio.to_thread(_submit, server, f"r{number}@outside.test")
+                await asyncio.to_thread(submit, server, ALICE, f"r{number}@outside.test")
             await _until(lambda: len(sink.taken) == 2)
             [shown] = await _shown(server)
             assert (shown["who"], shown["reason"], shown["waiting"]) == (ALICE, "messages", 1)
@@ -86,18 +83,6 @@ def _warnings(server: RunningServer) -> int:
         client.login("admin@home.example", PASSWORD)
         [count] = client.select("INBOX")[1]
         return int(count or b"0")
-
-
-def _submit(server: RunningServer, recipient: str) -> None:
-    message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = ALICE, recipient, "Hello"
-    message.set_content("Hello out there.\n")
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with smtplib.SMTP("127.0.0.1", server.port("submission"), timeout=20) as client:
-        client.starttls(context=context)
-        client.login(ALICE, PASSWORD)
-        client.send_message(message, ALICE, [recipient])
 
 
 async def _stay_clear_of_the_hour() -> None:

@@ -8,8 +8,7 @@ import smtplib
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,39 +16,13 @@ from typing import Any
 import pytest
 
 from tests import databases
+from tests.factories import PASSWORD
+from tests.reading import may_log_in, open_mailbox, read_folder, wait_for
 from tests.running import RunningServer
 
-PASSWORD = "correct horse battery"
 DOMAIN, NEIGHBOUR = "copied.example", "neighbour.example"
 ANN = f"ann@{DOMAIN}"
-WITHIN_SECONDS = 60.0
 FOLDERS = ("INBOX", "Work", "Work/Done", "Sent")
-
-
-def wait_for(question: Callable[[], object]) -> None:
-    """Raises AssertionError when the answer does not become yes."""
-    end = time.monotonic() + WITHIN_SECONDS
-    while not question():
-        assert time.monotonic() < end, question
-        time.sleep(0.1)
-
-
-def open_mailbox(server: RunningServer, login: str = ANN) -> imaplib.IMAP4:
-    client = imaplib.IMAP4("127.0.0.1", server.port("imap"), timeout=60)
-    try:
-        client.login(login, PASSWORD)
-    except imaplib.IMAP4.error:
-        client.shutdown()
-        raise
-    return client
-
-
-def may_log_in(server: RunningServer, login: str = ANN) -> bool:
-    try:
-        open_mailbox(server, login).logout()
-    except (imaplib.IMAP4.error, ConnectionError):  # or it has not started yet
-        return False
-    return True
 
 
 def send(server: RunningServer, subject: str, *recipients: str) -> None:
@@ -65,15 +38,12 @@ def contents(client: imaplib.IMAP4) -> dict[str, Any]:
         "lsub": sorted(client.lsub()[1], key=repr),
     }
     for folder in FOLDERS:
-        assert client.select(f'"{folder}"', readonly=True)[0] == "OK", folder
-        validity = client.response("UIDVALIDITY")[1]
-        _, rows = client.uid("FETCH", "1:*", "(UID MODSEQ FLAGS INTERNALDATE BODY.PEEK[])")
-        found[folder] = (validity, [row for row in rows if row is not None])
+        found[folder] = read_folder(client, folder, "MODSEQ")
     return found
 
 
 def contents_of(server: RunningServer) -> dict[str, Any]:
-    client = open_mailbox(server)
+    client = open_mailbox(server, ANN)
     try:
         return contents(client)
     finally:
@@ -93,10 +63,10 @@ def fill(server: RunningServer) -> None:
         for name in (DOMAIN, NEIGHBOUR)
     )
     server.manage("apply", "-", text=f"domains:\n{text}")
-    wait_for(lambda: may_log_in(server))
+    wait_for(lambda: may_log_in(server, ANN))
     for number in range(6):
         send(server, f"shared {number}", ANN, f"ann@{NEIGHBOUR}")
-    client = open_mailbox(server)
+    client = open_mailbox(server, ANN)
     wait_for(lambda: client.select("INBOX")[1] == [b"6"])
     client.create("Work")
     client.create("Work/Done")
@@ -159,7 +129,7 @@ def test_a_domain_comes_back_as_it_was_on_its_server_and_on_another(
     last = contents_of(server)
 
     server.manage("domain", "delete", DOMAIN, "--yes")
-    wait_for(lambda: not may_log_in(server))
+    wait_for(lambda: not may_log_in(server, ANN))
     came_back(server, restored(server, backup), made["messages"], before, last)
     # A UID that was given after the backup is not given to another message.
     send(server, "new", ANN)
@@ -188,7 +158,7 @@ def came_back(
 ) -> None:
     """`before` and `last`: what IMAP told before the backup began, and after it had ended."""
     assert done["errors"] == [] and done["messages_added"] == messages
-    wait_for(lambda: may_log_in(server))
+    wait_for(lambda: may_log_in(server, ANN))
     after = contents_of(server)
     still = ("list", "lsub", *FOLDERS[1:])
     assert {key: after[key] for key in still} == {key: before[key] for key in still}

@@ -19,17 +19,11 @@ import pytest
 from listeners.readiness import Listening
 from tests import databases
 from tests.dns_server import DnsServer
+from tests.factories import PASSWORD
 from tests.running import ROOT, RunningServer
 from tests.sinks import Sink
+from tests.submitting import ALICE, HOME
 
-PASSWORD = "correct horse battery"
-ALICE = "alice@home.example"
-FILE = f"""
-domains:
-  - name: home.example
-    admin: {{username: admin, password: "{PASSWORD}"}}
-    users: [{{username: alice, password: "{PASSWORD}"}}]
-"""
 PORTS = {
     "serve_smtp": {25, 587, 465},
     "serve_pop": {110, 995},
@@ -98,7 +92,7 @@ async def test_a_command_runs_its_service_alone_and_ends_it_gracefully(
             "MAILHOST_DNS_SERVERS": dns.address,
             "MAILHOST_OUTGOING_PORT": str(sink.port),
         }
-        await asyncio.to_thread(prepared.manage, "apply", "-", text=FILE)
+        await asyncio.to_thread(prepared.manage, "apply", "-", text=HOME)
         with contextlib.ExitStack() as stack:
             running = {command: Alone(prepared, command) for command in PORTS}
             for one in running.values():

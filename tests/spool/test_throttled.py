@@ -11,20 +11,8 @@ from spool.acceptance import Acceptance
 from spool.models import Kind, SpooledMessage, State, ThrottleCrossing
 from spool.throttled import NotThrottled, release
 from tests.sinks import Sink
-from tests.spool import outgoing
-from tests.spool.hourly import (
-    TEN_TO_THREE,
-    THREE,
-    count,
-    limited,
-    look,
-    row,
-    send,
-    throttling,
-    used,
-    wake,
-    warnings,
-)
+from tests.spool import hourly, outgoing
+from tests.spool.hourly import TEN_TO_THREE, THREE
 from tests.spool.outgoing import in_thread, running_manager, submit, submit_async, until
 from tests.spool.ownmail import own_mail
 
@@ -33,14 +21,14 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 @pytest.mark.spec("T-014", "E-024")
 async def test_one_event_and_one_mail_for_each_window(far_dns, clock):
-    await in_thread(limited)(messages=2)
+    await in_thread(hourly.limited)(messages=2)
     async with Sink() as sink, running_manager(far_dns, port=sink.port):
         for number in range(9):
             await submit_async(f"r{number}@far.test")
-        await until(lambda: count(State.THROTTLED) == 7 and warnings() == 1)
+        await until(lambda: hourly.count(State.THROTTLED) == 7 and hourly.warnings() == 1)
         clock.now = THREE
-        await in_thread(wake)()
-        await until(lambda: count(State.RELAYED) == 4 and warnings() == 2)
+        await in_thread(hourly.wake)()
+        await until(lambda: hourly.count(State.RELAYED) == 4 and hourly.warnings() == 2)
     assert await Occurrence.objects.acount() == 2
     [told, _] = await in_thread(own_mail)(Kind.EVENT)
     assert told["To"] == "admin@one.example"
@@ -52,9 +40,9 @@ async def test_one_event_and_one_mail_for_each_window(far_dns, clock):
 
 
 def test_a_warning_that_is_lost_with_its_process_is_written_by_the_next(monkeypatch, clock):
-    limited(messages=1)
+    hourly.limited(messages=1)
     submit("a@far.test", "b@far.test")
-    look(TEN_TO_THREE)
+    hourly.look(TEN_TO_THREE)
 
     def die(jobs, cursor):
         raise OperationalError("the process is killed while the rows are being written")
@@ -65,16 +53,16 @@ def test_a_warning_that_is_lost_with_its_process_is_written_by_the_next(monkeypa
     assert ThrottleCrossing.objects.get().warned_at is None, "marked, and yet nobody was told"
     assert throttlewarnings.send_due(clock.now) == 1
     assert throttlewarnings.send_due(clock.now) == 0
-    assert warnings() == 1
+    assert hourly.warnings() == 1
 
 
 @pytest.mark.spec("T-002", "T-003")
 def test_the_trace_tells_who_is_limited_by_which_numbers(clock):
-    limited(messages=2)
+    hourly.limited(messages=2)
     for name in ("a", "b", "c"):
         submit(f"{name}@far.test")
-    look(TEN_TO_THREE)
-    held = row("c").message
+    hourly.look(TEN_TO_THREE)
+    held = hourly.row("c").message
     told = telling.tell(trace.trace(held), now=clock.now)
     slot = f"{clock.now:%Y-%m-%d} 15:00 UTC"
     assert f"one.example is limited: 2 of 2 messages this hour; next slot {slot}." in told
@@ -86,23 +74,23 @@ def test_the_trace_tells_who_is_limited_by_which_numbers(clock):
 
 
 def test_the_list_is_sorted_by_when_throttled_mail_goes_on(clock):
-    one = limited(messages=1)
+    one = hourly.limited(messages=1)
     submit("a@far.test", "b@far.test")
-    look(TEN_TO_THREE)
+    hourly.look(TEN_TO_THREE)
     message = SpooledMessage.objects.get()
     assert (message.is_listed, message.worst_state) == (True, State.THROTTLED)
-    assert message.next_at == row("b").due_at == THREE
+    assert message.next_at == hourly.row("b").due_at == THREE
     release(kind=throttle.Kind.DOMAIN, key_id=one.pk, by=None, now=TEN_TO_THREE)
     message.refresh_from_db()
-    assert message.next_at == row("b").due_at == TEN_TO_THREE
+    assert message.next_at == hourly.row("b").due_at == TEN_TO_THREE
 
 
 @pytest.mark.spec("T-013")
 def test_who_is_throttled_is_shown_and_a_release_grants_one_fresh_allowance(clock):
-    one = limited(messages=2)
+    one = hourly.limited(messages=2)
     for number in range(7):
         submit(f"r{number}@far.test")
-    send(TEN_TO_THREE)
+    hourly.send(TEN_TO_THREE)
     [shown] = throttled.throttled(clock.now)
     assert (shown.who, shown.reason, shown.numbers) == (
         "one.example", "messages", "2 of 2 messages this hour",
@@ -111,31 +99,33 @@ def test_who_is_throttled_is_shown_and_a_release_grants_one_fresh_allowance(cloc
     admin = User.objects.get(local_part="admin")
     assert release(kind="domain", key_id=one.pk, by=admin, now=clock.now) == 5
     assert throttled.throttled(clock.now) == []
-    assert send(TEN_TO_THREE) == ["r2", "r3"]
-    assert used(one.pk)[0] == 4
+    assert hourly.send(TEN_TO_THREE) == ["r2", "r3"]
+    assert hourly.used(one.pk)[0] == 4
     [again] = throttled.throttled(clock.now)
     assert again.waiting == 3
     assert Occurrence.objects.count() == 1, "a second event would be one too many in this hour"
     entry = AuditEntry.objects.get(verb="released throttle")
     assert (entry.actor, entry.object_name) == ("admin@one.example", "one.example")
-    assert send(THREE) == ["r4", "r5"]
+    assert hourly.send(THREE) == ["r4", "r5"]
     with pytest.raises(NotThrottled):
         release(kind="domain", key_id=one.pk + 1, by=admin, now=THREE)
 
 
 def test_a_raised_limit_lets_go_what_waits_without_a_release(clock):
-    one = limited(messages=2)
+    one = hourly.limited(messages=2)
     for number in range(6):
         submit(f"r{number}@far.test")
-    send(TEN_TO_THREE)
+    hourly.send(TEN_TO_THREE)
     assert throttled.reopen(clock.now) == 0
-    provisioning.change_tab(domain=one, tab="throttling", values=throttling(messages=5), by=None)
+    provisioning.change_tab(
+        domain=one, tab="throttling", values=hourly.throttling(messages=5), by=None
+    )
     outgoing.forget_everything()
     assert throttled.reopen(clock.now) == 3
-    assert send(TEN_TO_THREE) == ["r2", "r3", "r4"]
+    assert hourly.send(TEN_TO_THREE) == ["r2", "r3", "r4"]
     off = {"outgoing_messages_per_hour_enabled": False}
     provisioning.change_tab(domain=one, tab="throttling", values=off, by=None)
     outgoing.forget_everything()
     assert throttled.reopen(clock.now) == 1
-    assert send(TEN_TO_THREE) == ["r5"]
+    assert hourly.send(TEN_TO_THREE) == ["r5"]
     assert throttled.throttled(clock.now) == []
