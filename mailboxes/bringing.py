@@ -107,8 +107,8 @@ class Records:
 
 
 @dataclass(slots=True)
-class _Beside:
-    """A folder that is filled where nobody sees it, with the UIDs that the index says."""
+class _Filled:
+    """The folder whose messages are being read; `line` is what the index says of it."""
 
     line: FolderLine
     account_id: int
@@ -117,13 +117,14 @@ class _Beside:
 
 
 @dataclass(slots=True)
-class _Merged:
-    """A folder with UIDs of its own: what it has is compared, what it lacks is added."""
+class _Beside(_Filled):
+    """It is filled where nobody sees it, with the UIDs that the index says."""
 
-    line: FolderLine
-    account_id: int
-    folder_id: int
-    last_uid: int = 0
+
+@dataclass(slots=True)
+class _Merged(_Filled):
+    """It has UIDs of its own: what it has is compared, what it lacks is added."""
+
     rows: dict[int, tuple[Key, int, str]] = field(default_factory=dict)  # by UID: flags, keywords
     uids: defaultdict[Key, list[int]] = field(default_factory=lambda: defaultdict(list))
     marks: defaultdict[tuple[int, str], list[int]] = field(

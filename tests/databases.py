@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 
 import psycopg
+from django.db import connection
 from psycopg import sql
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -69,6 +70,15 @@ def _with_tables(url: str) -> str:
             _migrate(folder, MAILHOST_DATABASE_URL=_beside(url, name))
             made.write_text(f"{url}\n{name}")
         return made.read_text().splitlines()[1]
+
+
+def own_url() -> str:
+    """Of the database of this process's tests, for another one that works on it."""
+    at = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{at['NAME']}"
+    user = f"{at['USER']}:{at['PASSWORD']}" if at["PASSWORD"] else at["USER"]
+    return f"postgres://{user}@{at['HOST']}:{at['PORT']}/{at['NAME']}"
 
 
 def share() -> Path:

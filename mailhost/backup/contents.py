@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -42,35 +43,48 @@ class SegmentFile:
     is_needed: bool  # something in it is referred to
 
 
-class Contents(msgspec.Struct, frozen=True, kw_only=True):
-    """What `backup.json` says."""
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """What every backup says of itself."""
 
     format: int = FORMAT
     made_at: datetime
     hostname: str
-    database: str  # "sqlite" or "postgresql"
-    migrations: list[tuple[str, str]]
-    areas: dict[str, str]  # those outside of the data folder: key to path
-    columns: dict[str, list[str]]  # of each table, for PostgreSQL
     files: int
     size_bytes: int
 
 
+class Contents(Said, frozen=True, kw_only=True):
+    """What `backup.json` says."""
+
+    database: str  # "sqlite" or "postgresql"
+    migrations: list[tuple[str, str]]
+    areas: dict[str, str]  # those outside of the data folder: key to path
+    columns: dict[str, list[str]]  # of each table, for PostgreSQL
+
+
+Kind = TypeVar("Kind", bound=Said)
+
+
 def read(folder: Path) -> Contents:
     """Raises BackupError."""
+    if (folder / OF_DOMAIN).exists() and not (folder / NAME).exists():
+        raise BackupError(f"{folder} is of one domain: restore it with --domain")
+    return read_file(folder / NAME, Contents, absent="no backup, or one that was not finished")
+
+
+def read_file(path: Path, kind: type[Kind], *, absent: str) -> Kind:
+    """`absent`: what a folder without the file is. Raises BackupError."""
     try:
-        contents = msgspec.json.decode((folder / NAME).read_bytes(), type=Contents)
+        found = msgspec.json.decode(path.read_bytes(), type=kind)
     except FileNotFoundError:
-        if (folder / OF_DOMAIN).exists():
-            raise BackupError(f"{folder} is of one domain: restore it with --domain") from None
-        raise BackupError(f"{folder} is no backup, or one that was not finished") from None
+        raise BackupError(f"{path.parent} is {absent}") from None
     except (OSError, msgspec.DecodeError) as error:
-        raise BackupError(f"{folder / NAME} cannot be read: {error}") from None
-    if contents.format != FORMAT:
+        raise BackupError(f"{path} cannot be read: {error}") from None
+    if found.format != FORMAT:
         raise BackupError("the backup was made by a newer MailHost")
-    return contents
+    return found
 
 
-def write(folder: Path, contents: Contents) -> None:
-    text = msgspec.json.format(msgspec.json.encode(contents, order="sorted"), indent=2)
-    (folder / NAME).write_bytes(text + b"\n")
+def write_file(path: Path, said: Said) -> None:
+    text = msgspec.json.format(msgspec.json.encode(said, order="sorted"), indent=2)
+    path.write_bytes(text + b"\n")

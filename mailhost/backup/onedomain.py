@@ -13,7 +13,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import msgspec
 from django.conf import settings
 
 from accounts import provisioning
@@ -33,22 +32,17 @@ from jobs.progress import Progress
 from mailboxes import index, indexing, manifest
 from mailboxes.manifest import ManifestBroken
 from mailboxes.models import Message
-from mailhost.backup import files, taking
-from mailhost.backup.contents import FORMAT, OF_DOMAIN, BackupError
+from mailhost.backup import contents, files, taking
+from mailhost.backup.contents import OF_DOMAIN, BackupError, Said
 
 Tell = Callable[[str], None]
 
 
-class DomainContents(msgspec.Struct, frozen=True, kw_only=True):
+class DomainContents(Said, frozen=True, kw_only=True):
     """What `domain-backup.json` says."""
 
-    format: int = FORMAT
-    made_at: datetime
-    hostname: str
     domain: str
     messages: int
-    files: int
-    size_bytes: int
     damaged: list[str]  # records that could not be read, and why
 
 
@@ -97,8 +91,7 @@ def _take(domain: Domain, folder: Path, now: datetime, tell: Tell) -> DomainCont
         size_bytes=sum(path.stat().st_size for path in all_files),
         damaged=[f"{encode_id(key)}: {reason}" for key, reason in sorted(copied.damaged.items())],
     )
-    text = msgspec.json.format(msgspec.json.encode(made, order="sorted"), indent=2)
-    (folder / OF_DOMAIN).write_bytes(text + b"\n")
+    contents.write_file(folder / OF_DOMAIN, made)
     files.sync(folder / OF_DOMAIN)
     files.sync_folders(folder)
     return made
@@ -110,15 +103,8 @@ def _created(path: Path) -> BinaryIO:
 
 def read(folder: Path) -> DomainContents:
     """Raises BackupError."""
-    try:
-        found = msgspec.json.decode((folder / OF_DOMAIN).read_bytes(), type=DomainContents)
-    except FileNotFoundError:
-        raise BackupError(f"{folder} is no backup of a domain, or was not finished") from None
-    except (OSError, msgspec.DecodeError) as error:
-        raise BackupError(f"{folder / OF_DOMAIN} cannot be read: {error}") from None
-    if found.format != FORMAT:
-        raise BackupError("the backup was made by a newer MailHost")
-    return found
+    absent = "no backup of a domain, or was not finished"
+    return contents.read_file(folder / OF_DOMAIN, DomainContents, absent=absent)
 
 
 def restore(

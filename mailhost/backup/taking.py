@@ -81,7 +81,7 @@ def _take(folder: Path, now: datetime, tell: Tell) -> Contents:
         size_bytes=copied.size_bytes,
     )
     files.sync_folders(folder)
-    contents.write(folder, found)
+    contents.write_file(folder / contents.NAME, found)
     files.sync(folder / contents.NAME)
     files.sync(folder)
     return found

@@ -10,63 +10,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core import mail
 from django.test import Client
 
 from accounts import provisioning
 from accounts.errors import NotPermitted
 from accounts.models import User
 from administration import reloadjob, undo
-from blobs.committer import stop_process_committer
 from blobs.models import Blob, Segment
 from blobs.reading import forget_all
 from clock.moments import utc_now
 from domains.models import Domain
 from events.models import AuditEntry
-from jobs import running
-from jobs.models import State
 from mailboxes import manifest, selectors
 from mailboxes.models import DomainUsage, Flag, Folder, Message
-from mailboxes.settler import Settler
 from spool.maintenance import recover
+from tests.administration.reloadworld import directory, mail_world, receive, reload
 from tests.factories import PASSWORD, make_domain, make_user
-from tests.people import World, make_world
+from tests.people import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
 def world(settings: Any, tmp_path: Path) -> Iterator[World]:
-    settings.MAILHOST_DATA = tmp_path
-    settings.EMAIL_BACKEND = "spool.backend.SpoolBackend"
-    settings.MAILHOST_HOSTNAME = "mx.one.example"
-    settings.DEFAULT_FROM_EMAIL = "MailHost <noreply@mx.one.example>"
-    yield make_world()
-    stop_process_committer()
-    forget_all()
-
-
-def receive(address: str, *subjects: str) -> None:
-    """Mail that lies in the domain's own folder at the end."""
-    for subject in subjects:
-        mail.EmailMessage(subject, "text", to=[address]).send()
-    settler = Settler(settle_after=timedelta(0))
-    while settler.run_once():
-        pass
-    settler.close()
-
-
-def reload(domain: Domain, by: User | None = None) -> dict[str, Any]:
-    job = reloadjob.start_reload(domain=domain, by=by)
-    running.run_waiting()
-    job.refresh_from_db()
-    assert job.state == State.DONE, job.error
-    assert job.result is not None
-    return {name: value for name, value in job.result.items() if value}
-
-
-def directory(domain: Domain) -> Path:
-    return Domain.objects.select_related("area").get(pk=domain.pk).area.directory
+    with mail_world(settings, tmp_path) as made:
+        yield made
 
 
 def bodies(domain: Domain, user: str, folder: str = "INBOX") -> list[str]:

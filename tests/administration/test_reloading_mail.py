@@ -6,70 +6,50 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core import mail
 from django.core.management import CommandError, call_command
 from hypothesis import HealthCheck, given
 from hypothesis import settings as rules
 from hypothesis import strategies as st
 
 from accounts import provisioning
-from administration import reloadjob
-from blobs.committer import Committer, process_committer, stop_process_committer
+from blobs.committer import Committer, process_committer
 from blobs.models import Blob
 from blobs.reading import forget_all
 from clock.moments import utc_now
 from domains.models import Domain
-from jobs import running
-from jobs.models import State
-from mailboxes import folders, index, indexing, placing, reading, rescanning, selectors, verify
+from mailboxes import folders, index, indexing, placing, reading, rescanning, verify
 from mailboxes.copying import Copy
 from mailboxes.expunging import Expunge
 from mailboxes.flags import ChangeFlags, How
 from mailboxes.models import Flag, Folder, Message, Subscription
 from mailboxes.rescanning import Rescan
 from mailboxes.selected import SelectedFolder
-from mailboxes.settler import Settler
 from mailhost.backup import contents, onedomain
 from mailhost.backup.contents import BackupError
-from spool.references import count_references
+from tests.administration.reloadworld import (
+    all_is_counted,
+    directory,
+    folder_of,
+    mail_world,
+    receive,
+    reload,
+    state,
+)
 from tests.factories import make_domain
-from tests.people import World, make_world
+from tests.people import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
 def world(settings: Any, tmp_path: Path) -> Iterator[World]:
-    settings.MAILHOST_DATA = tmp_path / "data"
-    settings.EMAIL_BACKEND = "spool.backend.SpoolBackend"
-    settings.MAILHOST_HOSTNAME = "mx.one.example"
-    settings.DEFAULT_FROM_EMAIL = "MailHost <noreply@mx.one.example>"
-    yield make_world()
-    stop_process_committer()
-    forget_all()
-
-
-def receive(address: str, *subjects: str) -> None:
-    for subject in subjects:
-        mail.EmailMessage(subject, "text", to=[address]).send()
-    settle()
-
-
-def settle() -> None:
-    settler = Settler(settle_after=timedelta(0))
-    while settler.run_once():
-        pass
-    settler.close()
-
-
-def folder_of(domain: Domain, user: str, name: str = "INBOX") -> Folder:
-    return Folder.objects.get(account__domain=domain, account__local_part=user, name=name)
+    with mail_world(settings, tmp_path / "data") as made:
+        yield made
 
 
 def mark(folder: Folder, uid: int, flags: int, *keywords: str) -> None:
@@ -80,48 +60,10 @@ def mark(folder: Folder, uid: int, flags: int, *keywords: str) -> None:
     )
 
 
-def directory(domain: Domain) -> Path:
-    return Domain.objects.select_related("area").get(pk=domain.pk).area.directory
-
-
 def put(backup: Path, domain: Domain) -> Path:
     goal = directory(domain)
     shutil.copytree(backup, goal, dirs_exist_ok=True)
     return goal
-
-
-def reload(domain: Domain) -> dict[str, Any]:
-    job = reloadjob.start_reload(domain=domain, by=None)
-    running.run_waiting()
-    job.refresh_from_db()
-    assert job.state == State.DONE, job.error
-    assert job.result is not None
-    return {name: value for name, value in job.result.items() if value}
-
-
-def state(domain: Domain, *, with_modseq: bool = True) -> dict[str, Any]:
-    """Folders, UIDs, flags, moments and bytes."""
-    found: dict[str, Any] = {}
-    for folder in Folder.objects.filter(account__domain=domain).order_by("account", "name"):
-        rows = list(Message.objects.filter(folder=folder).order_by("uid"))
-        read = selectors.read_messages(folder.pk, [row.uid for row in rows])
-        found[f"{folder.account}/{folder.name}"] = (
-            folder.special_use,
-            folder.uidvalidity,
-            [
-                (
-                    row.uid, row.flags, row.keywords, row.received_at, row.saved_at,
-                    read[row.uid].read(), row.modseq if with_modseq else 0,
-                )
-                for row in rows
-            ],
-        )  # fmt: skip
-    return found
-
-
-def all_is_counted() -> None:
-    assert verify.verify() == []
-    assert verify.verify_references(count_references) == []
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings as conf
-from django.db import connection
 
 from blobs.committer import stop_process_committer
 from blobs.models import Blob
@@ -19,6 +18,7 @@ from blobs.store import locate, read_body
 from mailboxes.models import Message
 from mailboxes.settler import Settler
 from mailboxes.verify import verify, verify_references
+from tests import databases
 from tests.mailboxes.conftest import MESSAGE
 
 SETTLER = """
@@ -33,14 +33,6 @@ while True:
 """
 
 
-def database_url():
-    at = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{at['NAME']}"
-    user = f"{at['USER']}:{at['PASSWORD']}" if at["PASSWORD"] else at["USER"]
-    return f"postgres://{user}@{at['HOST']}:{at['PORT']}/{at['NAME']}"
-
-
 @pytest.mark.spec("N-041")
 @pytest.mark.spec("D-034", lacks="moving it later")
 def test_a_settler_killed_at_any_moment_loses_and_doubles_nothing(append, make_account, account):
@@ -52,7 +44,7 @@ def test_a_settler_killed_at_any_moment_loses_and_doubles_nothing(append, make_a
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "mailhost.settings",
         "MAILHOST_DATA": str(conf.MAILHOST_DATA),
-        "MAILHOST_DATABASE_URL": database_url(),
+        "MAILHOST_DATABASE_URL": databases.own_url(),
     }
     for turn in range(3):
         for n in range(20):

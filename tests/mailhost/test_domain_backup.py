@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import imaplib
 import json
 import smtplib
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -108,6 +110,30 @@ def test_a_domain_comes_back_as_it_was_on_its_server_and_on_another(
     fill(server)
     before = contents_of(server)
     backup = tmp_path / "backup"
+    made, during = backed_up(server, backup)
+    assert len(uids(during)) == len(uids(before)) + 1
+    assert made["damaged"] == [] and made["messages"] >= 10
+    last = contents_of(server)
+
+    server.manage("domain", "delete", DOMAIN, "--yes")
+    wait_for(lambda: not may_log_in(server, ANN))
+    came_back(server, restored(server, backup), made["messages"], during, last)
+    # A UID that was given after the backup is not given to another message.
+    send(server, "new", ANN)
+    wait_for(lambda: uids(contents_of(server))[-1] > uids(last)[-1])
+    came_back(second, restored(second, backup), made["messages"], during, last)
+    assert "All counters and references are right." in server.manage("verify")
+    # What it shared with the domain that was deleted.
+    client = open_mailbox(server, f"ann@{NEIGHBOUR}")
+    wait_for(lambda: client.select("INBOX")[1] == [b"6"])
+    client.logout()
+
+
+def backed_up(server: RunningServer, backup: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the command told, and what IMAP told when mail had come to it that was under way.
+
+    Mail goes on coming until it ends.
+    """
     stop, is_going_on = threading.Event(), threading.Event()
 
     def go_on() -> None:
@@ -117,29 +143,34 @@ def test_a_domain_comes_back_as_it_was_on_its_server_and_on_another(
             send(server, f"meanwhile {number}", ANN)
             is_going_on.set()
 
+    command = [sys.executable, str(databases.ROOT / "manage.py"), "backup", str(backup)]
+    command += ["--domain", DOMAIN, "--json"]
+    already = len(uids(contents_of(server)))
     writer = threading.Thread(target=go_on)
-    writer.start()
-    try:
-        assert is_going_on.wait(60)
-        made = json.loads(server.manage("backup", str(backup), "--domain", DOMAIN, "--json"))
-    finally:
-        stop.set()
-        writer.join()
-    assert made["damaged"] == [] and made["messages"] >= 9
-    last = contents_of(server)
+    with subprocess.Popen(command, env=server.environment, stdout=subprocess.PIPE) as process:
+        try:
+            with held_up(server):
+                wait_for(backup.exists)  # it is under way
+                send(server, "during", ANN)
+                wait_for(lambda: len(uids(contents_of(server))) > already)
+                during = contents_of(server)
+                writer.start()
+                assert is_going_on.wait(60)
+            told, _ = process.communicate(timeout=100)
+        finally:
+            process.kill()
+            stop.set()
+            if writer.ident is not None:
+                writer.join()
+    return dict(json.loads(told)), during
 
-    server.manage("domain", "delete", DOMAIN, "--yes")
-    wait_for(lambda: not may_log_in(server, ANN))
-    came_back(server, restored(server, backup), made["messages"], before, last)
-    # A UID that was given after the backup is not given to another message.
-    send(server, "new", ANN)
-    wait_for(lambda: uids(contents_of(server))[-1] > uids(last)[-1])
-    came_back(second, restored(second, backup), made["messages"], before, last)
-    assert "All counters and references are right." in server.manage("verify")
-    # What it shared with the domain that was deleted.
-    client = open_mailbox(server, f"ann@{NEIGHBOUR}")
-    wait_for(lambda: client.select("INBOX")[1] == [b"6"])
-    client.logout()
+
+@contextmanager
+def held_up(server: RunningServer) -> Iterator[None]:
+    """A backup that begins meanwhile waits before it reads: segments are being removed."""
+    with (server.data / "run" / "segments.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def restored(server: RunningServer, backup: Path) -> dict[str, Any]:
@@ -153,15 +184,15 @@ def came_back(
     server: RunningServer,
     done: dict[str, Any],
     messages: int,
-    before: dict[str, Any],
+    during: dict[str, Any],
     last: dict[str, Any],
 ) -> None:
-    """`before` and `last`: what IMAP told before the backup began, and after it had ended."""
+    """`during` and `last`: what IMAP told before the backup read anything, and after its end."""
     assert done["errors"] == [] and done["messages_added"] == messages
     wait_for(lambda: may_log_in(server, ANN))
     after = contents_of(server)
     still = ("list", "lsub", *FOLDERS[1:])
-    assert {key: after[key] for key in still} == {key: before[key] for key in still}
-    assert after["INBOX"][0] == before["INBOX"][0]
-    assert set(uids(before)) <= set(uids(after)) <= set(uids(last))
+    assert {key: after[key] for key in still} == {key: during[key] for key in still}
+    assert after["INBOX"][0] == during["INBOX"][0]
+    assert set(uids(during)) <= set(uids(after)) <= set(uids(last))
     assert after["INBOX"][1] == last["INBOX"][1][: len(after["INBOX"][1])]
