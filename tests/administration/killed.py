@@ -71,6 +71,5 @@ def run(act: Callable[[str, Path, int, int], None], name: str, folder: Path) -> 
 
 if __name__ == "__main__":
     django.setup()
-    sys.exit(
-        main({"backup": backup, "restore": restore}[sys.argv[1]], sys.argv[2], Path(sys.argv[3]))
-    )
+    _, act, name, folder = sys.argv
+    sys.exit(run({"backup": backup, "restore": restore}[act], name, Path(folder)))
