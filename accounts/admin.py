@@ -148,7 +148,7 @@ class AliasForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = models.UserAlias
-        fields = ("domain", "local_part", *aliases.ALIAS_FIELDS)
+        fields = ("domain", "local_part", *aliases.CATCH_ALL_FIELDS)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -164,17 +164,20 @@ class UserAliasAdmin(ServiceAdmin):
     list_filter = ("internal_only",)
     search_fields = ("local_part", "domain__name")
     autocomplete_fields = ("domain",)
-    fields = ("domain", "local_part", "leads_to", *aliases.ALIAS_FIELDS)
+    fields = ("domain", "local_part", "leads_to", *aliases.CATCH_ALL_FIELDS)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("domain", "local_part") if obj else ()
 
     def add(self, request: HttpRequest, data: dict[str, Any]) -> models.UserAlias:
+        values = {name: data[name] for name in aliases.ALIAS_FIELDS}
+        if data["takes_reports"]:
+            values["takes_reports"] = True  # refused for what is no catch-all
         return aliases.add_alias(
             domain=data["domain"],
             name=data["local_part"],
             targets=data["leads_to"].split(),
-            values={name: data[name] for name in aliases.ALIAS_FIELDS},
+            values=values,
             by=request.user,
         )
 

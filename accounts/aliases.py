@@ -30,6 +30,7 @@ from switchboard.topics import Topic
 Values = Mapping[str, Any]
 
 ALIAS_FIELDS = ("internal_only", "may_send_as", "in_address_list")
+CATCH_ALL_FIELDS = (*ALIAS_FIELDS, "takes_reports")
 
 LONGEST_LOCAL_PART = 64  # of the column; RFC 5321 §4.5.3.1.1
 
@@ -69,6 +70,11 @@ class Place:
 
     def __str__(self) -> str:
         return f"{self.local_part}@{self.domain_name}"
+
+
+def fields_of(local_part: str) -> tuple[str, ...]:
+    """What can be set on the alias of that name."""
+    return CATCH_ALL_FIELDS if local_part == CATCH_ALL else ALIAS_FIELDS
 
 
 def add_alias(
@@ -139,7 +145,7 @@ def change_alias(
     if found is None:
         raise AliasUnknown(str(alias))
     alias = found
-    changes = replace(alias, values or {}, fields=ALIAS_FIELDS)
+    changes = replace(alias, values or {}, fields=fields_of(alias.local_part))
     if changes:
         alias.save(update_fields=list(changes))
     if targets is not None:
@@ -168,17 +174,22 @@ def delete_alias(*, alias: UserAlias, by: Actor | None) -> None:
 
 
 @transaction.atomic
-def set_catch_all(*, domain: Domain, targets: Sequence[str], by: Actor | None) -> UserAlias | None:
-    """Who gets mail for unknown local parts (U-034); no targets: nobody, it is unknown."""
+def set_catch_all(
+    *, domain: Domain, targets: Sequence[str], by: Actor | None, values: Values | None = None
+) -> UserAlias | None:
+    """Who gets mail for unknown local parts (U-034); no targets: nobody, it is unknown.
+
+    `values` that are not given stay, or are the defaults of a new one.
+    """
     domain = domain_selectors.locked(domain.pk)
     alias = UserAlias.objects.filter(domain=domain, local_part=CATCH_ALL).first()
     if alias is not None and not targets:
         _delete(domain, alias, by)
         return None
     if alias is not None:
-        return change_alias(alias=alias, targets=targets, by=by)
+        return change_alias(alias=alias, targets=targets, values=values, by=by)
     if targets:
-        return add_alias(domain=domain, name=CATCH_ALL, targets=targets, by=by)
+        return add_alias(domain=domain, name=CATCH_ALL, targets=targets, values=values, by=by)
     return None
 
 
@@ -315,7 +326,7 @@ def _dropped(row: AliasTarget) -> Dropped:
     return Dropped(
         domain_id=alias.domain_id,
         alias=alias.local_part,
-        values={name: getattr(alias, name) for name in ALIAS_FIELDS},
+        values={name: getattr(alias, name) for name in fields_of(alias.local_part)},
         account_id=row.account_id,
         local_part=row.local_part,
         domain_name=row.domain_name,
@@ -325,12 +336,13 @@ def _dropped(row: AliasTarget) -> Dropped:
 def _new_row(domain: Domain, new: NewAlias) -> UserAlias:
     local_part = CATCH_ALL if new.name == CATCH_ALL else read_local_part(new.name)
     row = UserAlias(domain=domain, local_part=local_part, created_at=utc_now())
-    replace(row, new.values, fields=ALIAS_FIELDS)
+    replace(row, new.values, fields=fields_of(local_part))
     return row
 
 
 def _delete(domain: Domain, alias: UserAlias, by: Actor | None) -> None:
-    kept: dict[str, Any] = {name: (getattr(alias, name), None) for name in ALIAS_FIELDS}
+    fields = fields_of(alias.local_part)
+    kept: dict[str, Any] = {name: (getattr(alias, name), None) for name in fields}
     audit.record(by, "deleted alias", alias, {"targets": (target_names(alias), None), **kept})
     key = alias.pk
     localparts.free(localparts.Kind.ALIAS, [key])

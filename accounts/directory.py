@@ -66,6 +66,7 @@ class Entry:
     targets: tuple[Target, ...] = ()  # of an alias
     internal_only: bool = False
     may_send_as: bool = False
+    takes_reports: bool = False  # a catch-all that mail from the null sender passes, too
 
 
 # The second number makes a changed domain's entries unreachable without a search for them.
@@ -169,6 +170,7 @@ def _read_entry(key: tuple[int, int, str]) -> Entry | None:
         tuple(Target(t.account_id, t.local_part, t.domain_name) for t in targets),
         internal_only=alias.internal_only,
         may_send_as=alias.may_send_as,
+        takes_reports=alias.takes_reports,
     )
 
 

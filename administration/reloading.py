@@ -258,11 +258,11 @@ def _import_alias(
     name = str(row.get("local_part", ""))
     with _Errors(done, f"alias {name}"):
         targets = [_target(target, domain, old_name) for target in _rows(row.get("targets"))]
-        values = {field: row[field] for field in aliases.ALIAS_FIELDS if field in row}
+        values = {field: row[field] for field in aliases.fields_of(name) if field in row}
         alias = UserAlias.objects.filter(domain=domain, local_part=name).first()
         if name == CATCH_ALL:
             if alias is None:
-                aliases.set_catch_all(domain=domain, targets=targets, by=by)
+                aliases.set_catch_all(domain=domain, targets=targets, values=values, by=by)
                 done.aliases_added += 1
         elif alias is None:
             aliases.add_alias(domain=domain, name=name, targets=targets, values=values, by=by)

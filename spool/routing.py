@@ -84,8 +84,13 @@ def resolve(recipient: Address, question: Question) -> Resolution:
         raise DomainDisabled(domain.name)
     local_part = fold(recipient.local_part)
     found = _find(domain, local_part, question)
+    if found is None or (found[0] == "catch-all" and not question.sender):
+        # What was forwarded from here comes back, whatever a catch-all would take (U-036).
+        returned = _returned(domain, recipient, question)
+        if returned is not None:
+            return returned
     if found is None:
-        return _returned(domain, recipient, question)
+        raise AddressUnknown(recipient.encode())
     via, entry = found
     if entry.internal_only and question.submitter_domain_id != domain.domain_id:
         raise NotForOutsiders(recipient.encode())
@@ -104,14 +109,17 @@ def resolve(recipient: Address, question: Question) -> Resolution:
     return Resolution(allowed, via, banned=banned)
 
 
-def _returned(domain: DomainPolicy, recipient: Address, question: Question) -> Resolution:
-    """A report about mail that was forwarded from here goes on to who wrote the mail (U-036)."""
+def _returned(domain: DomainPolicy, recipient: Address, question: Question) -> Resolution | None:
+    """A report about mail that was forwarded from here goes on to who wrote the mail (U-036).
+
+    None: the recipient is no address under which mail has left.
+    """
     if question.sender:
-        raise AddressUnknown(recipient.encode())
+        return None
     try:
         sender = rewriting.restore(recipient.local_part)
     except NotRewritten:
-        raise AddressUnknown(recipient.encode()) from None
+        return None
     targets = tuple(_follow(sender, domain.domain_id, question, set()))
     if not targets:
         raise AddressUnknown(recipient.encode())
@@ -166,10 +174,10 @@ def _find(domain: DomainPolicy, local_part: str, question: Question) -> tuple[st
         administrator = directory.primary_administrator(domain.domain_id, cached_only=cached_only)
         if administrator is not None:
             return "role", Entry(Kind.USER, administrator)
-    # U-034: bounces to made-up addresses are backscatter.
-    if domain.features.catch_alls and question.sender:
+    if domain.features.catch_alls:
         entry = directory.lookup(domain.domain_id, CATCH_ALL, cached_only=cached_only)
-        if entry is not None:
+        # U-034: bounces to made-up addresses are backscatter, unless somebody wants them.
+        if entry is not None and (question.sender or entry.takes_reports):
             return "catch-all", entry
     return None
 

@@ -20,6 +20,10 @@ class UserAlias(models.Model):
     )
     may_send_as = models.BooleanField(default=True, help_text="Its users may send as this address.")
     in_address_list = models.BooleanField(default=True)
+    takes_reports = models.BooleanField(
+        default=False,
+        help_text="A catch-all's: mail without a sender, which is what reports are, comes in, too.",
+    )
     created_at = MomentField(editable=False)
 
     class Meta:

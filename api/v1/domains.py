@@ -101,10 +101,16 @@ class DomainAction(In):
 
 class CatchAllShape(In):
     targets = Words(max_length=100, help_text="Who gets mail for unknown names; empty: nobody.")
+    takes_reports = Switch(
+        required=False,
+        help_text="Mail without a sender, which is what reports are, comes in, too; not given: "
+        "as it was.",
+    )
 
 
 class CatchAllOut(Out):
     targets = serializers.ListField(child=serializers.CharField())
+    takes_reports = serializers.BooleanField()
 
 
 NEW_DOMAIN = OpenApiExample(
@@ -246,7 +252,8 @@ class CatchAll(Endpoint):
         domain = selectors.domain_for(actor, name, verb=Verb.CHANGE_CATCH_ALL)
         given = self.read(CatchAllShape)
         etags.require_match(request, _catch_all(domain))
-        aliases.set_catch_all(domain=domain, targets=given["targets"], by=actor)
+        targets = given.pop("targets")
+        aliases.set_catch_all(domain=domain, targets=targets, values=given, by=actor)
         return etags.tagged(_catch_all(domain))
 
 
@@ -346,7 +353,9 @@ def _change(domain: Domain, given: dict[str, Any], actor: User) -> None:
 
 def _catch_all(domain: Domain) -> dict[str, Any]:
     alias = UserAlias.objects.filter(domain=domain, local_part=CATCH_ALL).first()
-    return {"targets": aliases.target_names(alias) if alias is not None else []}
+    if alias is None:
+        return {"targets": [], "takes_reports": False}
+    return {"targets": aliases.target_names(alias), "takes_reports": alias.takes_reports}
 
 
 urlpatterns = [

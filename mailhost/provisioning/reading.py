@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import yaml
 
 from accounts import apppasswords, forwarding, services
-from accounts.aliases import ALIAS_FIELDS
+from accounts.aliases import ALIAS_FIELDS, CATCH_ALL_FIELDS
 from accounts.errors import HashNotUnderstood
 from accounts.models import Plan, User, UserAlias
 from accounts.passwords import Verifiers, from_hash, read_app_hash
@@ -286,9 +286,9 @@ class _Reader:
         """Targets alone, or a mapping with the options of an alias besides."""
         if not isinstance(node, yaml.MappingNode):
             return AliasEntry(place=place_of(node), name="*", targets=tuple(self.nodes.texts(node)))
-        found = self.nodes.mapping(node, ("targets", *ALIAS_FIELDS), needed=["targets"])
+        found = self.nodes.mapping(node, ("targets", *CATCH_ALL_FIELDS), needed=["targets"])
         targets = self.nodes.texts(found["targets"]) if "targets" in found else []
-        values = self.nodes.fields(found, UserAlias, ALIAS_FIELDS)
+        values = self.nodes.fields(found, UserAlias, CATCH_ALL_FIELDS)
         return AliasEntry(place=place_of(node), name="*", targets=tuple(targets), values=values)
 
     def domain_alias(self, node: yaml.Node) -> DomainAliasEntry | None:

@@ -11,7 +11,7 @@ import yaml
 from django.db import models
 
 from accounts import aliases, passwords, services
-from accounts.aliases import ALIAS_FIELDS
+from accounts.aliases import fields_of
 from accounts.models import (
     CATCH_ALL,
     AliasTarget,
@@ -246,7 +246,7 @@ def _aliases(domain: Domain, extent: Extent) -> Item:
     items = {
         row.local_part: {
             "targets": sorted(targets[row.pk]),
-            **extent.values(row, ALIAS_FIELDS),
+            **extent.values(row, fields_of(row.local_part)),
         }
         for row in rows
     }

@@ -69,6 +69,12 @@ class CatchAllForm(PanelForm):
         required=False,
         help_text=f"{TARGETS} Empty: mail for unknown addresses is refused.",
     )
+    takes_reports = forms.BooleanField(
+        label="Take reports, too",
+        required=False,
+        help_text="Reports have no sender. Most that come for addresses which do not exist answer "
+        "spam that somebody else sent in the name of the domain: without this they are refused.",
+    )
 
 
 class DomainAliasForm(PanelForm):

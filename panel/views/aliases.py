@@ -44,6 +44,7 @@ def alias_list(request: HttpRequest, name: str) -> HttpResponseBase:
         urls=urls,
         may_catch=may_catch,
         catch_all=aliases.target_names(caught) if caught else [],
+        catches_reports=caught is not None and caught.takes_reports,
         **ofdomain.about(request, domain),
     )
 
@@ -123,11 +124,16 @@ def catch_all(request: HttpRequest, name: str) -> HttpResponse:
     actor = actor_of(request)
     domain = selectors.domain_for(actor, name, verb=Verb.CHANGE_CATCH_ALL)
     caught = selectors.catch_all_for(actor, domain)
-    initial = {"targets": "\n".join(aliases.target_names(caught))} if caught else {}
+    initial: dict[str, Any] = {}
+    if caught is not None:
+        targets = "\n".join(aliases.target_names(caught))
+        initial = {"targets": targets, "takes_reports": caught.takes_reports}
     form = CatchAllForm(request.POST if request.method == "POST" else None, initial=initial)
 
     def change() -> None:
-        aliases.set_catch_all(domain=domain, targets=form.cleaned_data["targets"], by=actor)
+        values = dict(form.cleaned_data)
+        wanted = values.pop("targets")
+        aliases.set_catch_all(domain=domain, targets=wanted, values=values, by=actor)
 
     if form.is_bound and form.is_valid() and form.save(change):
         is_caught = bool(form.cleaned_data["targets"])

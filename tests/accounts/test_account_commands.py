@@ -89,6 +89,9 @@ def test_an_alias_from_adding_to_deleting() -> None:
     assert run("alias", "change", "sales@own.example", "--to", "admin")["to"] == ["admin"]
     assert run("alias", "list", "own.example")[0]["address"] == "sales@own.example"
     assert run("alias", "catch-all", "own.example", "--to", "ada")["to"] == ["ada"]
+    caught = run("alias", "catch-all", "own.example", "takes_reports=on", "--to", "ada")
+    assert caught["takes_reports"] is True
+    assert "takes_reports" not in run("alias", "show", "sales@own.example")
     assert "refused" in run("alias", "catch-all", "own.example")["done"]
     run("alias", "delete", "sales@own.example")
     assert not UserAlias.objects.exists()

@@ -91,8 +91,7 @@ def test_loops_are_found_through_aliases_domain_aliases_and_the_catch_all() -> N
     assert targets(domain, "a") == ["alice"]
 
 
-@pytest.mark.spec("D-086")
-@pytest.mark.spec("U-034", lacks="the switch that lets reports in")
+@pytest.mark.spec("D-086", "U-034")
 def test_the_limit_counts_addresses_and_the_catch_all_but_no_targets() -> None:
     domain = make_domain(None, "alice", "bob", limits={"user_aliases": 2})
     make_alias(domain, "one", "alice", "bob", "x@elsewhere.example")
@@ -102,13 +101,23 @@ def test_the_limit_counts_addresses_and_the_catch_all_but_no_targets() -> None:
     assert error.value.limit == "user_aliases"
 
 
-@pytest.mark.spec("U-034", lacks="the switch that lets reports in")
+@pytest.mark.spec("U-034")
 def test_the_catch_all_is_set_changed_and_taken_away() -> None:
     domain = make_domain(None, "alice", "bob")
     for wanted in (["alice"], ["alice", "bob"], ["bob"]):
         aliases.set_catch_all(domain=domain, targets=wanted, by=None)
         assert targets(domain, "*") == wanted
+        assert UserAlias.objects.get().takes_reports is False
+    aliases.set_catch_all(domain=domain, targets=["bob"], values={"takes_reports": True}, by=None)
+    aliases.set_catch_all(domain=domain, targets=["alice"], by=None)
+    assert UserAlias.objects.get().takes_reports is True, "what is not given stays"
     make_alias(domain, "caught", "whoever")
+    with pytest.raises(ValuesRefused):
+        aliases.change_alias(
+            alias=UserAlias.objects.get(local_part="caught"),
+            values={"takes_reports": True},
+            by=None,
+        )
     assert aliases.set_catch_all(domain=domain, targets=[], by=None) is None
     assert not UserAlias.objects.filter(local_part="*").exists()
 

@@ -14,7 +14,7 @@ from django.test import Client
 
 from accounts import provisioning
 from accounts.errors import NotPermitted
-from accounts.models import User
+from accounts.models import User, UserAlias
 from administration import reloadjob, undo
 from blobs.models import Blob, Segment
 from blobs.reading import forget_all
@@ -57,6 +57,8 @@ def test_what_was_written_into_the_manifest_is_imported_once(world: World) -> No
     alice["full_name"] = "Alice Anew"
     content["users"].append({**alice, "local_part": "carol", "full_name": "Carol"})
     content["user_aliases"].append({"local_part": "team", "targets": [{"user": "carol"}]})
+    caught = {"local_part": "*", "takes_reports": True, "targets": [{"user": "carol"}]}
+    content["user_aliases"].append(caught)
     path.write_text(json.dumps(content))
     make_user(world.own, "later")
     # Whoever keeps manifests does not write over what he has not written himself.
@@ -66,9 +68,10 @@ def test_what_was_written_into_the_manifest_is_imported_once(world: World) -> No
     assert done.pop("errors") == ["technical: technical.smtp_port: must be a whole number"]
     assert done.pop("not_in_folder") == ["user later"]
     assert done == {
-        "settings_changed": 1, "users_added": 1, "users_changed": 1, "aliases_added": 1
+        "settings_changed": 1, "users_added": 1, "users_changed": 1, "aliases_added": 2
     }  # fmt: skip
     assert User.objects.get(pk=world.user.pk).full_name == "Alice Anew"
+    assert UserAlias.objects.get(domain=world.own, local_part="*").takes_reports
     assert Client().login(username="carol@own.example", password=PASSWORD)
     assert reload(world.own) == {}
     entries = list(AuditEntry.objects.filter(operation=operation))

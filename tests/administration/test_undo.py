@@ -182,6 +182,18 @@ def test_aliases_go_back_with_their_targets_and_switches(world: World) -> None:
     assert not UserAlias.objects.filter(local_part="sales").exists()
 
 
+def test_a_catch_all_goes_back_with_its_switch_for_reports(world: World) -> None:
+    on = {"takes_reports": True}
+    aliases.set_catch_all(domain=world.own, targets=["alice"], by=None)
+    aliases.set_catch_all(domain=world.own, targets=["alice"], values=on, by=None)
+    undo_latest(world.admin)
+    assert UserAlias.objects.get(local_part="*").takes_reports is False
+    aliases.set_catch_all(domain=world.own, targets=["alice"], values=on, by=None)
+    aliases.set_catch_all(domain=world.own, targets=[], by=None)
+    undo_latest(world.admin)
+    assert UserAlias.objects.get(local_part="*").takes_reports is True
+
+
 def test_domain_aliases_and_owners_go_back(world: World) -> None:
     domain_services.remove_alias(alias=world.own.aliases.get(), by=None)
     undo_latest(world.admin)

@@ -205,13 +205,18 @@ def test_several_domains_are_deleted_by_a_job(world, program):
     assert list(Domain.objects.values_list("name", flat=True)) == ["other.example"]
 
 
+@pytest.mark.spec("U-034")
 def test_the_catch_all_is_set_and_taken_away(world, program):
     asker = program(world.admin)
     path = "domains/own.example/catch-all/"
-    assert asker.call("get", path).json() == {"targets": []}
+    nobody = {"targets": [], "takes_reports": False}
+    assert asker.call("get", path).json() == nobody
     changed = asker.change(path, {"targets": ["alice"]}, method="put")
-    assert changed.json() == {"targets": ["alice"]}
-    assert asker.change(path, {"targets": []}, method="put").json() == {"targets": []}
+    assert changed.json() == {"targets": ["alice"], "takes_reports": False}
+    changed = asker.change(path, {"targets": ["alice"], "takes_reports": True}, method="put")
+    assert changed.json() == {"targets": ["alice"], "takes_reports": True}
+    assert asker.change(path, {"targets": ["admin"]}, method="put").json()["takes_reports"] is True
+    assert asker.change(path, {"targets": []}, method="put").json() == nobody
 
 
 def test_the_session_of_the_panel_reads_and_needs_its_token_to_write(world):

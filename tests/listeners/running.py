@@ -11,6 +11,7 @@ import uvloop
 from listeners.base import Endpoint, Listener
 from listeners.context import Context
 from listeners.tls import Certificates
+from operations.guard import Guard
 from switchboard.subscribe import Switchboard
 
 
@@ -21,6 +22,7 @@ class RunningListener:
         self.certificates = Certificates(directory / "certificates")
         self.certificates.make_default("mx.test", now=datetime.now(UTC))
         self.certificates.reload()
+        self.guard = Guard()
         self.loop = uvloop.new_event_loop()  # as in the server
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
@@ -30,7 +32,7 @@ class RunningListener:
             self.ports["tls" if endpoint.is_tls else endpoint.purpose or "plain"] = endpoint.port
 
     async def _start(self, make_listener, endpoints):
-        listener = make_listener(Context(Switchboard(), self.certificates))
+        listener = make_listener(Context(Switchboard(), self.certificates, guard=self.guard))
         await listener.bind(endpoints)
         return listener
 

@@ -67,7 +67,7 @@ FULL = """
         user_aliases:
           - {name: sales, targets: [alice, team, ext@elsewhere.example], internal_only: true}
           - {name: team, targets: [ben, admin@xn--bcher-kva.example, alice+news]}
-        catch_all: {targets: [alice], in_address_list: false}
+        catch_all: {targets: [alice], in_address_list: false, takes_reports: true}
         domain_aliases: [one.net, ünö.net]
     gateways:
       - {name: out, host: mx.example, username: me, password: geheim, encryption: required,

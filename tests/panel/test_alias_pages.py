@@ -118,8 +118,7 @@ def test_the_number_of_queries_does_not_grow_with_the_aliases(
         assert growth.many == growth.few <= 19
 
 
-@pytest.mark.spec("D-062")
-@pytest.mark.spec("U-034", lacks="the switch that lets reports in")
+@pytest.mark.spec("D-062", "U-034")
 def test_the_catch_all_is_set_and_taken_back(world: World, log_in: LogIn) -> None:
     client, url = log_in(world.admin), f"{OWN}/catch-all/"
     page = client.post(url, {"targets": "alice"}, follow=True)
@@ -127,6 +126,11 @@ def test_the_catch_all_is_set_and_taken_back(world: World, log_in: LogIn) -> Non
     assert "mail for unknown addresses goes to alice." in text_of(page)
     assert targets("*") == ["alice"]
     assert [row.local_part for row in page.context["listing"].rows] == ["sales"]
+    assert "So do reports" not in text_of(page)
+    page = client.post(url, {"targets": "alice", "takes_reports": "on"}, follow=True)
+    assert "So do reports." in text_of(page)
+    assert UserAlias.objects.get(local_part="*").takes_reports
+    assert " checked" in text_of(client.get(url)).split('name="takes_reports"')[1].split(">")[0]
     page = client.post(url, {"targets": "a@b@c"})
     assert "cannot be used" in text_of(page)
     client.post(url, {"targets": ""})

@@ -75,18 +75,22 @@ def test_detail_reaches_the_user_unless_he_switched_it_off():
         resolve("bob+lists@one.example")
 
 
-@pytest.mark.spec("D-062")
-@pytest.mark.spec("U-034", lacks="the switch that lets reports in")
+@pytest.mark.spec("D-062", "U-034")
 def test_the_catch_all_takes_unknown_names_but_no_bounces():
     domain = factories.make_domain("one.example", "alice")
     set_catch_all(domain=domain, targets=["alice"], by=None)
     assert resolve("made-up@one.example") == ["alice@one.example"]
     with pytest.raises(errors.AddressUnknown):
         resolve("made-up@one.example", Question(sender="", may_relay=False))
+    report = Question(sender="", may_relay=False)
+    set_catch_all(domain=domain, targets=["alice"], values={"takes_reports": True}, by=None)
+    account_directory.clear()
+    assert resolve("made-up@one.example", report) == ["alice@one.example"]
     domain_services.change_tab(domain=domain, tab="features", values={"catch_alls": False}, by=None)
     domain_directory.clear()
-    with pytest.raises(errors.AddressUnknown):
-        resolve("made-up@one.example")
+    for question in (STRANGER, report):
+        with pytest.raises(errors.AddressUnknown):
+            resolve("made-up@one.example", question)
 
 
 @pytest.mark.spec("N-022", lacks="mailing lists")

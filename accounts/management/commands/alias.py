@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from accounts import aliases
-from accounts.aliases import ALIAS_FIELDS, NewAlias
+from accounts.aliases import NewAlias
 from accounts.commandline import RoomCommand, plain, values, verb
 from accounts.errors import AliasUnknown
 from accounts.models import UserAlias
@@ -34,6 +34,7 @@ class Command(RoomCommand):
         catch_all = verb(verbs, "catch-all", "who gets mail for unknown addresses")
         catch_all.add_argument("domain")
         catch_all.add_argument("--to", action="append", help="without it: nobody")
+        catch_all.add_argument("settings", nargs="*", help="such as takes_reports=on")
 
     def do_list(self, options: dict[str, Any]) -> Any:
         domain = selectors.by_name(options["domain"])
@@ -66,7 +67,12 @@ class Command(RoomCommand):
 
     def do_catch_all(self, options: dict[str, Any]) -> Any:
         domain = selectors.by_name(options["domain"])
-        row = aliases.set_catch_all(domain=domain, targets=options["to"] or [], by=None)
+        row = aliases.set_catch_all(
+            domain=domain,
+            targets=options["to"] or [],
+            values=values(options["settings"], UserAlias),
+            by=None,
+        )
         return _shown(row) if row is not None else f"unknown addresses of {domain} are refused"
 
 
@@ -85,4 +91,5 @@ def by_address(address: str) -> UserAlias:
 
 
 def _shown(row: UserAlias) -> dict[str, Any]:
-    return {"address": str(row), "to": aliases.target_names(row)} | plain(row, ALIAS_FIELDS)
+    fields = aliases.fields_of(row.local_part)
+    return {"address": str(row), "to": aliases.target_names(row)} | plain(row, fields)

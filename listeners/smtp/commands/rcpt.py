@@ -46,6 +46,9 @@ async def rcpt(session: Session, rcpt: Rcpt) -> Reply:
         return await _slow_down(session, reply) if is_unknown else reply
     if (refusal := await _verify(session, resolution, recipient)) is not None:
         return _refuse(session, recipient, refusal)
+    if resolution.via == "catch-all":
+        # U-034: who guesses addresses is counted although every guess is taken.
+        session.unknown_recipients += 1
     notify, orcpt = _wishes(rcpt.parameters)
     session.intake.add_recipient(recipient, resolution, notify=notify, orcpt=orcpt)
     session.accepted_recipients += 1
