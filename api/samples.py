@@ -228,6 +228,7 @@ BY_COMPONENT: dict[str, dict[str, Any]] = {
     "ProfileIn": {"full_name": "Ann Example", "time_zone": "Europe/Berlin"},
     "PropagationIn": {"fields_chosen": ["limits.users"], "names": [DOMAIN]},
     "RelayDomainIn": {"note": "their own server"},
+    "RelayNetworkIn": {"services": ["smtp", "submission"]},
     "RenameIn": {"name": "new.example", "rehearse": True},
     "ReminderIn": {"subject": "Maintenance on Sunday", "text": "Mail is slow from 2 to 3 o'clock."},
     "ResellerIn": {"plan": "Large"},

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -24,6 +25,7 @@ from operations.models import (
     LogSettings,
     Process,
     RelayNetwork,
+    RelayService,
     ResolverSettings,
     ServiceReport,
     ServiceState,
@@ -43,20 +45,35 @@ class ResolverSettingsAdmin(SingleRowAdmin):
     single = RESOLVER
 
 
+class RelayNetworkForm(forms.ModelForm):  # type: ignore[type-arg]
+    services = forms.MultipleChoiceField(
+        choices=RelayService.choices,
+        required=False,
+        help_text="Elsewhere its machines must log in. None for a new network: SMTP alone.",
+    )
+
+    class Meta:
+        model = RelayNetwork
+        fields = ("network", *relay.FIELDS)
+
+
 @admin.register(RelayNetwork)
 class RelayNetworkAdmin(ServiceAdmin):
-    list_display = ("network", "note")
+    form = RelayNetworkForm
+    list_display = ("network", "services", "note")
+    shown_as: ClassVar[dict[str, Any]] = {"services": " ".join}  # as a file is read
     search_fields = ("network", "note")
-    fields = ("network", "note")
+    fields = ("network", *relay.FIELDS)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("network",) if obj else ()
 
     def add(self, request: HttpRequest, data: dict[str, Any]) -> RelayNetwork:
-        return relay.add(network=data["network"], note=data["note"], by=request.user)
+        services = data.pop("services") or None
+        return relay.add(services=services, by=request.user, **data)
 
     def change(self, request: HttpRequest, row: RelayNetwork, data: dict[str, Any]) -> None:
-        relay.change(row=row, note=data["note"], by=request.user)
+        relay.change(row=row, values=data, by=request.user)
 
     def remove(self, request: HttpRequest, row: RelayNetwork) -> None:
         relay.remove(row=row, by=request.user)

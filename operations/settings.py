@@ -8,7 +8,9 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from domains.directory import Memory
 from domains.policy import MEGABYTE
-from operations.models import ListenerSettings, RelayNetwork
+from operations.models import ListenerSettings, RelayNetwork, RelayService
+
+Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +30,16 @@ class ListenerPolicy:
     check_sender_identity: bool
     check_author_identity: bool
     hide_submitter_address: bool
-    relay_networks: tuple[IPv4Network | IPv6Network, ...]
+    relay_networks: Networks  # where servers bring mail
+    submission_networks: Networks  # where all others have to log in
 
-    def may_relay(self, client_ip: str) -> bool:
-        """Whether the address may send without logging in (G-040)."""
-        if not self.relay_networks:
+    def may_relay(self, client_ip: str, *, on_submission: bool = False) -> bool:
+        """Whether the address may send without logging in on such a port (G-040)."""
+        networks = self.submission_networks if on_submission else self.relay_networks
+        if not networks:
             return False
         address = _address(client_ip)
-        return any(address in network for network in self.relay_networks)
+        return any(address in network for network in networks)
 
 
 # Asked for each message of a client that stays connected.
@@ -55,12 +59,18 @@ def forget() -> None:
 
 def _read(key: int) -> ListenerPolicy:
     row = ListenerSettings.objects.filter(pk=key).first() or ListenerSettings(pk=key)
-    networks = RelayNetwork.objects.order_by("pk").values_list("network", flat=True)
-    return _policy(row, tuple(ip_network(network, strict=False) for network in networks))
+    listed = list(RelayNetwork.objects.order_by("pk"))
+
+    def networks(service: RelayService) -> Networks:
+        return tuple(
+            ip_network(one.network, strict=False) for one in listed if service in one.services
+        )
+
+    return _policy(row, networks(RelayService.SMTP), networks(RelayService.SUBMISSION))
 
 
 def _policy(
-    row: ListenerSettings, networks: tuple[IPv4Network | IPv6Network, ...]
+    row: ListenerSettings, relay_networks: Networks, submission_networks: Networks
 ) -> ListenerPolicy:
     return ListenerPolicy(
         message_bytes=row.message_size_mb * MEGABYTE or None,
@@ -76,9 +86,10 @@ def _policy(
         check_sender_identity=row.check_sender_identity,
         check_author_identity=row.check_author_identity,
         hide_submitter_address=row.hide_submitter_address,
-        relay_networks=networks,
+        relay_networks=relay_networks,
+        submission_networks=submission_networks,
     )
 
 
 # What holds until the row has been read for the first time.
-FACTORY = _policy(ListenerSettings(), ())
+FACTORY = _policy(ListenerSettings(), (), ())

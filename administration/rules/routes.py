@@ -39,7 +39,7 @@ def changed_network(entry: AuditEntry, by: User | None) -> bool:
         raise GoneSince(f"the network {entry.object_name}")
     values = old_values(entry, row)
     if values:
-        relay.change(row=row, note=values["note"], by=by)
+        relay.change(row=row, values=values, by=by)
     return bool(values)
 
 
@@ -48,8 +48,8 @@ def removed_network(entry: AuditEntry, by: User | None) -> bool:
     require(by, Verb.MANAGE_SERVER)
     if RelayNetwork.objects.filter(network=entry.object_name).exists():
         return False
-    note = entry.changes.get("note", [""])[0]
-    relay.add(network=entry.object_name, note=note, by=by)
+    values = {name: old for name, (old, _) in entry.changes.items() if name in relay.FIELDS}
+    relay.add(network=entry.object_name, by=by, **values)
     return True
 
 

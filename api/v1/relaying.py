@@ -16,11 +16,11 @@ from accounts.models import ForwardingBan
 from accounts.permissions import Verb
 from api import etags, finding, pagination
 from api.endpoints import Endpoint, actor_of
-from api.fields import In, Out, Text, of_model
+from api.fields import In, Out, Text, Words, of_model
 from api.schema import page_of
 from api.shapes import values_of
 from operations import relay
-from operations.models import RelayNetwork
+from operations.models import RelayNetwork, RelayService
 from spool import relaydomains
 from spool.models import RelayDomain
 
@@ -41,13 +41,28 @@ class RelayingEndpoint(Endpoint):
 # --- networks ------------------------------------------------------------------------------------
 
 
-class NewRelayNetworkIn(NoteIn):
+class RelayNetworkIn(NoteIn):
+    """What is given changes, the rest stays."""
+
+    services = Words(
+        required=False,
+        min_length=1,
+        length=10,
+        help_text=f"Of {', '.join(RelayService.values)}: where its machines need not log in. "
+        "A new network begins with smtp.",
+    )
+
+
+class NewRelayNetworkIn(RelayNetworkIn):
+    """For which machines nobody has to log in, and where."""
+
     network = Text(max_length=49, help_text="An address, or a network such as 192.0.2.0/24.")
 
 
 class RelayNetworkOut(Out):
     id = serializers.IntegerField()
     network = serializers.CharField()
+    services = serializers.ListField(child=serializers.CharField())
     note = serializers.CharField(allow_blank=True)
     created_at = serializers.DateTimeField()
 
@@ -85,14 +100,14 @@ class RelayNetworkView(RelayingEndpoint):
         return etags.tagged(_network(finding.one(RelayNetwork.objects.all(), key)))
 
     @extend_schema(
-        request=NoteIn, responses=RelayNetworkOut, summary="Change a relay network's note"
+        request=RelayNetworkIn, responses=RelayNetworkOut, summary="Change a relay network"
     )
     def patch(self, request: Request, key: int) -> Response:
-        given = self.read(NoteIn)
+        given = self.read(RelayNetworkIn)
         with transaction.atomic():
             row = finding.one(RelayNetwork.objects.select_for_update(), key)
             etags.require_match(request, _network(row))
-            row = relay.change(row=row, note=given.get("note", row.note), by=actor_of(request))
+            row = relay.change(row=row, values=given, by=actor_of(request))
         return etags.tagged(_network(row))
 
     @extend_schema(responses={204: None}, summary="Remove a relay network")
@@ -105,7 +120,7 @@ class RelayNetworkView(RelayingEndpoint):
 
 
 def _network(row: RelayNetwork) -> dict[str, Any]:
-    return {"id": row.pk, **values_of(row, ("network", "note", "created_at"))}
+    return {"id": row.pk, **values_of(row, ("network", *relay.FIELDS, "created_at"))}
 
 
 # --- domains -------------------------------------------------------------------------------------

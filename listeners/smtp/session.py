@@ -213,13 +213,13 @@ class Session:
 
     @property
     def is_submission(self) -> bool:
-        """On a port where everybody must log in (D-044)."""
+        """On a port where everybody must log in, unless his network is listed for it (D-044)."""
         return self.visit.endpoint.purpose == SUBMISSION
 
     @property
     def is_listed(self) -> bool:
-        """From a network that may relay without AUTH (G-040); never so on a submission port."""
-        return not self.is_submission and self.policy.may_relay(self.visit.client_ip)
+        """From a network that may relay without AUTH on such a port (G-040)."""
+        return self.policy.may_relay(self.visit.client_ip, on_submission=self.is_submission)
 
     @property
     def may_relay(self) -> bool:

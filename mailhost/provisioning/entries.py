@@ -91,6 +91,7 @@ class GatewayEntry:
 class NetworkEntry:
     place: Place
     network: str
+    services: tuple[str, ...] | None = None
     note: str | None = None
 
 

@@ -354,16 +354,20 @@ class _Reader:
         return TlsPolicyEntry(place=place_of(node), destination=destination, level=level, note=note)
 
     def network(self, node: yaml.Node) -> NetworkEntry | None:
-        """A network alone, or a mapping with a note besides."""
+        """A network alone, or a mapping with services and a note besides."""
         if isinstance(node, yaml.ScalarNode):
             network = self.nodes.text(node)
             return None if network is None else NetworkEntry(place=place_of(node), network=network)
-        found = self.nodes.mapping(node, ("network", "note"), needed=["network"])
-        network = self.optional_text(found.get("network"))
+        found = self.nodes.mapping(node, ("network", "services", "note"), needed=["network"])
+        network, services = self.optional_text(found.get("network")), found.get("services")
         if network is None:
             return None
-        note = self.optional_text(found.get("note"))
-        return NetworkEntry(place=place_of(node), network=network, note=note)
+        return NetworkEntry(
+            place=place_of(node),
+            network=network,
+            services=tuple(self.nodes.texts(services)) if services else None,
+            note=self.optional_text(found.get("note")),
+        )
 
     def listed(self, node: yaml.Node, *more: str) -> ListedEntry | None:
         """A network alone, or a mapping with services and a note besides."""

@@ -30,7 +30,7 @@ from events import audit
 from mailhost.provisioning.credentials import write_scram
 from mailhost.provisioning.reading import GATEWAY_FIELDS, OPTIONS, PLAN_FIELDS
 from mailhost.provisioning.settings import SETTINGS
-from operations import rules
+from operations import relay, rules
 from operations.models import AbuseRule, BlacklistEntry, RelayNetwork, WhitelistEntry
 from spool import gateways, relaydomains
 from spool.models import Gateway, RelayDomain
@@ -126,8 +126,9 @@ def _server(extent: Extent) -> Iterator[str]:
         yield _dump({"settings": settings})
     if begins_with := _domain_defaults(extent):
         yield _dump({"domain_defaults": begins_with})
-    networks = [{"network": r.network, "note": r.note} for r in RelayNetwork.objects.all()]
-    yield from _list("relay_networks", networks)
+    networks = RelayNetwork.objects.all()
+    listed = ({"network": row.network, **extent.values(row, relay.FIELDS)} for row in networks)
+    yield from _list("relay_networks", listed)
     rows = RelayDomain.objects.all()
     relayed = ({"name": row.name, **extent.values(row, relaydomains.FIELDS)} for row in rows)
     yield from _list("relay_domains", relayed)

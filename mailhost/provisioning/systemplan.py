@@ -9,7 +9,7 @@ from typing import Any
 from accounts import plans, services
 from accounts.models import Plan, ResellerPlan, Role, User
 from domains import defaults
-from domains.errors import Refused
+from domains.errors import Refused, ValuesRefused
 from events.audit import Actor
 from mailhost.provisioning.entries import (
     DefaultsEntry,
@@ -105,16 +105,20 @@ def _networks(file: FileEntry, choices: Choices, by: Actor | None) -> Steps:
     for entry in file.relay_networks or ():
         try:
             network = relay.read_network(entry.network)
-        except (NetworkMalformed, NetworkTooWide) as error:
+            chosen = None if entry.services is None else relay.read_services(entry.services)
+        except (NetworkMalformed, NetworkTooWide, ValuesRefused) as error:
             raise Impossible(entry.place, str(error)) from None
         listed.add(network)
         row = present.get(network)
+        given = {"services": chosen, "note": entry.note}
+        values: Any = {name: value for name, value in given.items() if value is not None}
         if row is None:
-            run = partial(relay.add, network=network, note=entry.note or "", by=by)
+            run = partial(relay.add, network=network, by=by, **values)
             yield Step(Mark.ADD, f"relay network {network}", entry.place, run)
-        elif entry.note is not None and entry.note != row.note:
-            change = partial(relay.change, row=row, note=entry.note, by=by)
-            yield Step(Mark.CHANGE, f"note of relay network {network}", entry.place, change)
+        elif changes := differing(row, values):
+            change = partial(relay.change, row=row, values=changes, by=by)
+            text = f"relay network {network}: {in_words(row, changes)}"
+            yield Step(Mark.CHANGE, text, entry.place, change)
     if choices.prune and file.relay_networks is not None:
         for network, row in present.items():
             if network not in listed:

@@ -12,7 +12,13 @@ from operations.models.abuse import (
 )
 from operations.models.activity import ActivityHour
 from operations.models.connections import Connection, Process
-from operations.models.listeners import ListenerSettings, RelayNetwork, ResolverSettings
+from operations.models.listeners import (
+    ListenerSettings,
+    RelayNetwork,
+    RelayService,
+    ResolverSettings,
+    usual_services,
+)
 from operations.models.logs import LogSettings, Transcript
 from operations.models.services import ActualState, Service, ServiceReport, ServiceState
 
@@ -31,10 +37,12 @@ __all__ = [
     "LoginTurn",
     "Process",
     "RelayNetwork",
+    "RelayService",
     "ResolverSettings",
     "Service",
     "ServiceReport",
     "ServiceState",
     "Transcript",
     "WhitelistEntry",
+    "usual_services",
 ]

@@ -65,10 +65,24 @@ class ResolverSettings(models.Model):
         return "Resolver settings"
 
 
+class RelayService(models.TextChoices):
+    """Where the machines of a network may relay: by what a port is for (D-043, D-044)."""
+
+    SMTP = "smtp", "SMTP, where servers bring mail: port 25"
+    SUBMISSION = "submission", "Submission, where all others log in: ports 587 and 465"
+
+
+def usual_services() -> list[str]:
+    return [RelayService.SMTP.value]
+
+
 class RelayNetwork(models.Model):
     """A network whose machines may send without logging in (G-040)."""
 
     network = models.CharField(max_length=49, unique=True, help_text="An address or CIDR network.")
+    services = models.JSONField(
+        default=usual_services, help_text="smtp, submission, or both: elsewhere they must log in."
+    )
     note = models.CharField(max_length=200, blank=True)
     created_at = MomentField(editable=False)
 

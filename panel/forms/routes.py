@@ -7,7 +7,9 @@ from typing import Any
 from django import forms
 
 from accounts.settings import LONGEST_PASSWORD
+from operations.models import RelayService, usual_services
 from panel.forms.base import PanelForm, dress, of_model, values_of
+from panel.forms.settings import Checkboxes
 from panel.forms.tabbed import FormTab, TabbedForm
 from spool.gateways import scope_of
 from spool.models import Gateway
@@ -124,6 +126,10 @@ class RelayNetworkForm(PanelForm):
     network = forms.CharField(
         max_length=50, help_text="An address or a network such as 192.0.2.0/24 or 2001:db8::/32."
     )
+    services = forms.MultipleChoiceField(
+        choices=RelayService.choices, initial=usual_services, widget=Checkboxes,
+        help_text="Where its machines need not log in; elsewhere they must, as everybody.",
+    )  # fmt: skip
     note = forms.CharField(max_length=200, required=False)
 
 

@@ -67,8 +67,8 @@ RELAY_NETWORKS = ShortList(
     model=RelayNetwork,
     key="network",
     form=RelayNetworkForm,
-    columns=(("Note", "note"),),
-    add=lambda values, by: relay.add(network=values["network"], note=values["note"], by=by),
+    columns=(("Services", "services"), ("Note", "note")),
+    add=lambda values, by: relay.add(by=by, **values),
     remove=lambda row, by: relay.remove(row=row, by=by),
 )
 FORWARDING_BLACKLIST = ShortList(
@@ -128,7 +128,7 @@ def _page(request: HttpRequest, short: ShortList, remove_name: str) -> HttpRespo
     rows = [
         (
             getattr(row, short.key),
-            [getattr(row, field) for _, field in short.columns],
+            [_shown(getattr(row, field)) for _, field in short.columns],
             reverse(remove_name, args=[row.pk]),
         )
         for row in found
@@ -145,10 +145,18 @@ def _remove(request: HttpRequest, short: ShortList, row_id: int, back: str) -> H
     name = getattr(row, short.key)
     short.remove(row, actor_of(request))
     # Undo adds it again: what stands in the form is all that there is.
-    fields = {key: [str(value)] for key, value in values.items() if value not in ("", False)}
+    fields = {
+        key: value if isinstance(value, list) else [str(value)]
+        for key, value in values.items()
+        if value not in ("", False)
+    }
     undo = Undo(reverse(back), fields)
     notices.done(request, f"Removed the {short.noun} {name}.", undo=undo)
     return redirect(back)
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 urlpatterns = [

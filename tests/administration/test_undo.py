@@ -223,10 +223,14 @@ def test_what_belongs_to_the_server_goes_back(world: World) -> None:
     plans.delete(plan=plan, by=None)
     undo_latest()
     assert Plan.objects.get().users == 5
-    row = relay.add(network="192.0.2.0/24", note="office", by=None)
-    relay.remove(row=row, by=None)
+    there = ["submission"]
+    row = relay.add(network="192.0.2.0/24", note="office", services=there, by=None)
+    relay.change(row=row, values={"services": ["smtp"], "note": "shop"}, by=None)
     undo_latest()
-    assert RelayNetwork.objects.get().note == "office"
+    relay.remove(row=RelayNetwork.objects.get(), by=None)
+    undo_latest()
+    row = RelayNetwork.objects.get()
+    assert (row.note, row.services) == ("office", there)
     gateway = gateways.add(values={"name": "out", "host": "mx.example"}, by=None)
     gateways.change(gateway=gateway, values={"port": 587}, destinations=["a.example"], by=None)
     undo_latest()

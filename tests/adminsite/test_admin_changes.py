@@ -113,6 +113,12 @@ def test_users_aliases_and_the_rest_are_added_changed_and_deleted(
         "192.0.2.0/24",
         "198.51.100.9",
     }
+    printer = RelayNetwork.objects.get(network="198.51.100.9")
+    assert printer.services == ["smtp"]
+    data = {"note": "printer", "services": ["smtp", "submission"]}
+    client.post(url(RelayNetwork, "change", printer.pk), data)
+    printer.refresh_from_db()
+    assert printer.services == ["smtp", "submission"]
 
     admin_ = User.objects.get(local_part="admin")
     client.post(url(User, "delete", bob.pk), {"post": "yes"})

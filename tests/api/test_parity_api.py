@@ -80,7 +80,7 @@ def test_the_lines_of_a_transcript_come_page_by_page(world, program, monkeypatch
     assert ([one["text"] for one in rest["items"]], rest["next"]) == (["C: 3", "C: 4"], None)
 
 
-@pytest.mark.spec("G-040", lacks="services to choose for a network")
+@pytest.mark.spec("G-040")
 def test_relay_networks_are_kept(world, program):
     asker = program(world.root)
     made = asker.call("post", "relay-networks/", {"network": "192.0.2.0/28", "note": "shop"})
@@ -91,6 +91,10 @@ def test_relay_networks_are_kept(world, program):
         assert refused.json()["type"] == f"/api/problems/{kind}/"
     assert asker.call("patch", path, {"note": "x"}).status_code == 428
     assert asker.change(path, {"note": "web shop"}).json()["note"] == "web shop"
+    assert made.json()["services"] == ["smtp"]
+    changed = asker.change(path, {"services": ["submission", "smtp"]}).json()
+    assert (changed["services"], changed["note"]) == (["smtp", "submission"], "web shop")
+    assert asker.change(path, {"services": ["imap"]}).status_code == 422
     assert len(asker.call("get", "relay-networks/?q=192.0.2").json()["items"]) == 1
     assert asker.call("delete", path).status_code == 204
     assert not RelayNetwork.objects.exists()

@@ -123,6 +123,21 @@ def test_changes_are_told_with_old_and_new(apply: Any) -> None:
     assert again.lines == ["nothing to change"]
 
 
+@pytest.mark.spec("G-040")
+def test_services_of_relay_networks_are_applied(apply: Any) -> None:
+    apply("relay_networks: [192.0.2.0/24]")
+    assert RelayNetwork.objects.get().services == ["smtp"]
+    run = apply("relay_networks: [{network: 192.0.2.0/24, services: submission}]")
+    assert run.lines == [
+        "~ relay network 192.0.2.0/24: services ['smtp'] -> ['submission']",
+        "changed 1 thing",
+    ]
+    assert RelayNetwork.objects.get().services == ["submission"]
+    assert apply("relay_networks: [192.0.2.0/24]").lines == ["nothing to change"]
+    run = apply("relay_networks: [{network: 192.0.2.0/24, services: [imap]}]")
+    assert "imap is none of smtp, submission" in str(run.problems)
+
+
 def test_what_the_file_leaves_out_stays_unless_pruned(apply: Any) -> None:
     apply(EXAMPLE, allow_weak_passwords=True)
     less = """

@@ -32,7 +32,7 @@ FULL = """
       spool: {retry_minutes: [5, 10], patience_days: 3, postmaster: root@one.example}
     relay_networks:
       - 192.0.2.0/24
-      - {network: "2001:db8::1", note: the scanner}
+      - {network: "2001:db8::1", note: the scanner, services: [smtp, submission]}
     relay_domains:
       - {name: kept.example, host: mx.kept.example, port: 2525, verify_recipients: false}
     forwarding_blacklist:

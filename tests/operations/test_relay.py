@@ -22,7 +22,7 @@ def _forget() -> None:
     LISTENERS.forget()
 
 
-@pytest.mark.spec("G-040", lacks="services to choose for a network")
+@pytest.mark.spec("G-040")
 def test_a_listed_network_may_relay_until_it_is_removed() -> None:
     row = relay.add(network=" 192.0.2.77/24 ", note="office", by=None)
     relay.add(network="2001:db8::1", by=None)
@@ -53,6 +53,25 @@ def test_a_network_that_would_make_an_open_relay_is_refused(text: str) -> None:
 def test_what_is_no_network_is_refused(text: str) -> None:
     with pytest.raises(NetworkMalformed):
         relay.add(network=text, by=None)
+
+
+@pytest.mark.spec("G-040")
+def test_a_network_relays_by_the_services_that_are_chosen_for_it() -> None:
+    row = relay.add(network="192.0.2.0/24", services=["submission"], by=None)
+    settings.forget()
+    policy = settings.current()
+    assert policy.may_relay("192.0.2.9", on_submission=True)
+    assert not policy.may_relay("192.0.2.9")
+    relay.change(row=row, values={"services": ["submission", "SMTP", "smtp"]}, by=None)
+    assert row.services == ["smtp", "submission"]
+    settings.forget()
+    assert settings.current().may_relay("192.0.2.9")
+    assert Change.objects.filter(topic=Topic.SETTINGS).count() == 2
+    for services in ([], ["imap"], [" "]):
+        with pytest.raises(ValuesRefused):
+            relay.change(row=row, values={"services": services}, by=None)
+        with pytest.raises(ValuesRefused):
+            relay.add(network="192.0.3.0/24", services=services, by=None)
 
 
 def test_a_network_is_listed_once() -> None:

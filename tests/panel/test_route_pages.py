@@ -109,15 +109,16 @@ def test_a_test_shows_what_was_said_without_the_password(world: World, log_in: L
 
 
 @pytest.mark.spec("G-016", "G-045")
-@pytest.mark.spec("G-040", lacks="services to choose for a network")
+@pytest.mark.spec("G-040")
 def test_entries_of_the_short_lists_are_added_removed_and_brought_back(
     world: World, log_in: LogIn
 ) -> None:
     client = log_in(world.root)
-    lists: list[tuple[str, Any, dict[str, str], dict[str, str]]] = [
+    lists: list[tuple[str, Any, dict[str, Any], dict[str, str]]] = [
         ("relay-domains", RelayDomain, {"name": "backup.example", "port": "26", "host": "",
          "note": HOSTILE}, {"name": "own.example", "port": "25"}),
-        ("relay-networks", RelayNetwork, {"network": "192.0.2.0/24", "note": HOSTILE},
+        ("relay-networks", RelayNetwork,
+         {"network": "192.0.2.0/24", "services": ["submission"], "note": HOSTILE},
          {"network": "0.0.0.0/0"}),
         ("forwarding-blacklist", ForwardingBan, {"name": "*.strict.example", "note": HOSTILE},
          {"name": "a..b"}),
@@ -137,6 +138,20 @@ def test_entries_of_the_short_lists_are_added_removed_and_brought_back(
         page = client.post(f"{url}{row.pk}/remove/", follow=True)
         assert not model.objects.exists()
         assert "Undo" in page.content.decode()
-        undo = {name: str(getattr(row, name)) for name in values if getattr(row, name)}
+        undo = page.context["said"][0].undo["fields"]
         client.post(url, undo)
-        assert str(model.objects.get()) == str(row)
+        again = model.objects.get()
+        assert {name: getattr(again, name) for name in values} == {
+            name: getattr(row, name) for name in values
+        }
+
+
+@pytest.mark.spec("G-040")
+def test_a_relay_network_needs_a_service(world: World, log_in: LogIn) -> None:
+    client, url = log_in(world.root), "/panel/relay-networks/"
+    page = client.get(url).content.decode()
+    assert page.count(" checked") == 1 and "Where its machines need not log in" in page
+    assert client.post(url, {"network": "192.0.2.0/24"}).status_code == 200
+    assert not RelayNetwork.objects.exists()
+    both = {"network": "192.0.2.0/24", "services": ["submission", "smtp"]}
+    assert "smtp, submission" in client.post(url, both, follow=True).content.decode()

@@ -23,7 +23,7 @@ from spool.senderpolicy import Verdict
 @command(Mail)
 async def mail(session: Session, mail: Mail) -> Reply:
     """Begin a transaction. RFC 5321 §4.1.1.2."""
-    if session.is_submission and session.account_id is None:
+    if session.is_submission and not session.may_relay:
         return replies.AUTH_REQUIRED
     limit = await session.message_limit()
     size_bytes = mail.parameters.size_bytes

@@ -5,9 +5,10 @@ import pytest
 from accounts import provisioning
 from clock.moments import utc_now
 from domains import services
+from operations import relay
 from operations import settings as operations_settings
 from operations.models import RelayNetwork
-from spool.models import SpooledRecipient
+from spool.models import Origin, SpooledRecipient
 from tests.listeners.world import forget_everything
 
 SENDERS = [
@@ -64,7 +65,7 @@ def test_no_stranger_relays_by_any_trick(talk, purpose):
     assert SpooledRecipient.objects.count() == 0
 
 
-@pytest.mark.spec("G-040", lacks="services to choose for a network")
+@pytest.mark.spec("G-040")
 def test_a_listed_network_may_relay_but_not_for_a_disabled_domain(talk):
     RelayNetwork.objects.create(network="127.0.0.0/8", created_at=utc_now())
     operations_settings.forget()
@@ -75,14 +76,35 @@ def test_a_listed_network_may_relay_but_not_for_a_disabled_domain(talk):
     assert one.say("RCPT TO:<someone@target.test>").startswith("250")
 
 
-@pytest.mark.spec("D-044")
-@pytest.mark.spec("G-040", lacks="services to choose for a network")
+@pytest.mark.spec("D-044", "G-040")
 def test_a_listed_network_must_log_in_on_a_submission_port(talk):
     RelayNetwork.objects.create(network="127.0.0.0/8", created_at=utc_now())
     operations_settings.forget()
     one = talk("submission")
     one.hello()
     assert one.say("MAIL FROM:<alice@example.com>").startswith("530 5.7.0")
+
+
+@pytest.mark.spec("G-040")
+def test_a_network_listed_for_submission_relays_there_and_nowhere_else(talk):
+    row = relay.add(network="127.0.0.0/8", services=["submission"], by=None)
+    operations_settings.forget()
+    for purpose in ("submission", "plain"):
+        one = talk(purpose)
+        one.hello()
+        own = one.say("MAIL FROM:<alice@example.com>")
+        assert own.startswith("250" if purpose == "submission" else "530 5.7.0")
+        one.say("RSET")
+        one.say("MAIL FROM:<scanner@elsewhere.test>")
+        foreign = one.say("RCPT TO:<someone@target.test>")
+        assert foreign.startswith("250" if purpose == "submission" else "550 5.7.1")
+        if purpose == "submission":
+            assert one.submit().startswith("250")
+    assert SpooledRecipient.objects.get().message.origin == Origin.RELAY
+    relay.change(row=row, values={"services": ["smtp"]}, by=None)
+    operations_settings.forget()
+    assert one.say("RSET").startswith("250")
+    assert one.say("MAIL FROM:<alice@example.com>").startswith("250")
 
 
 @pytest.mark.spec("D-033", lacks="listening on all addresses when its own is gone")
