@@ -156,6 +156,11 @@ def node_of(value: int) -> int:
     return value >> (SEQUENCE_BITS + SLOT_BITS) & 15
 
 
+def are_of_one_process(first: int, second: int) -> bool:
+    """Whether both were given out by the same slot of the same machine."""
+    return (first ^ second) >> SEQUENCE_BITS & ((1 << WORKER_BITS) - 1) == 0
+
+
 def first_id_at(moment: datetime) -> int:
     """The lowest id of that millisecond: every id below it is older."""
     return max(0, (moment - EPOCH) // timedelta(milliseconds=1)) << TIME_SHIFT

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,7 +30,7 @@ _BATCH = 500
 class Orphan:
     """A sound record that never had a row: a crash came between its sync and its commit.
 
-    Its submitter was never told that it is safe, and still has it: `bury` it.
+    Its submitter was never told that it is safe: `bury` it, so that the start need not think.
     """
 
     area_id: int
@@ -206,11 +206,16 @@ def buried(areas: Iterable[Area]) -> Iterator[Path]:
         yield from sorted((area.directory / LOST_AND_FOUND).glob(f"*{SUFFIX}"))
 
 
-def forget_buried(areas: Iterable[Area], *, before: datetime) -> int:
-    """Remove what was last written before that moment; how many files."""
+def forget_buried(
+    areas: Iterable[Area], *, before: datetime, keep: Container[str] = frozenset()
+) -> int:
+    """Remove what was last written before that moment; how many files.
+
+    `keep`: names of files that stay whatever their age.
+    """
     forgotten = 0
     for path in buried(areas):
-        if path.stat().st_mtime < before.timestamp():
+        if path.name not in keep and path.stat().st_mtime < before.timestamp():
             path.unlink(missing_ok=True)
             forgotten += 1
     return forgotten
@@ -235,10 +240,15 @@ def _bury(path: Path) -> Path | None:
 
 
 def _copy_tail(path: Path, start: int, target: Path) -> None:
-    """With the segment's header in front the tail can be scanned like any segment."""
-    with path.open("rb") as source, target.open("wb") as copy:
+    """With the segment's header in front the tail can be scanned like any segment.
+
+    Nobody sees it before it is whole: who looks through `lost+found` must not call it torn.
+    """
+    fresh = target.with_suffix(UNFINISHED)
+    with path.open("rb") as source, fresh.open("wb") as copy:
         copy.write(source.read(SEGMENT_HEADER_BYTES))
         source.seek(start)
         shutil.copyfileobj(source, copy)
         copy.flush()
         os.fsync(copy.fileno())
+    fresh.rename(target)

@@ -22,6 +22,7 @@ from clock.moments import utc_now
 from jobs.models import Job, State
 from mailboxes.models import AccountUsage, DomainUsage
 from operations import blocks
+from spool import lost
 from spool import selectors as spool_selectors
 from units import sizes
 from zones import selectors as zone_selectors
@@ -98,6 +99,17 @@ def _failed_jobs(actor: User) -> Iterator[Matter]:
         yield Matter(f"{words} failed since yesterday.", url_name="panel:jobs")
 
 
+def _lost_mail(actor: User) -> Iterator[Matter]:
+    """What a crash has left and nobody knows what to do with (S-058)."""
+    count = lost.count_kept()
+    if count:
+        words = "1 piece of mail" if count == 1 else f"{count:,} pieces of mail"
+        yield Matter(
+            f"A crash has left {words} whose acceptance it cut off and that could not be put into"
+            " the spool. The command “spool lost list” shows what."
+        )
+
+
 def _full_domains(actor: User) -> Iterator[Matter]:
     """The room of the reseller's domains."""
     rows = DomainUsage.objects.filter(
@@ -154,7 +166,7 @@ def _own_mailbox(actor: User) -> Iterator[Matter]:
 
 
 MATTERS: dict[str, tuple[Callable[[User], Iterator[Matter]], ...]] = {
-    Role.SYSTEM_ADMINISTRATOR: (_disk, _certificates, _failed_jobs),
+    Role.SYSTEM_ADMINISTRATOR: (_disk, _certificates, _lost_mail, _failed_jobs),
     Role.RESELLER: (_full_domains, _failed_jobs),
     Role.DOMAIN_ADMINISTRATOR: (
         _limits,

@@ -283,6 +283,14 @@ class GatewayHourAdmin(ReadOnlyAdmin):
     list_select_related = ("gateway",)
 
 
+@admin.register(models.LostRecord)
+class LostRecordAdmin(SpoolAdmin):
+    list_display = ("id", "state", "reason", "sender", "written_at", "size_bytes")
+    list_filter = ("state",)
+    list_select_related = ("area",)
+    search_fields = ("=id", "=sender", "=message_id")
+
+
 @admin.register(models.RelayDomain)
 class RelayDomainAdmin(ServiceAdmin):
     list_display = ("name", "host", "port", "is_enabled", "verify_recipients")

@@ -11,12 +11,11 @@ from django.db import transaction
 
 from blobs import reconcile, sweep
 from blobs.ids import first_id_at
-from blobs.models import Area
 from clock.moments import to_micros
 from domains import renaming
 from events import occurrences
 from mailboxes.pruning import forget_expunged
-from spool import deleting, ledgersums, settings, spacewarnings, throttle
+from spool import deleting, ledgersums, lost, settings, spacewarnings, throttle
 from spool.models import RefusedMail, SpooledMessage, ThrottleCrossing, ThrottleHour
 from switchboard import changes
 
@@ -53,9 +52,10 @@ def recover(*, now: datetime) -> int:
     """At start: look for records without rows and rows without records (S-058); how many.
 
     A record without a row was never answered with 250, for the rows are committed before the
-    reply: its sender still has the message, and to adopt it would deliver it twice. Such bytes
-    go to `lost+found` for as long as traces are kept. A row whose record is gone or damaged is
-    reported, never fatal. A message that has been with all its recipients is let go.
+    reply: its sender may still have the message, and send it again. So such bytes go to
+    `lost+found` for now, from where `spool.requeueing` brings what has not come again. A row whose
+    record is gone or damaged is reported, never fatal. A message that has been with all its
+    recipients is let go.
     """
     report = reconcile.reconcile(now=now)
     for missing in report.missing:
@@ -69,14 +69,10 @@ def recover(*, now: datetime) -> int:
             records=len(report.orphans),
             files=len(buried),
         )
+    lost.take_in(now=now)
     if finished := deleting.finish_forgotten(now=now):
         log.warning("messages that nobody waits for were still in the spool", messages=finished)
     return len(report.missing) + len(report.damages)
-
-
-def forget_lost(before: datetime) -> int:
-    """Remove from `lost+found` what was written before that moment; how many files."""
-    return reconcile.forget_buried(Area.objects.order_by("id"), before=before)
 
 
 def keep_house(*, now: datetime) -> Done:
@@ -98,7 +94,7 @@ def forget_old_rows(*, now: datetime) -> Forgotten:
         traces=_delete_in_batches(lambda: _delete_traces(before)),
         refusals=_delete_in_batches(lambda: _delete_refusals(before)),
         notes=changes.forget_before(now - NOTES_KEPT),
-        lost_files=forget_lost(before),
+        lost_files=lost.forget(before=before),
         occurrences=_delete_in_batches(
             lambda: occurrences.forget_before(now - OCCURRENCES_KEPT, at_once=BATCH)
         ),

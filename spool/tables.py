@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from blobs import reconcile
 from blobs.ids import encode_id
 from spool.listing import Page
-from spool.models import HoldRule, SpoolChange
+from spool.models import HoldRule, LostRecord, SpoolChange
 from spool.statistics import Statistics
 from spool.viewing import MessageView, RecipientView
 
 WIDTH = 180
+FEW = 3  # recipients named in a line
 
 
 def messages(page: Page) -> str:
@@ -91,6 +94,34 @@ def rules(found: Iterable[HoldRule]) -> str:
     return _drawn(table)
 
 
+def lost(found: Iterable[LostRecord]) -> str:
+    table = Table(title="lost+found")
+    for name in ("id", "handed in (UTC)", "sender", "recipients", "KB", "state", "why"):
+        table.add_column(name)
+    for one in found:
+        _add(
+            table, one, _at(one.written_at), one.sender, _few(one.recipients),
+            f"{-(-one.size_bytes // 1024):,}", one.get_state_display(), one.reason,
+        )  # fmt: skip
+    return _drawn(table)
+
+
+def plain_lost(one: LostRecord) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "id": str(one),
+        "state": one.state,
+        "reason": one.reason,
+        "written_at": one.written_at.isoformat() if one.written_at else None,
+        "found_at": one.found_at.isoformat(),
+        "sender": one.sender,
+        "recipients": one.recipients,
+        "message_id": one.message_id,
+        "size_bytes": one.size_bytes,
+        "file": f"{one.area.path}/{reconcile.LOST_AND_FOUND}/{one.file_name}",
+    }
+
+
 def numbers(found: Statistics) -> str:
     oldest = "nothing waits" if found.oldest_age is None else span(found.oldest_age)
     lines = [
@@ -126,6 +157,11 @@ def span(length: timedelta) -> str:
     if seconds < 48 * 3600:
         return f"{seconds // 3600} h {seconds % 3600 // 60} min"
     return f"{seconds // 86_400} d {seconds % 86_400 // 3600} h"
+
+
+def _few(addresses: Sequence[str]) -> str:
+    rest = len(addresses) - FEW
+    return ", ".join(addresses[:FEW]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def _count(number: int | None) -> str:

@@ -8,7 +8,7 @@ from django_tasks import task
 
 from clock.moments import utc_now
 from jobs.periodic import periodic
-from spool import bulkjobs, forwardwarnings, maintenance, redrive
+from spool import bulkjobs, forwardwarnings, lost, maintenance, redrive, requeueing
 
 # Jobs are found by the name under which their modules register them.
 JOBS = (
@@ -42,6 +42,15 @@ def open_throttle_windows() -> bool:
 def forget_old_rows() -> dict[str, int]:
     """Traces, refusals and notes whose retention has ended."""
     return asdict(maintenance.forget_old_rows(now=utc_now()))
+
+
+@periodic("*/10 * * * *")
+@task
+def put_lost_mail_into_spool() -> int:
+    """What crashes have cut off and nobody has sent again within the hour (S-058)."""
+    now = utc_now()
+    lost.take_in(now=now)
+    return requeueing.requeue_due(now=now)
 
 
 @periodic("*/10 * * * *")

@@ -8,7 +8,7 @@ from typing import Any
 
 from blobs.ids import encode_id
 from clock.moments import from_micros, to_micros
-from spool import throttle
+from spool import lostenvelopes, throttle
 from spool.models import (
     DeliveryAttempt,
     Origin,
@@ -87,7 +87,7 @@ def tell(trace: Trace, *, now: datetime) -> str:
 
 def tell_refused(refused: RefusedMail) -> str:
     """Why mail was never accepted."""
-    who = refused.client_address
+    who = refused.client_address or "this server, which had found it after a crash,"
     if refused.client_name:
         who += f" (calling itself {refused.client_name})"
     return (
@@ -125,6 +125,12 @@ def _tell_decisions(message: SpooledMessage) -> Iterator[str]:
         elif step == "priority":
             reason = _RULES.get(decision.get("rule", ""), "")
             yield f"Its priority is {decision.get('value')}, for {reason}."
+        elif step == lostenvelopes.STEP:
+            handed_in = _at(from_micros(decision.get("at", 0)))
+            yield (
+                f"It was found after a crash: whoever handed it in on {handed_in} had not been"
+                " answered."
+            )
         else:
             yield f"{step}: {_facts(decision)}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from datetime import datetime
@@ -106,8 +107,14 @@ def _copy_segment(folder: Path, area: AreaPlace, segment: SegmentFile, copied: C
         except FileNotFoundError:
             place = database.place_of(area.key)
             continue
-        if goal.stat().st_size < segment.size_bytes:
+        later_bytes = goal.stat().st_size - segment.size_bytes
+        if later_bytes < 0:
             raise BackupError(f"{place / name} is shorter than the database says")
+        if later_bytes:
+            # It would look like mail that a crash has cut off, and go into the spool (S-058).
+            os.truncate(goal, segment.size_bytes)
+            files.sync(goal)
+            copied.size_bytes -= later_bytes
         return
     if segment.is_needed:
         raise BackupError(f"{area.path}/{name} is missing: see ./manage verify")

@@ -10,6 +10,7 @@ from spool.models.gateway import (
     RelayDomain,
 )
 from spool.models.ledger import LedgerHour, LedgerTotal
+from spool.models.lost import LostRecord, LostState
 from spool.models.message import (
     NEVER,
     DeliveryAttempt,
@@ -46,6 +47,8 @@ __all__ = [
     "Kind",
     "LedgerHour",
     "LedgerTotal",
+    "LostRecord",
+    "LostState",
     "Origin",
     "QueueGroup",
     "RefusedMail",

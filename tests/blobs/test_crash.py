@@ -23,7 +23,7 @@ ROUNDS = 5
 
 
 @pytest.mark.spec("S-001")
-@pytest.mark.spec("S-058", lacks="the re-queueing of complete orphans, which are buried too")
+@pytest.mark.spec("S-058")
 def test_killed_writer_loses_nothing_it_acknowledged(area):
     acknowledged = {}
     for number in range(ROUNDS):

@@ -14,9 +14,7 @@ from blobs.record import Found, decode_segment_header, encode_head, mark_of, sca
 from blobs.segment import SegmentWriter
 from blobs.store import read_body
 
-pytestmark = pytest.mark.spec(
-    "S-058", lacks="the re-queueing of complete orphans, which are buried too"
-)
+pytestmark = pytest.mark.spec("S-058")
 NOW = datetime.now(UTC)
 
 

@@ -80,7 +80,7 @@ def send_meanwhile(server: RunningServer, seconds: float) -> tuple[Promises, lis
 
 
 @pytest.mark.spec("S-001")
-@pytest.mark.spec("S-058", lacks="the re-queueing of complete orphans, which are buried too")
+@pytest.mark.spec("S-058")
 @pytest.mark.timeout(300)
 def test_after_kill_9_all_is_relayed_and_only_what_was_in_flight_twice(
     tmp_path, sink, own_database

@@ -266,7 +266,7 @@ async def test_a_refused_recipient_comes_back_to_the_sender_as_one_report(one, f
     assert (recipient.address, recipient.state) == ("alice@one.example", 100)
 
 
-@pytest.mark.spec("S-058", lacks="the re-queueing of complete orphans, which are buried too")
+@pytest.mark.spec("S-058")
 async def test_claims_of_a_dead_process_are_given_back_at_start(one, far_dns):
     spool_id = await submit_async("bob@far.test")
     await SpooledRecipient.objects.aupdate(

@@ -131,7 +131,7 @@ def test_a_domain_is_closed_beside_a_process_that_writes_about_its_mail(days):
     assert SpooledMessage.objects.get(pk=message_id).finished_at is not None
 
 
-@pytest.mark.spec("S-058", lacks="the re-queueing of complete orphans, which are buried too")
+@pytest.mark.spec("S-058")
 def test_a_message_that_nobody_waits_for_is_finished_at_the_next_start():
     stuck, waiting = submit("first@far.test"), submit("second@far.test")
     SpooledRecipient.objects.filter(message=stuck).update(state=State.RELAYED, due_at=None)

@@ -20,6 +20,8 @@ from events import audit
 from spool import (
     deleting,
     holding,
+    lost,
+    requeueing,
     selectors,
     services,
     statistics,
@@ -29,10 +31,12 @@ from spool import (
     viewing,
 )
 from spool.changing import Done
-from spool.errors import MessageGone, MessageUnknown
+from spool.errors import MessageGone, MessageUnknown, SpoolFull
 from spool.holding import NewHoldRule
 from spool.listing import Column, MessageRow, View
+from spool.lost import LostUnknown
 from spool.models import HoldRule
+from spool.requeueing import NotRequeued
 from spool.searchbox import FilterMalformed, read_filter
 from spool.selection import ANYTHING, NothingSelected, Selection, SpoolFilter
 from spool.undoing import NotUndoable
@@ -47,7 +51,7 @@ gateway. --dry-run says how many messages a verb would meet.
 """
 REFUSALS = (
     Refused, NothingSelected, FilterMalformed, WayMalformed, NotUndoable, MessageGone,
-    MessageUnknown, StoreError,
+    MessageUnknown, StoreError, LostUnknown, NotRequeued, SpoolFull,
 )  # fmt: skip
 
 
@@ -80,6 +84,7 @@ class Command(BaseCommand):
         undo = verbs.add_parser("undo", help="take back what a verb did")
         undo.add_argument("change", help="the change's id, as the verb printed it")
         self._add_rules(verbs)
+        self._add_lost(verbs)
 
     def _add_looks(self, verbs: Any) -> None:
         shown = verbs.add_parser("list", help="what is there, oldest first")
@@ -115,6 +120,17 @@ class Command(BaseCommand):
         added.add_argument("--hours", type=float, help="released after so many")
         removed = acts.add_parser("remove", help="and release what it holds")
         removed.add_argument("rule", type=int)
+
+    def _add_lost(self, verbs: Any) -> None:
+        lost_mail = verbs.add_parser("lost", help="what crashes have left in lost+found")
+        acts = lost_mail.add_subparsers(dest="act", required=True)
+        shown = acts.add_parser("list", help="what lies there, and what becomes of it")
+        shown.add_argument("--json", action="store_true")
+        for act, words in (
+            ("requeue", "put it into the spool now, even if it came again since"),
+            ("delete", "for good"),
+        ):
+            acts.add_parser(act, help=words).add_argument("id")
 
     def handle(self, *args: Any, **options: Any) -> None:
         verb = options["verb"]
@@ -217,6 +233,24 @@ class Command(BaseCommand):
         new = _new_rule(options, now)
         rule, done = holding.add_rule(new=new, by=None, now=now)
         self.stdout.write(f"rule {rule.pk}; of what is in the spool: {done}")
+
+    def _show_lost(self, options: dict[str, Any]) -> None:
+        now = utc_now()
+        lost.take_in(now=now)
+        if options["act"] == "list":
+            rows = lost.listed()
+            if options["json"]:
+                self.stdout.write(json.dumps([tables.plain_lost(row) for row in rows], indent=1))
+            else:
+                self.stdout.write(tables.lost(rows))
+            return
+        row = lost.by_id(_read_id(options["id"]))
+        if options["act"] == "delete":
+            lost.delete(row=row, by=None)
+            self.stdout.write("deleted")
+            return
+        message_id = requeueing.requeue_by_hand(row=row, by=None, now=now)
+        self.stdout.write(f"it is in the spool as {encode_id(message_id)}")
 
 
 def _add_choice(parser: ArgumentParser) -> None:

@@ -43,5 +43,5 @@ class Command(BaseCommand):
             size_kb = sum(file.st_size for file in files) // 1024 + 1
             self.stdout.write(
                 f"lost+found holds {len(files):,} files ({size_kb:,} KB) of messages whose"
-                " acceptance was cut off by a crash; their senders still have them."
+                " acceptance was cut off by a crash: see manage.py spool lost list."
             )
