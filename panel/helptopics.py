@@ -113,6 +113,14 @@ _ROUTES: tuple[tuple[str, str, tuple[str, ...], type[PanelForm], str], ...] = (
         "addresses where you can: what is misused there is sent in this server's name.",
     ),
     (
+        "single-destinations", "One recipient at a time", ("single-destinations",),
+        route_forms.SingleDestinationForm,
+        "Recipients of a message at the same server share one transaction, which is quick. Some "
+        "strict servers refuse that, and some list servers need a transaction for each recipient: "
+        "the domains listed here get one. What became of each recipient is kept singly in any "
+        "case. For mail through a gateway or to a relay domain there is a switch there, too.",
+    ),
+    (
         "forwarding-blacklist", "The forwarding blacklist", ("forwarding-blacklist",),
         route_forms.ForwardingBanForm,
         "Who forwards mail forwards the spam in it, and some receivers block a server for that. "

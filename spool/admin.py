@@ -19,7 +19,7 @@ from blobs.errors import BadId
 from blobs.ids import decode_id, encode_id
 from clock.moments import utc_now
 from domains.adminpages import ServiceAdmin, SingleRowAdmin, act_on_each
-from spool import deleting, gateways, holding, models, relaydomains, services
+from spool import deleting, gateways, holding, models, relaydomains, services, singly
 from spool.changing import Done
 from spool.configuration import SPOOL
 from spool.gatewaytest import test_gateway
@@ -310,6 +310,27 @@ class RelayDomainAdmin(ServiceAdmin):
 
     def remove(self, request: HttpRequest, row: models.RelayDomain) -> None:
         relaydomains.remove(row=row, by=request.user)
+
+
+@admin.register(models.SingleDestination)
+class SingleDestinationAdmin(ServiceAdmin):
+    list_display = ("name", "note")
+    search_fields = ("name", "note")
+    fields = ("name", "note")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("name",) if obj else ()
+
+    def add(self, request: HttpRequest, data: dict[str, Any]) -> models.SingleDestination:
+        return singly.add(name=data["name"], note=data["note"], by=request.user)
+
+    def change(
+        self, request: HttpRequest, row: models.SingleDestination, data: dict[str, Any]
+    ) -> None:
+        singly.change(row=row, note=data.get("note", row.note), by=request.user)
+
+    def remove(self, request: HttpRequest, row: models.SingleDestination) -> None:
+        singly.remove(row=row, by=request.user)
 
 
 @admin.register(models.GatewayDestination)

@@ -28,6 +28,7 @@ class GatewayPolicy:
     sending_domain_ids: frozenset[int]
     destinations: frozenset[str]  # ".example.com": all below it
     fall_back_to_direct: bool
+    one_recipient_at_a_time: bool = False
 
     def fits(self, *, priority: int, domain_id: int | None, destination: str) -> bool:
         if priority not in self.priorities:
@@ -116,4 +117,5 @@ def policy_of(row: Gateway) -> GatewayPolicy:
         sending_domain_ids=frozenset(domain.pk for domain in row.sending_domains.all()),
         destinations=frozenset(one.name.lower() for one in row.destinations.all()),
         fall_back_to_direct=row.fall_back_to_direct,
+        one_recipient_at_a_time=row.one_recipient_at_a_time,
     )

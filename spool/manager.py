@@ -28,6 +28,7 @@ from spool import (
     planning,
     relaydomains,
     settings,
+    singly,
     spamwarnings,
     throttled,
     throttlewarnings,
@@ -310,6 +311,7 @@ class Manager:
     def _routes_changed(self) -> None:
         gatewaychoice.forget()
         relaydomains.forget()
+        singly.forget()
         self._wake.set()
 
     async def _obey_routes(self) -> None:

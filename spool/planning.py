@@ -19,7 +19,7 @@ from protocols.sasl_client import ClientExchange
 from protocols.smtp.client import ChooseSasl, Tls
 from protocols.smtp.outgoing import Outcome, Stage, Verdict
 from protocols.smtp.replies import Reply
-from spool import gatewaychoice, relaydomains, rewriting
+from spool import gatewaychoice, relaydomains, rewriting, singly
 from spool.agents.route import RemoteRoute
 from spool.gatewaychoice import GatewayPolicy, Loads
 from spool.gateways import PASSWORD_PURPOSE
@@ -63,7 +63,7 @@ def make_plan(
     """Divide a claim. Asks directories and reads bodies, so in a thread."""
     plan = Plan([], [], [])
     choice = _Choice(gateways_down, loads or Loads())
-    groups: dict[tuple[int, RemoteRoute, str], list[ClaimedRecipient]] = {}
+    groups: dict[tuple[int, RemoteRoute, str, bool], list[ClaimedRecipient]] = {}
     for recipient in recipients:
         if recipient.route == Route.LOCAL:
             plan.local.append(recipient)
@@ -74,10 +74,12 @@ def make_plan(
         else:
             route = choice.route_for(recipient)
             by = _forwarder(recipient)
-            groups.setdefault((recipient.message.message_id, route, by), []).append(recipient)
+            is_single = choice.goes_singly(recipient, route)
+            key = recipient.message.message_id, route, by, is_single
+            groups.setdefault(key, []).append(recipient)
     bodies: dict[int, bytes | None] = {}
     signed: dict[int, bytes] = {}
-    for (message_id, route, by), group in groups.items():
+    for (message_id, route, by, is_single), group in groups.items():
         try:
             if message_id not in bodies:
                 body = _preload(group[0].message)
@@ -86,8 +88,9 @@ def make_plan(
         except StoreError as error:
             plan.results += [_unreadable(recipient, error) for recipient in group]
             continue
-        for start in range(0, len(group), recipients_per_transaction):
-            work = Work(group[start : start + recipients_per_transaction], bodies[message_id])
+        at_once = 1 if is_single else recipients_per_transaction
+        for start in range(0, len(group), at_once):
+            work = Work(group[start : start + at_once], bodies[message_id])
             work.signature = signed[message_id]
             if by:
                 work.head = rewriting.mark(by)
@@ -121,6 +124,8 @@ class _Choice:
         ] = {}
         self._picked: dict[tuple[int, tuple[int, ...]], GatewayPolicy] = {}
         self._routes: dict[tuple[int, Sources], RemoteRoute] = {}
+        self._by_id = {gateway.gateway_id: gateway for gateway in self._gateways}
+        self._single: dict[tuple[str, int | None], bool] = {}
 
     def route_for(self, recipient: ClaimedRecipient) -> RemoteRoute:
         """A gateway that fits and is up, one that fits, or the domain's own servers (G-006).
@@ -137,6 +142,15 @@ class _Choice:
         if isinstance(found, RemoteRoute):
             return found
         return self._through_one_of(*found, recipient.message.message_id)
+
+    def goes_singly(self, recipient: ClaimedRecipient, route: RemoteRoute) -> bool:
+        """Whether it has a transaction of its own (S-040)."""
+        key = recipient.destination, route.gateway_id
+        found = self._single.get(key)
+        if found is None:
+            gateway = self._by_id.get(route.gateway_id or 0)
+            found = self._single[key] = singly.goes_singly(recipient.destination, gateway)
+        return found
 
     def _by_rules(
         self, recipient: ClaimedRecipient

@@ -32,6 +32,7 @@ class RelayPolicy:
     host: str
     port: int
     verify_recipients: bool
+    one_recipient_at_a_time: bool = False
 
 
 @transaction.atomic
@@ -96,5 +97,8 @@ def forget() -> None:
 def _read(_key: int) -> dict[str, RelayPolicy]:
     rows = RelayDomain.objects.filter(is_enabled=True)
     return {
-        row.name: RelayPolicy(row.name, row.host, row.port, row.verify_recipients) for row in rows
+        row.name: RelayPolicy(
+            row.name, row.host, row.port, row.verify_recipients, row.one_recipient_at_a_time
+        )
+        for row in rows
     }

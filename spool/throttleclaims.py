@@ -13,7 +13,7 @@ from blobs.ids import new_id
 from clock.moments import from_micros
 from protocols.smtp.outgoing import Outcome, Stage, Verdict
 from protocols.smtp.replies import Reply
-from spool import summaries, throttle, throttlecounts, throttlecrossings, throttlepolicy
+from spool import singly, summaries, throttle, throttlecounts, throttlecrossings, throttlepolicy
 from spool.models import State, TraceEntry
 from spool.statements import marks
 from spool.throttle import Ask, Denial, Key
@@ -77,7 +77,8 @@ def admit(
         message = recipient.message
         group = (message.message_id, recipient.destination, keys)
         place = sharing.get(group, 0)
-        carried = message.size_bytes if place % recipients_per_transaction == 0 else 0
+        is_first = place % recipients_per_transaction == 0 or singly.may_go_singly(recipient)
+        carried = message.size_bytes if is_first else 0
         denial = throttle.decide(Ask(keys, carried), windows)
         if denial is not None:
             admission.held.append((recipient, denial))

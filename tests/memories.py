@@ -10,7 +10,7 @@ from mailboxes import quota, selectors, standard
 from operations import abuse, services
 from operations import settings as operations_settings
 from signing import directory as signing_directory
-from spool import gatewaychoice, relaydomains, signatures
+from spool import gatewaychoice, relaydomains, signatures, singly
 from spool import settings as spool_settings
 from transport import overrides
 
@@ -28,6 +28,7 @@ def forget_everything() -> None:
         spool_settings.forget,
         gatewaychoice.forget,
         relaydomains.forget,
+        singly.forget,
         overrides.forget,
         signing_directory.clear,
         signatures.forget,

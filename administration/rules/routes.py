@@ -11,14 +11,15 @@ from events import audit
 from events.models import AuditEntry
 from operations import relay
 from operations.models import RelayNetwork
-from spool import gateways, relaydomains
-from spool.models import Gateway, RelayDomain
+from spool import gateways, relaydomains, singly
+from spool.models import Gateway, RelayDomain, SingleDestination
 from transport import overrides
 from transport.models import TlsPolicyOverride
 
 NETWORK, GATEWAY = "operations.relaynetwork", "spool.gateway"
 RELAY, BAN = "spool.relaydomain", "accounts.forwardingban"
 OVERRIDE = "transport.tlspolicyoverride"
+SINGLE = "spool.singledestination"
 UNTIL_PASSWORD = "Its password is not kept: it is off until that is set."  # noqa: S105
 
 
@@ -155,6 +156,36 @@ def removed_ban(entry: AuditEntry, by: User | None) -> bool:
     if ForwardingBan.objects.filter(name=entry.object_name).exists():
         return False
     forwarding.add(name=entry.object_name, note=entry.changes.get("note", [""])[0], by=by)
+    return True
+
+
+@undoes(SINGLE, "added single-recipient destination")
+def added_single(entry: AuditEntry, by: User | None) -> bool:
+    require(by, Verb.MANAGE_SERVER)
+    row = SingleDestination.objects.filter(pk=entry.object_id or 0).first()
+    if row is not None:
+        singly.remove(row=row, by=by)
+    return row is not None
+
+
+@undoes(SINGLE, "changed single-recipient destination")
+def changed_single(entry: AuditEntry, by: User | None) -> bool:
+    require(by, Verb.MANAGE_SERVER)
+    row = SingleDestination.objects.filter(pk=entry.object_id or 0).first()
+    if row is None:
+        raise GoneSince(f"the entry {entry.object_name}")
+    values = old_values(entry, row)
+    if values:
+        singly.change(row=row, note=values["note"], by=by)
+    return bool(values)
+
+
+@undoes(SINGLE, "removed single-recipient destination")
+def removed_single(entry: AuditEntry, by: User | None) -> bool:
+    require(by, Verb.MANAGE_SERVER)
+    if SingleDestination.objects.filter(name=entry.object_name).exists():
+        return False
+    singly.add(name=entry.object_name, note=entry.changes.get("note", [""])[0], by=by)
     return True
 
 

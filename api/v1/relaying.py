@@ -21,8 +21,8 @@ from api.schema import page_of
 from api.shapes import values_of
 from operations import relay
 from operations.models import RelayNetwork, RelayService
-from spool import relaydomains
-from spool.models import RelayDomain
+from spool import relaydomains, singly
+from spool.models import RelayDomain, SingleDestination
 
 
 class NoteIn(In):
@@ -250,6 +250,73 @@ def _ban(row: ForwardingBan) -> dict[str, Any]:
     return {"id": row.pk, **values_of(row, ("name", "note", "created_at"))}
 
 
+# --- one recipient at a time ---------------------------------------------------------------------
+
+
+class NewSingleDestinationIn(NoteIn):
+    name = Text(max_length=253, help_text="A domain, or .domain for all below it.")
+
+
+class SingleDestinationOut(Out):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    note = serializers.CharField(allow_blank=True)
+
+
+class SingleDestinations(RelayingEndpoint):
+    @extend_schema(
+        parameters=[RelayFilters],
+        responses=page_of(SingleDestinationOut),
+        summary="List single-recipient destinations",
+    )
+    def get(self, request: Request) -> Response:
+        """Domains that get each message once for every recipient."""
+        given = self.query(RelayFilters)
+        rows = SingleDestination.objects.filter(name__icontains=given.get("q", ""))
+        return pagination.page(request, given, rows, key="name", show=_single)
+
+    @extend_schema(
+        request=NewSingleDestinationIn,
+        responses={201: SingleDestinationOut},
+        summary="Add a single-recipient destination",
+    )
+    def post(self, request: Request) -> Response:
+        """Mail goes there one recipient at a time from now on."""
+        row = singly.add(by=actor_of(request), **self.read(NewSingleDestinationIn))
+        return etags.tagged(_single(row), status=201, Location=f"{request.path}{row.pk}/")
+
+
+class SingleDestinationView(RelayingEndpoint):
+    @extend_schema(responses=SingleDestinationOut, summary="Read a single-recipient destination")
+    def get(self, request: Request, key: int) -> Response:
+        return etags.tagged(_single(finding.one(SingleDestination.objects.all(), key)))
+
+    @extend_schema(
+        request=NoteIn,
+        responses=SingleDestinationOut,
+        summary="Change a single-recipient destination's note",
+    )
+    def patch(self, request: Request, key: int) -> Response:
+        given = self.read(NoteIn)
+        with transaction.atomic():
+            row = finding.one(SingleDestination.objects.select_for_update(), key)
+            etags.require_match(request, _single(row))
+            row = singly.change(row=row, note=given.get("note", row.note), by=actor_of(request))
+        return etags.tagged(_single(row))
+
+    @extend_schema(responses={204: None}, summary="Remove a single-recipient destination")
+    def delete(self, request: Request, key: int) -> Response:
+        """Its recipients share transactions again."""
+        row = finding.one(SingleDestination.objects.all(), key)
+        etags.require_match(request, _single(row), is_needed=False)
+        singly.remove(row=row, by=actor_of(request))
+        return Response(status=204)
+
+
+def _single(row: SingleDestination) -> dict[str, Any]:
+    return {"id": row.pk, **values_of(row, ("name", "note"))}
+
+
 urlpatterns = [
     path("relay-networks/", RelayNetworks.as_view(), name="relay-networks"),
     path("relay-networks/<int:key>/", RelayNetworkView.as_view(), name="relay-network"),
@@ -257,4 +324,10 @@ urlpatterns = [
     path("relay-domains/<int:key>/", RelayDomainView.as_view(), name="relay-domain"),
     path("forwarding-blacklist/", ForwardingBans.as_view(), name="forwarding-blacklist"),
     path("forwarding-blacklist/<int:key>/", ForwardingBanView.as_view(), name="forwarding-ban"),
+    path("single-destinations/", SingleDestinations.as_view(), name="single-destinations"),
+    path(
+        "single-destinations/<int:key>/",
+        SingleDestinationView.as_view(),
+        name="single-destination",
+    ),
 ]

@@ -131,6 +131,15 @@ class BanEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SingleDestinationEntry:
+    """A destination to which mail goes one recipient at a time."""
+
+    place: Place
+    name: str
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TlsPolicyEntry:
     """An exception from the TLS policies of one destination."""
 
@@ -173,6 +182,7 @@ class FileEntry:
     relay_networks: Sequence[NetworkEntry] | None = None
     relay_domains: Sequence[RelayDomainEntry] | None = None
     forwarding_blacklist: Sequence[BanEntry] | None = None
+    single_destinations: Sequence[SingleDestinationEntry] | None = None
     tls_policies: Sequence[TlsPolicyEntry] | None = None
     whitelist: Sequence[ListedEntry] | None = None
     blacklist: Sequence[ListedEntry] | None = None

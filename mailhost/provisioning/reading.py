@@ -36,6 +36,7 @@ from mailhost.provisioning.entries import (
     RelayDomainEntry,
     RuleEntry,
     SettingsEntry,
+    SingleDestinationEntry,
     TlsPolicyEntry,
     UserEntry,
 )
@@ -82,6 +83,7 @@ class _Reader:
             "relay_networks": lambda n: self.entries(n, self.network, "network"),
             "relay_domains": lambda n: self.entries(n, self.relay_domain, "name"),
             "forwarding_blacklist": lambda n: self.entries(n, self.ban, "name"),
+            "single_destinations": lambda n: self.entries(n, self.single, "name"),
             "tls_policies": lambda n: self.entries(n, self.tls_policy, "destination"),
             "whitelist": lambda n: self.entries(n, self.trusted, "network"),
             "blacklist": lambda n: self.entries(n, self.listed, "network"),
@@ -334,6 +336,22 @@ class _Reader:
             return None
         note = self.optional_text(found.get("note"))
         return BanEntry(place=place_of(node), name=name, note=note)
+
+    def single(self, node: yaml.Node) -> SingleDestinationEntry | None:
+        """A domain or `.domain` alone, or a mapping with a note besides."""
+        found = {"name": node}
+        if not isinstance(node, yaml.ScalarNode):
+            found = self.nodes.mapping(node, ("name", "note"), needed=["name"])
+        text = self.optional_text(found.get("name"))
+        if text is None:
+            return None
+        try:
+            name = gateways.read_destination(text)
+        except NameMalformed as error:
+            self.nodes.refuse(node, str(error))
+            return None
+        note = self.optional_text(found.get("note"))
+        return SingleDestinationEntry(place=place_of(node), name=name, note=note)
 
     def tls_policy(self, node: yaml.Node) -> TlsPolicyEntry | None:
         keys = ("destination", "level", "note")

@@ -1,4 +1,4 @@
-"""Relayed domains, the forwarding blacklist and exceptions from TLS policies."""
+"""Relayed domains, the forwarding blacklist, and what single destinations want."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from functools import partial
 from accounts import forwarding
 from accounts.models import ForwardingBan
 from events.audit import Actor
-from mailhost.provisioning.entries import BanEntry, RelayDomainEntry, TlsPolicyEntry
+from mailhost.provisioning.entries import (
+    BanEntry,
+    RelayDomainEntry,
+    SingleDestinationEntry,
+    TlsPolicyEntry,
+)
 from mailhost.provisioning.steps import Choices, Mark, Step, differing, in_words
-from spool import relaydomains
-from spool.models import RelayDomain
+from spool import relaydomains, singly
+from spool.models import RelayDomain, SingleDestination
 from transport import overrides
 from transport.models import TlsPolicyOverride
 
@@ -59,6 +64,28 @@ def plan_forwarding_blacklist(
         for name in present.keys() - {entry.name for entry in entries}:
             remove = partial(forwarding.remove, row=present[name], by=by)
             yield Step(Mark.REMOVE, f"no forwarding to {name}", None, remove)
+
+
+def plan_single_destinations(
+    entries: Sequence[SingleDestinationEntry] | None, choices: Choices, by: Actor | None
+) -> Steps:
+    """None: the file does not name them. Raises Refused."""
+    if entries is None:
+        return
+    present = {row.name: row for row in SingleDestination.objects.all()}
+    for entry in entries:
+        row = present.get(entry.name)
+        words = f"one recipient at a time to {entry.name}"
+        if row is None:
+            add = partial(singly.add, name=entry.name, note=entry.note or "", by=by)
+            yield Step(Mark.ADD, words, entry.place, add)
+        elif entry.note is not None and entry.note != row.note:
+            change = partial(singly.change, row=row, note=entry.note, by=by)
+            yield Step(Mark.CHANGE, f"note of {words}", entry.place, change)
+    if choices.prune:
+        for name in present.keys() - {entry.name for entry in entries}:
+            remove = partial(singly.remove, row=present[name], by=by)
+            yield Step(Mark.REMOVE, f"one recipient at a time to {name}", None, remove)
 
 
 def plan_tls_policies(

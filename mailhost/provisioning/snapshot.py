@@ -33,7 +33,7 @@ from mailhost.provisioning.settings import SETTINGS
 from operations import relay, rules
 from operations.models import AbuseRule, BlacklistEntry, RelayNetwork, WhitelistEntry
 from spool import gateways, relaydomains
-from spool.models import Gateway, RelayDomain
+from spool.models import Gateway, RelayDomain, SingleDestination
 from transport.selectors import exceptions
 
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -134,6 +134,8 @@ def _server(extent: Extent) -> Iterator[str]:
     yield from _list("relay_domains", relayed)
     bans = [{"name": row.name, "note": row.note} for row in ForwardingBan.objects.all()]
     yield from _list("forwarding_blacklist", bans)
+    singles = [{"name": row.name, "note": row.note} for row in SingleDestination.objects.all()]
+    yield from _list("single_destinations", singles)
     yield from _list("tls_policies", exceptions())
     yield from _guard(extent)
     people = User.objects.filter(domain=None).order_by("local_part")

@@ -24,6 +24,7 @@ from mailhost.provisioning.plan import Impossible
 from mailhost.provisioning.routeplan import (
     plan_forwarding_blacklist,
     plan_relay_domains,
+    plan_single_destinations,
     plan_tls_policies,
 )
 from mailhost.provisioning.settings import SETTINGS
@@ -52,6 +53,7 @@ def plan_system(file: FileEntry, choices: Choices, by: Actor | None) -> Steps:
         yield from _domain_defaults(file.domain_defaults, by)
     yield from _networks(file, choices, by)
     yield from plan_relay_domains(file.relay_domains, choices, by)
+    yield from plan_single_destinations(file.single_destinations, choices, by)
     yield from plan_tls_policies(file.tls_policies, choices, by)
     yield from plan_guard(file, choices, by)
     for plan in file.plans:

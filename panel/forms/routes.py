@@ -18,7 +18,9 @@ SERVER = (
     "name", "host", "port", "encryption", "username", "use_mx", "verify_certificate",
     "allow_clear_text_login", "is_enabled",
 )  # fmt: skip
-SCOPE = ("minimum_priority", "maximum_priority", "fall_back_to_direct")
+SCOPE = (
+    "minimum_priority", "maximum_priority", "fall_back_to_direct", "one_recipient_at_a_time",
+)  # fmt: skip
 MOST_NAMES = 20_000  # characters of a list of domains
 
 
@@ -117,6 +119,10 @@ class RelayDomainForm(PanelForm):
         required=False, initial=True,
         help_text="Ask that server about each recipient before taking mail for it.",
     )  # fmt: skip
+    one_recipient_at_a_time = forms.BooleanField(
+        required=False,
+        help_text="Hand over each message once for every recipient, on the same connection.",
+    )
 
 
 class RelayNetworkForm(PanelForm):
@@ -139,6 +145,16 @@ class ForwardingBanForm(PanelForm):
     help_page = "forwarding-blacklist"
     name = forms.CharField(
         label="Domain", max_length=255, help_text="A domain, or *.domain for all below it."
+    )
+    note = forms.CharField(max_length=200, required=False)
+
+
+class SingleDestinationForm(PanelForm):
+    """A domain to which mail goes one recipient at a time (S-040)."""
+
+    help_page = "single-destinations"
+    name = forms.CharField(
+        label="Domain", max_length=253, help_text="A domain elsewhere, or .domain for all below it."
     )
     note = forms.CharField(max_length=200, required=False)
 

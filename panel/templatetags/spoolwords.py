@@ -29,6 +29,7 @@ FAMILIES = {
         ("Relay domains", "panel:relay-domains"),
         ("Relay networks", "panel:relay-networks"),
         ("Forwarding blacklist", "panel:forwarding-blacklist"),
+        ("One recipient at a time", "panel:single-destinations"),
     ),
     "trace": (
         ("Accepted mail", "panel:trace"),

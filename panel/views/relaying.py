@@ -18,10 +18,16 @@ from operations.models import RelayNetwork
 from panel import notices
 from panel.access import ACTION, FORM, SYSTEM, actor_of, opens_for
 from panel.forms.base import PanelForm
-from panel.forms.routes import ForwardingBanForm, RelayDomainForm, RelayNetworkForm, one_form
+from panel.forms.routes import (
+    ForwardingBanForm,
+    RelayDomainForm,
+    RelayNetworkForm,
+    SingleDestinationForm,
+    one_form,
+)
 from panel.notices import Undo
-from spool import relaydomains
-from spool.models import RelayDomain
+from spool import relaydomains, singly
+from spool.models import RelayDomain, SingleDestination
 
 MOST_SHOWN = 1_000
 
@@ -86,6 +92,22 @@ FORWARDING_BLACKLIST = ShortList(
 )
 
 
+SINGLE_DESTINATIONS = ShortList(
+    title="One recipient at a time",
+    noun="single-recipient destination",
+    intro="Domains elsewhere that get each message once for every recipient, on the same "
+    "connection: some strict servers, and some for mailing lists, want it so. It costs speed and "
+    "bandwidth. Gateways and relay domains have a switch of their own.",
+    empty="Recipients of a message at the same server share one transaction.",
+    model=SingleDestination,
+    key="name",
+    form=SingleDestinationForm,
+    columns=(("Note", "note"),),
+    add=lambda values, by: singly.add(name=values["name"], note=values["note"], by=by),
+    remove=lambda row, by: singly.remove(row=row, by=by),
+)
+
+
 @opens_for(SYSTEM, methods=FORM)
 def relay_domains(request: HttpRequest) -> HttpResponse:
     return _page(request, RELAY_DOMAINS, "panel:relay-domain-remove")
@@ -114,6 +136,16 @@ def forwarding_blacklist(request: HttpRequest) -> HttpResponse:
 @opens_for(SYSTEM, methods=ACTION)
 def remove_forwarding_ban(request: HttpRequest, row_id: int) -> HttpResponse:
     return _remove(request, FORWARDING_BLACKLIST, row_id, "panel:forwarding-blacklist")
+
+
+@opens_for(SYSTEM, methods=FORM)
+def single_destinations(request: HttpRequest) -> HttpResponse:
+    return _page(request, SINGLE_DESTINATIONS, "panel:single-destination-remove")
+
+
+@opens_for(SYSTEM, methods=ACTION)
+def remove_single_destination(request: HttpRequest, row_id: int) -> HttpResponse:
+    return _remove(request, SINGLE_DESTINATIONS, row_id, "panel:single-destinations")
 
 
 def _page(request: HttpRequest, short: ShortList, remove_name: str) -> HttpResponse:
@@ -169,5 +201,11 @@ urlpatterns = [
         "forwarding-blacklist/<int:row_id>/remove/",
         remove_forwarding_ban,
         name="forwarding-ban-remove",
+    ),
+    path("single-destinations/", single_destinations, name="single-destinations"),
+    path(
+        "single-destinations/<int:row_id>/remove/",
+        remove_single_destination,
+        name="single-destination-remove",
     ),
 ]

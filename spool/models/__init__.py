@@ -8,6 +8,7 @@ from spool.models.gateway import (
     GatewayHour,
     GatewayState,
     RelayDomain,
+    SingleDestination,
 )
 from spool.models.ledger import LedgerHour, LedgerTotal
 from spool.models.lost import LostRecord, LostState
@@ -54,6 +55,7 @@ __all__ = [
     "RefusedMail",
     "RelayDomain",
     "Route",
+    "SingleDestination",
     "SpoolChange",
     "SpoolChangeBatch",
     "SpoolMinute",

@@ -48,6 +48,10 @@ class Gateway(models.Model):
     fall_back_to_direct = models.BooleanField(
         default=False, help_text="When it is down, deliver by MX rather than wait."
     )
+    one_recipient_at_a_time = models.BooleanField(
+        default=False,
+        help_text="Hand over each message once for every recipient, on the same connection.",
+    )
 
     class Meta:
         ordering = ["name"]
@@ -110,10 +114,30 @@ class RelayDomain(models.Model):
     verify_recipients = models.BooleanField(
         default=True, help_text="Ask that server about each recipient before taking mail for it."
     )
+    one_recipient_at_a_time = models.BooleanField(
+        default=False,
+        help_text="Hand over each message once for every recipient, on the same connection.",
+    )
     note = models.CharField(max_length=200, blank=True)
 
     class Meta:
         ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SingleDestination(models.Model):
+    """A destination that gets each message once for every recipient (S-040)."""
+
+    name = models.CharField(
+        max_length=253, unique=True, help_text="A domain, or .domain for all below it."
+    )
+    note = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = "single-recipient destination"
 
     def __str__(self) -> str:
         return self.name

@@ -134,6 +134,8 @@ OPERATIONS = {
     "services-stop-all": "post services",
     "settings": "get settings-{name}, patch settings-{name}",  # of every row
     "signing": "get signing-keys, post signing-keys, delete signing-key",
+    "single-destination-remove": "delete single-destination",
+    "single-destinations": "get single-destinations, post single-destinations",
     "spool": "get spool",
     "spool-changes": "get spool-changes",
     "spool-delete": "post spool-actions",

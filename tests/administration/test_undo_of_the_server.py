@@ -16,9 +16,16 @@ from events import audit
 from events.models import AuditEntry
 from operations import blocks, listing, rules
 from operations.models import AbuseRule, BlacklistEntry, Block, WhitelistEntry
-from spool import gateways, holding, relaydomains
+from spool import gateways, holding, relaydomains, singly
 from spool.holding import NewHoldRule
-from spool.models import Gateway, HoldRule, RelayDomain, SpooledRecipient, State
+from spool.models import (
+    Gateway,
+    HoldRule,
+    RelayDomain,
+    SingleDestination,
+    SpooledRecipient,
+    State,
+)
 from spool.selection import Selection
 from tests.panel.spoolworld import send, spooling
 from tests.people import World, make_world
@@ -78,6 +85,15 @@ def test_relay_domains_bans_and_overrides_go_back(world: World) -> None:
     forwarding.remove(row=ForwardingBan.objects.get(), by=None)
     undo_latest(world.root)
     assert ForwardingBan.objects.get().note == "spam traps"
+
+    single = singly.add(name=".lists.example", note="VERP", by=None)
+    singly.change(row=single, note="none", by=None)
+    undo_latest(world.root)
+    singly.remove(row=SingleDestination.objects.get(), by=None)
+    undo_latest(world.root)
+    assert SingleDestination.objects.get().note == "VERP"
+    undo_latest(world.root)
+    assert not SingleDestination.objects.exists()
 
     overrides.set_override(destination="x.example", level="required", note="asked for", by=None)
     overrides.set_override(destination="x.example", level="none", by=None)

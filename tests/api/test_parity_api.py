@@ -14,7 +14,7 @@ from domains.models import Domain
 from logbook.lines import Line
 from messaging.models import MassMail, Reminder, ReminderOfUser
 from operations.models import RelayNetwork, Transcript
-from spool.models import HoldRule, RelayDomain, SpooledRecipient, State
+from spool.models import HoldRule, RelayDomain, SingleDestination, SpooledRecipient, State
 from tests.api.test_spool_api import make_message
 from tests.authority import Authority
 from tests.dns_server import ThreadedDnsServer
@@ -124,6 +124,26 @@ def test_the_forwarding_blacklist_is_kept(world, program):
     assert again.status_code == 422
     assert asker.call("delete", path).status_code == 204
     assert not ForwardingBan.objects.exists()
+
+
+@pytest.mark.spec("S-040")
+def test_single_recipient_destinations_and_switches_are_kept(world, program):
+    asker = program(world.root)
+    made = asker.call("post", "single-destinations/", {"name": ".lists.example"})
+    assert made.status_code == 201, made.json()
+    path = f"single-destinations/{made.json()['id']}/"
+    assert asker.change(path, {"note": "VERP"}).json()["note"] == "VERP"
+    listed = asker.call("get", "single-destinations/?q=lists").json()["items"]
+    assert [one["name"] for one in listed] == [".lists.example"]
+    again = asker.call("post", "single-destinations/", {"name": ".lists.example"})
+    assert again.status_code == 409
+    assert asker.call("delete", path).status_code == 204
+    assert not SingleDestination.objects.exists()
+    made = asker.call("post", "relay-domains/", {"name": "far.example"}).json()
+    assert made["one_recipient_at_a_time"] is False
+    path = f"relay-domains/{made['id']}/"
+    changed = asker.change(path, {"one_recipient_at_a_time": True})
+    assert changed.json()["one_recipient_at_a_time"] is True
 
 
 def test_a_hold_rule_catches_what_is_there_and_lets_it_go_when_removed(world, program):

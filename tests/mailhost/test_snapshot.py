@@ -34,7 +34,11 @@ FULL = """
       - 192.0.2.0/24
       - {network: "2001:db8::1", note: the scanner, services: [smtp, submission]}
     relay_domains:
-      - {name: kept.example, host: mx.kept.example, port: 2525, verify_recipients: false}
+      - {name: kept.example, host: mx.kept.example, port: 2525, verify_recipients: false,
+         one_recipient_at_a_time: true}
+    single_destinations:
+      - .lists.example
+      - {name: picky.example, note: takes no more}
     forwarding_blacklist:
       - strict.example
       - {name: "*.strict.example", note: blames us}
@@ -72,7 +76,8 @@ FULL = """
     gateways:
       - {name: out, host: mx.example, username: me, password: geheim, encryption: required,
          sending_domains: [one.example], minimum_priority: 1, maximum_priority: 3}
-      - {name: sink, host: "::1", port: 2526, domains: [sink.test, .below.test]}
+      - {name: sink, host: "::1", port: 2526, domains: [sink.test, .below.test],
+         one_recipient_at_a_time: true}
 """
 
 

@@ -44,7 +44,7 @@ def shown(client: Client, url: str, **given: Any) -> str:
 
 
 @pytest.mark.spec("S-032")
-@pytest.mark.spec("S-040", lacks="the switch of a route for one recipient at a time")
+@pytest.mark.spec("S-040")
 def test_recipients_are_shown_with_each_try_and_its_reply(world: World, log_in: LogIn) -> None:
     spool_id = send("a@far.test", "b@other.test")
     defer(spool_id)

@@ -13,7 +13,7 @@ from clock.moments import utc_now
 from events.models import AuditEntry
 from operations.models import RelayNetwork
 from spool import gateways
-from spool.models import Gateway, GatewayState, RelayDomain
+from spool.models import Gateway, GatewayState, RelayDomain, SingleDestination
 from tests.panel.spoolworld import HOSTILE
 from tests.people import World
 
@@ -108,8 +108,7 @@ def test_a_test_shows_what_was_said_without_the_password(world: World, log_in: L
     assert "The test failed" in text and "127.0.0.1" in text and "s3cret" not in text
 
 
-@pytest.mark.spec("G-016", "G-045")
-@pytest.mark.spec("G-040")
+@pytest.mark.spec("G-016", "G-040", "G-045", "S-040")
 def test_entries_of_the_short_lists_are_added_removed_and_brought_back(
     world: World, log_in: LogIn
 ) -> None:
@@ -121,6 +120,8 @@ def test_entries_of_the_short_lists_are_added_removed_and_brought_back(
          {"network": "192.0.2.0/24", "services": ["submission"], "note": HOSTILE},
          {"network": "0.0.0.0/0"}),
         ("forwarding-blacklist", ForwardingBan, {"name": "*.strict.example", "note": HOSTILE},
+         {"name": "a..b"}),
+        ("single-destinations", SingleDestination, {"name": ".lists.example", "note": HOSTILE},
          {"name": "a..b"}),
     ]  # fmt: skip
     for path, model, values, wrong in lists:

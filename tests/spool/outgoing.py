@@ -13,7 +13,7 @@ from blobs import committer
 from domains import directory as domain_directory
 from mailboxes import quota
 from protocols.address import Address
-from spool import gatewaychoice, intake, mx, relaydomains, routing, settings
+from spool import gatewaychoice, intake, mx, relaydomains, routing, settings, singly
 from spool.agents.remote import RemoteSettings
 from spool.manager import Manager
 from spool.models import DeliveryAttempt, Origin, SpooledMessage, SpooledRecipient, State
@@ -36,6 +36,7 @@ def forget_everything() -> None:
         quota.forget,
         gatewaychoice.forget,
         relaydomains.forget,
+        singly.forget,
     ):
         forget()
 

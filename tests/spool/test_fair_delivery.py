@@ -175,7 +175,7 @@ BROKEN = [
 
 
 @pytest.mark.spec("S-054")
-@pytest.mark.spec("S-040", lacks="the switch of a route for one recipient at a time")
+@pytest.mark.spec("S-040")
 @pytest.mark.parametrize(("answers", "state", "reply"), BROKEN)
 async def test_whatever_a_server_answers_each_recipient_has_its_end_and_the_words(
     far_dns, answers, state, reply

@@ -113,7 +113,7 @@ async def test_mail_goes_to_the_mx_of_its_domain_and_its_bytes_are_let_go(one, f
     assert (ledger.accepted, ledger.relayed) == (1, 1)
 
 
-@pytest.mark.spec("S-040", lacks="the switch of a route for one recipient at a time")
+@pytest.mark.spec("S-040")
 async def test_each_recipient_has_its_own_end_reply_and_retry(one, far_dns):
     answers = {
         "RCPT TO:<gone@": b"550 5.1.1 no such user",

@@ -104,6 +104,7 @@ def _row(gateway: Gateway) -> dict[str, Any]:
         "destinations": scope["destinations"],
         "sending_domains": scope["sending_domains"],
         "fall_back_to_direct": gateway.fall_back_to_direct,
+        "one_recipient_at_a_time": gateway.one_recipient_at_a_time,
     }
 
 

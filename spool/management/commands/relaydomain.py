@@ -29,6 +29,9 @@ class Command(BaseCommand):
         add.add_argument(
             "--all-recipients", action="store_true", help="do not ask that server about recipients"
         )
+        add.add_argument(
+            "--one-recipient-at-a-time", action="store_true", help="a transaction for each"
+        )
         remove = verbs.add_parser("remove", help="take no more mail for it")
         remove.add_argument("name")
 
@@ -48,6 +51,7 @@ class Command(BaseCommand):
                 "host": options["host"],
                 "port": options["port"],
                 "verify_recipients": not options["all_recipients"],
+                "one_recipient_at_a_time": options["one_recipient_at_a_time"],
             }
             relaydomains.add(name=options["name"], values=values, by=None)
             return
@@ -58,7 +62,7 @@ class Command(BaseCommand):
 
     def _list(self, *, as_json: bool) -> None:
         names = ("name", "is_enabled", "host", "port", "verify_recipients", "note")
-        rows = list(RelayDomain.objects.values(*names))
+        rows = list(RelayDomain.objects.values(*names, "one_recipient_at_a_time"))
         if as_json:
             self.stdout.write(json.dumps(rows))
             return

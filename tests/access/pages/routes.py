@@ -20,12 +20,12 @@ PAGES = [
     *(
         Page(f"panel:{name}",        "login    403  403         403   403            403      200",
              post=post)
-        for name in ("relay-domains", "relay-networks", "forwarding-blacklist")
+        for name in ("relay-domains", "relay-networks", "forwarding-blacklist", "single-destinations")
         for post in (None, {})
     ),
     *(
         Page(f"panel:{name}-remove", "login    403  403         403   403            403      404",
              (999,), post={})
-        for name in ("relay-domain", "relay-network", "forwarding-ban")
+        for name in ("relay-domain", "relay-network", "forwarding-ban", "single-destination")
     ),
 ]  # fmt: skip

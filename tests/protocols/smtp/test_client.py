@@ -185,7 +185,7 @@ def test_354_without_a_recipient_is_answered_with_an_empty_message():
     ],
 )
 @pytest.mark.spec("S-054")
-@pytest.mark.spec("S-040", lacks="the switch of a route for one recipient at a time")
+@pytest.mark.spec("S-040")
 def test_each_recipient_has_its_own_outcome(replies, expected):
     client = connected("PIPELINING")
     client.send(envelope("b@example.net", "c@example.net"), BODY)
