@@ -51,6 +51,9 @@ ACCESS = {
 
 WITH_SECOND_FACTOR = ("webmail",)
 
+# Of the key that salts of unknown names are made with.
+SALTS_PURPOSE = "scram salts"
+
 _proofs = Proofs()
 
 
@@ -140,7 +143,8 @@ def scram_keys(
     if user is not None and keys is not None and not secondfactor.has_one(user):
         return keys
     # A lasting secret: the salt of an unknown name does not change between two questions either.
-    return scram.fake_keys(login.strip().lower(), secret=secrets.derive("scram salts"))
+    oldest = secrets.derivations(SALTS_PURPOSE)[-1]
+    return scram.fake_keys(login.strip().lower(), secret=oldest)
 
 
 def cram_md5_state(

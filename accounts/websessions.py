@@ -84,5 +84,7 @@ def close(session_key: str) -> None:
 
 
 def move(old_key: str, new_key: str) -> None:
-    """The same browser has a new key."""
+    """The same browser has a new key; one that is known already stays as it is."""
+    if WebSession.objects.filter(session_key=new_key).exists():
+        return
     WebSession.objects.filter(session_key=old_key).update(session_key=new_key)

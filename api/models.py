@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from accounts.secrets import SealedField
 from clock.fields import MomentField
 
 
@@ -37,7 +38,12 @@ class IdempotentRequest(models.Model):
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of method, path and body.")
     status = models.PositiveSmallIntegerField(null=True, help_text="None: still being answered.")
-    body = models.BinaryField(default=b"", editable=False, help_text="Sealed: it may tell secrets.")
+    body = SealedField(
+        purpose="answer to an API request",
+        default=b"",
+        editable=False,
+        help_text="Sealed: it may tell secrets.",
+    )
     content_type = models.CharField(max_length=100, blank=True)
     created_at = MomentField()
 
@@ -55,7 +61,9 @@ class Webhook(models.Model):
     owner = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="webhooks")
     url = models.CharField(max_length=2000)
     topics = models.JSONField(default=list, help_text="Empty: all.")
-    secret = models.BinaryField(max_length=200, editable=False, help_text="Sealed.")
+    secret = SealedField(
+        purpose="secret of a web hook", max_length=200, editable=False, help_text="Sealed."
+    )
     is_enabled = models.BooleanField(default=True)
     created_at = MomentField(editable=False)
     read_until = MomentField(editable=False, help_text="What is older has been looked at.")

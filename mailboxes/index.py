@@ -29,6 +29,7 @@ from mailboxes.standard import INBOX
 NAME = "index.jsonl"
 # What somebody else wrote there: another server, or a backup.
 FOUND = "index.found.jsonl"
+PURPOSE = "index"  # of the key that seals are made with
 IMPORTED = "index.imported.jsonl"
 FORMAT = 1
 LONGEST_LINE = 128 << 10
@@ -152,7 +153,9 @@ class IndexWriter:
     def __init__(self, file: BinaryIO, *, domain_id: int | None) -> None:
         """`domain_id` None: without a seal, so that every server takes it for news."""
         self._file = file
-        self._seal = None if domain_id is None else _begin_seal(domain_id)
+        self._seal = None
+        if domain_id is not None:
+            self._seal = _begin_seal(domain_id, secrets.derive(PURPOSE))
         self.lines = 0
 
     def write(self, line: AnyLine) -> None:
@@ -209,20 +212,21 @@ def is_ours(path: Path, domain_id: int) -> bool:
 
     Raises OSError, IndexBroken.
     """
-    seal = _begin_seal(domain_id)
+    seals = [_begin_seal(domain_id, key) for key in secrets.derivations(PURPOSE)]
     last = b""
     with _open(path) as file:
         for octets in _split(file):
             if octets is None:
                 return False
-            seal.update(last)
+            for seal in seals:
+                seal.update(last)
             last = octets
     try:
         end = _decoder.decode(last)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-    return isinstance(end, End) and hmac.compare_digest(
-        end.seal.encode(), seal.hexdigest().encode()
+    return isinstance(end, End) and any(
+        hmac.compare_digest(end.seal.encode(), seal.hexdigest().encode()) for seal in seals
     )
 
 
@@ -247,8 +251,8 @@ def set_aside(folder: Path, domain_id: int) -> None:
         path.rename(folder / IMPORTED)
 
 
-def _begin_seal(domain_id: int) -> Any:
-    return hmac.new(secrets.derive("index"), str(domain_id).encode(), "sha256")
+def _begin_seal(domain_id: int, key: bytes) -> Any:
+    return hmac.new(key, str(domain_id).encode(), "sha256")
 
 
 def _open(path: Path) -> BinaryIO:

@@ -27,6 +27,7 @@ from switchboard.topics import Note, Topic
 
 log = structlog.get_logger(__name__)
 
+PURPOSE = "manifest"  # of the key that seals are made with
 NAME = "manifest.json"
 # What somebody else wrote there: another server, or a person.
 FOUND = "manifest.found.json"
@@ -108,9 +109,13 @@ class ManifestBroken(Exception):
 
 def seal(content: dict[str, Any], domain_id: int) -> str:
     """Says that this server wrote the content, for that very domain."""
+    return _seal(content, domain_id, secrets.derive(PURPOSE))
+
+
+def _seal(content: dict[str, Any], domain_id: int, key: bytes) -> str:
     plain = {key: value for key, value in content.items() if key != "seal"}
     packed = str(domain_id).encode() + msgspec.json.encode(plain, order="sorted")
-    return hmac.new(secrets.derive("manifest"), packed, "sha256").hexdigest()
+    return hmac.new(key, packed, "sha256").hexdigest()
 
 
 def is_ours(octets: bytes, name: str, domain_id: int) -> bool:
@@ -121,7 +126,11 @@ def is_ours(octets: bytes, name: str, domain_id: int) -> bool:
         return False
     if "seal" not in content:  # as servers wrote it before there were seals
         return bool(content["domain"].get("name") == name)
-    return hmac.compare_digest(str(content["seal"]), seal(content, domain_id))
+    given = str(content["seal"]).encode()
+    return any(
+        hmac.compare_digest(given, _seal(content, domain_id, key).encode())
+        for key in secrets.derivations(PURPOSE)
+    )
 
 
 def read(octets: bytes) -> dict[str, Any]:

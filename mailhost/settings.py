@@ -3,7 +3,6 @@
 What an operator changes at run time is not here: it is a row with a page in the panel.
 """
 
-import secrets
 import socket
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,29 +11,9 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from mailhost import environment, logs
+from mailhost.serverkeys import KeyFileBroken, ServerKeys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-
-
-def _server_key(path: Path) -> str:
-    """The server's key: made at first use, kept outside the database (X-034), owner-readable."""
-    try:
-        return path.read_text().strip()
-    except FileNotFoundError:
-        # Nobody else reads mail, keys or the database, whatever the umask.
-        path.parent.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.parent.mkdir(exist_ok=True, mode=0o700)
-        fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        fresh.touch(mode=0o600)
-        fresh.write_text(secrets.token_urlsafe(48) + "\n")
-        try:
-            # A hard link fails where the name exists: of two first starts one key wins.
-            path.hardlink_to(fresh)
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
-        return path.read_text().strip()
 
 
 # --- where things are ------------------------------------------------------------------------
@@ -106,9 +85,14 @@ LOGGING = {
 }
 
 try:
-    SECRET_KEY = _server_key(MAILHOST_DATA / "keys" / "server.key")
+    # Made at first use, kept outside the database (X-034). `follow` changes both keys below.
+    MAILHOST_SERVER_KEYS = ServerKeys(MAILHOST_DATA / "keys" / "server.key")
 except OSError as error:  # a full disk, a folder of another user, a file where a folder should be
     raise ImproperlyConfigured(f"MAILHOST_DATA cannot be used: {error}") from None
+except KeyFileBroken as error:
+    raise ImproperlyConfigured(f"keys/server.key in MAILHOST_DATA is broken: {error}") from None
+SECRET_KEY = MAILHOST_SERVER_KEYS.file.current
+SECRET_KEY_FALLBACKS = list(MAILHOST_SERVER_KEYS.file.others)
 DEBUG = False
 USE_TZ = True
 TIME_ZONE = "UTC"

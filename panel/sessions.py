@@ -24,13 +24,26 @@ PENDING = "pending"
 class Sessions(SessionMiddleware):
     """Secure by the connection, not by a setting: on loopback the panel speaks HTTP as well."""
 
+    def process_request(self, request: HttpRequest) -> None:
+        settings.MAILHOST_SERVER_KEYS.follow()  # sessions are signed with the present one
+        super().process_request(request)
+
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         response = super().process_response(request, response)
+        _follow_key(request)
         if request.is_secure():
             for name in (settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME):
                 if name in response.cookies:
                     response.cookies[name]["secure"] = True
         return response
+
+
+def _follow_key(request: HttpRequest) -> None:
+    """Django gives a session another key when it was begun under the last server key."""
+    came_with = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    key = request.session.session_key
+    if came_with and key and key != came_with:
+        websessions.move(came_with, key)
 
 
 def log_in(request: HttpRequest, user: User, *, by_second_factor: bool) -> None:

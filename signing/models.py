@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from accounts.secrets import SealedField
 from clock.fields import MomentField
 
 
@@ -24,8 +25,11 @@ class SigningKey(models.Model):
     selector = models.CharField(max_length=63)
     algorithm = models.CharField(max_length=7, choices=Algorithm.choices)
     public_key = models.CharField(max_length=1000, help_text="As the record has it (p=).")
-    private_key = models.BinaryField(
-        max_length=4000, editable=False, help_text="Encrypted with the server key; empty: erased."
+    private_key = SealedField(
+        purpose="dkim key",
+        max_length=4000,
+        editable=False,
+        help_text="Encrypted with the server key; empty: erased.",
     )
     created_at = MomentField(editable=False)
     published_at = MomentField(

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-from django.conf import settings as conf
-
 from accounts import secrets
 from clock.moments import utc_now
 from domains import directory as domain_directory
@@ -34,12 +30,20 @@ def sender_for(sender: str, original_address: str) -> str:
         return sender
     if not forwarder.domain or domain_directory.by_name(address.domain) is not None:
         return sender
-    return srs.rewrite(address, forwarder.domain, secret=_secret(), day=_day()).encode()
+    return srs.rewrite(
+        address, forwarder.domain, secret=secrets.derive(PURPOSE), day=_day()
+    ).encode()
 
 
 def restore(local_part: str) -> Address:
     """Who wrote the mail that left under this sender. Raises protocols.srs.NotRewritten."""
-    return srs.restore(local_part, secret=_secret(), day=_day())
+    refused = srs.NotRewritten("no key")
+    for secret in secrets.derivations(PURPOSE):  # it may have left before the server key changed
+        try:
+            return srs.restore(local_part, secret=secret, day=_day())
+        except srs.NotRewritten as error:
+            refused = error
+    raise refused
 
 
 def mark(original_address: str) -> bytes:
@@ -49,12 +53,3 @@ def mark(original_address: str) -> bytes:
 
 def _day() -> int:
     return utc_now().toordinal()
-
-
-def _secret() -> bytes:
-    return _derived(conf.SECRET_KEY)
-
-
-@lru_cache(maxsize=2)
-def _derived(_key: str) -> bytes:
-    return secrets.derive(PURPOSE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from accounts.secrets import SealedField
 from clock.fields import MomentField
 
 
@@ -22,7 +23,7 @@ class LoginProvider(models.Model):
     client_id = models.CharField(
         max_length=200, blank=True, help_text="As which this server is registered there."
     )
-    sealed_secret = models.BinaryField(default=b"", editable=False)
+    sealed_secret = SealedField(purpose="login provider", default=b"", editable=False)
     trusts_second_factor = models.BooleanField(
         default=False,
         help_text="Who has shown a second factor there is not asked for one here.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from accounts.secrets import SealedField
 from clock.fields import MomentField
 
 
@@ -21,7 +22,8 @@ class Authenticator(models.Model):
     credential_id = models.CharField(
         max_length=1400, blank=True, editable=False, help_text="Of a passkey: base64url."
     )
-    secret = models.BinaryField(
+    secret = SealedField(
+        purpose="second factor",
         editable=False,
         help_text="Encrypted with the server key: TOTP's, or a passkey's public part.",
     )

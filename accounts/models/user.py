@@ -8,6 +8,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
 
+from accounts.secrets import SealedField
 from clock.fields import MomentField
 
 
@@ -63,7 +64,8 @@ class User(AbstractBaseUser):
     scram_iterations = models.PositiveIntegerField(default=0, editable=False)
     scram_stored_key = models.BinaryField(max_length=32, default=b"", editable=False)
     scram_server_key = models.BinaryField(max_length=32, default=b"", editable=False)
-    cram_md5_state = models.BinaryField(
+    cram_md5_state = SealedField(
+        purpose="cram-md5 state",
         max_length=200,
         default=b"",
         editable=False,
@@ -191,7 +193,9 @@ class AppPassword(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="app_passwords")
     name = models.CharField(max_length=100)
     password = models.CharField(max_length=200)
-    cram_md5_state = models.BinaryField(max_length=200, default=b"", editable=False)
+    cram_md5_state = SealedField(
+        purpose="cram-md5 state", max_length=200, default=b"", editable=False
+    )
     scopes = models.JSONField(default=list, help_text="smtp, imap, pop, ldap, dav; empty: all.")
     created_at = MomentField(editable=False)
     last_used_at = MomentField(null=True, editable=False)

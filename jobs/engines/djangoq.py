@@ -21,6 +21,10 @@ if IS_CHOSEN:
     from django_q.models import Task as Finished
     from django_q.tasks import async_task, schedule
 
+    from jobs.engines import djangoq_signing
+
+    djangoq_signing.install()
+
 
 class DjangoQBackend(BaseTaskBackend):
     """At least once; cron and `run_after` to the half minute."""

@@ -46,6 +46,7 @@ def restore(folder: Path, *, now: datetime, is_moved: bool = False) -> Restored:
     _require_fitting(found)
     try:
         _copy(folder, found)
+        settings.MAILHOST_SERVER_KEYS.follow()  # the key of the backup opens its secrets
         if connection.vendor == "sqlite":
             goal = Path(settings.DATABASES["default"]["NAME"])
             Copied().copy(folder / SQLITE, goal)

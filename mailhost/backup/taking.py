@@ -13,6 +13,7 @@ from django.db import connection
 
 from blobs import keeping
 from blobs.segment import segment_name
+from mailhost import serverkeys
 from mailhost.backup import contents, database, files
 from mailhost.backup.contents import AREAS, DATA, AreaPlace, BackupError, Contents, SegmentFile
 from mailhost.backup.database import Taken
@@ -34,7 +35,7 @@ def take(folder: Path, *, now: datetime, tell: Tell = lambda words: None) -> Con
     folder = folder.absolute()
     make(folder)
     try:
-        with keeping.all_kept():
+        with keeping.all_kept(), serverkeys.all_kept():
             return _take(folder, now, tell)
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+from accounts.secrets import SealedField
 from clock.fields import MomentField
 
 
@@ -28,8 +29,12 @@ class Gateway(models.Model):
     )
     use_mx = models.BooleanField(default=False, help_text="Look the name up by MX, not by address.")
     username = models.CharField(max_length=320, blank=True)
-    password = models.BinaryField(
-        max_length=1000, default=b"", editable=False, help_text="Encrypted with the server key."
+    password = SealedField(
+        purpose="gateway password",
+        max_length=1000,
+        default=b"",
+        editable=False,
+        help_text="Encrypted with the server key.",
     )
     encryption = models.CharField(
         max_length=13, choices=Encryption.choices, default=Encryption.OPPORTUNISTIC

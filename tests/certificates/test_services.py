@@ -45,7 +45,7 @@ def verbs():
 
 
 @pytest.mark.spec("N-005")
-@pytest.mark.spec("X-034", lacks="the command for a new server key")
+@pytest.mark.spec("X-034")
 def test_an_uploaded_certificate_lies_in_a_file_that_only_the_server_reads(authority, folder):
     umask = os.umask(0)
     try:

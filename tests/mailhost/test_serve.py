@@ -46,7 +46,7 @@ def greets(server):
 
 
 @pytest.mark.spec("X-030", "N-004", "N-005")
-@pytest.mark.spec("X-034", lacks="the command for a new server key")
+@pytest.mark.spec("X-034")
 def test_the_first_start_makes_all_and_the_second_changes_nothing(fresh):
     fresh.start()
     assert len(re.findall("^First administrator: admin   password: .{16}$", fresh.log, re.M)) == 1
