@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import models
 
 _UNNAMED = b"\x01"  # nonce and body: as values were made before they named their key
-_NAMED = b"\x02"  # the name of the key, nonce and body
+_NAMED = b"\x03"  # the name of the key, nonce and body
 _NAME_BYTES = 4
 _NONCE_BYTES = 12
 
