@@ -14,11 +14,13 @@ import structlog
 
 from blobs.ids import new_id
 from clock.moments import utc_now
-from listeners import activation, traffic
+from listeners import activation, proxied, traffic
 from listeners.gate import Gate, Refusal, plain_address
 from listeners.tls import Certificates
 from logbook.taps import Tap
+from operations import trustedproxies
 from operations.tally import TALLY
+from protocols.proxy import ProxyMalformed
 
 log = structlog.get_logger(__name__)
 
@@ -127,7 +129,7 @@ class Listener:
         self.sole_domain: dict[tuple[str, int], int] = {}
         self.is_draining = False
         self._shares_ports = shares_ports
-        self._servers: dict[Endpoint, asyncio.Server | _TlsDoor] = {}
+        self._servers: dict[Endpoint, asyncio.Server | _Door] = {}
         # What could not be bound, and why.
         self.failures: dict[Endpoint, str] = {}
         self.entered = 0  # visits so far
@@ -169,8 +171,8 @@ class Listener:
             port = opened.getsockname()[1]
             endpoint = Endpoint(endpoint.ip, port, endpoint.is_tls, endpoint.purpose)
         loop = asyncio.get_running_loop()
-        if endpoint.is_tls:
-            self._servers[endpoint] = _TlsDoor(self, endpoint, opened)
+        if endpoint.is_tls or trustedproxies.are_listed():
+            self._servers[endpoint] = _Door(self, endpoint, opened)
         else:
             self._servers[endpoint] = await loop.create_server(
                 lambda: _Doorman(self, endpoint), sock=opened, backlog=BACKLOG
@@ -278,7 +280,7 @@ class _Doorman(asyncio.Protocol):
         if not peer or not local:  # the client is gone already
             transport.abort()
             return
-        visit = _admit(self._listener, self._endpoint, peer, local)
+        visit = _admit(self._listener, self._endpoint, peer, local, peer=peer)
         if isinstance(visit, Visit):
             _hand_over(visit, transport)
         else:
@@ -286,12 +288,13 @@ class _Doorman(asyncio.Protocol):
             transport.close()
 
 
-class _TlsDoor:
-    """Accepts on a TLS endpoint: the gate comes before any TLS work, TLS before any byte.
+class _Door:
+    """Accepts where something comes before the session: a proxy's word, TLS.
 
-    Not `create_server`: TLS can't be put under a connection that it has made already, because
-    uvloop begins to read when `connection_made` returns, paused or not, and the client's first
-    bytes would be lost.
+    First a trusted proxy says for whom it connects (M-022); the gate comes before any TLS work,
+    TLS before any byte. Not `create_server`: TLS can't be put under a connection that it has made
+    already, because uvloop begins to read when `connection_made` returns, paused or not, and the
+    client's first bytes would be lost.
     """
 
     def __init__(self, listener: Listener, endpoint: Endpoint, opened: socket.socket) -> None:
@@ -327,21 +330,44 @@ class _TlsDoor:
 
     def _let_in(self, connection: socket.socket, peer: Address) -> None:
         connection.setblocking(False)
-        visit = _admit(self._listener, self._endpoint, peer, connection.getsockname())
+        if trustedproxies.is_trusted(peer[0]):
+            self._listener.run_beside(self._loop.create_task(self._hear_proxy(connection, peer)))
+        else:
+            self._welcome(connection, peer, peer)
+
+    async def _hear_proxy(self, connection: socket.socket, proxy: Address) -> None:
+        try:
+            header = await proxied.announcement(connection)
+        except (ProxyMalformed, OSError, asyncio.CancelledError) as error:
+            log.info(
+                "a proxy did not say for whom it connects", protocol=self._listener.name,
+                proxy=plain_address(proxy[0]), error=str(error),
+            )  # fmt: skip
+            connection.close()
+            return
+        self._welcome(connection, header.client or proxy, proxy)
+
+    def _welcome(self, connection: socket.socket, client: Address, peer: Address) -> None:
+        local = connection.getsockname()
+        visit = _admit(self._listener, self._endpoint, client, local, peer=peer)
         if isinstance(visit, Visit):
-            task = self._loop.create_task(self._shake_hands(connection, visit))
+            task = self._loop.create_task(self._begin(connection, visit))
             visit.handshake = task
             self._listener.run_beside(task)
-        else:
-            connection.close()
+            return
+        if not self._endpoint.is_tls:
+            with contextlib.suppress(OSError):
+                connection.send(self._listener.refuse(visit))
+        connection.close()
 
-    async def _shake_hands(self, connection: socket.socket, visit: Visit) -> None:
+    async def _begin(self, connection: socket.socket, visit: Visit) -> None:
+        is_tls = self._endpoint.is_tls
         try:
             await self._loop.connect_accepted_socket(
                 lambda: _Guest(visit),
                 connection,
-                ssl=self._listener.certificates.context,
-                ssl_handshake_timeout=HANDSHAKE_SECONDS,
+                ssl=self._listener.certificates.context if is_tls else None,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS if is_tls else None,
             )
         except (OSError, asyncio.CancelledError) as error:
             log.debug("handshake failed", client=visit.client_ip, error=str(error))
@@ -350,7 +376,7 @@ class _TlsDoor:
 
 
 class _Guest(asyncio.Protocol):
-    """Stands in for the session until the handshake is done."""
+    """Stands in for the session until the handshake, if there is one, is done."""
 
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
@@ -365,10 +391,13 @@ class _Guest(asyncio.Protocol):
 
 
 def _admit(
-    listener: Listener, endpoint: Endpoint, peer: Address, local: Address
+    listener: Listener, endpoint: Endpoint, client: Address, local: Address, *, peer: Address
 ) -> Visit | Refusal:
-    """A new visit if the gate lets the client in, why not if it doesn't."""
-    client_ip = plain_address(peer[0])
+    """A new visit if the gate lets the client in, why not if it doesn't.
+
+    `peer` is the client, or a proxy of ours that connects for it.
+    """
+    client_ip = plain_address(client[0])
     refusal = listener.gate.enter(client_ip)
     if refusal is not None:
         log.info(
@@ -376,10 +405,11 @@ def _admit(
         )
         traffic.turned_away(listener.name, client_ip, refusal.value)
         return refusal
-    visit = Visit(listener, endpoint, client_ip, peer[1], plain_address(local[0]), endpoint.is_tls)
+    local_ip = plain_address(local[0])
+    visit = Visit(listener, endpoint, client_ip, client[1], local_ip, endpoint.is_tls)
     listener.visits.add(visit)
     listener.entered += 1
-    visit.is_probe = peer[1] in listener.own_probes
+    visit.is_probe = client is peer and peer[1] in listener.own_probes
     if not visit.is_probe:
         TALLY.connected(listener.name)
     traffic.began(visit)

@@ -6,6 +6,8 @@ import asyncio
 import socket
 
 from listeners.base import Endpoint, Listener
+from operations import trustedproxies
+from protocols import proxy
 
 ANSWER_SECONDS = 2.0
 _WILD = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (connected to, not bound)
@@ -36,6 +38,8 @@ async def _ask(listener: Listener, endpoint: Endpoint) -> str:
         listener.own_probes.add(port)
         try:
             await loop.sock_connect(client, (ip, endpoint.port))
+            if trustedproxies.is_trusted(ip):
+                await loop.sock_sendall(client, proxy.LOCAL)
             greeting = await loop.sock_recv(client, 512)
         finally:
             listener.own_probes.discard(port)

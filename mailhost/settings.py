@@ -75,6 +75,11 @@ MAILHOST_USER = environment.text("MAILHOST_USER", "")
 # proxy that brings in everybody. The machine's other addresses are added to these.
 MAILHOST_NEVER_BLOCKED = environment.words("MAILHOST_NEVER_BLOCKED", ["127.0.0.0/8", "::1"])
 
+# Proxies in front of this server (addresses and networks, comma-separated). Their mail connections
+# must begin with the PROXY protocol's header, and X-Forwarded-For is their word on who asks.
+# Nobody by default: whoever is listed may claim any address.
+MAILHOST_TRUSTED_PROXIES = environment.networks("MAILHOST_TRUSTED_PROXIES", [])
+
 # --- log -------------------------------------------------------------------------------------
 LOGGING_CONFIG = "mailhost.logs.configure"
 LOGGING = {
@@ -203,7 +208,9 @@ Q_CLUSTER = {
 ROOT_URLCONF = "mailhost.urls"
 WSGI_APPLICATION = "mailhost.wsgi.application"
 MIDDLEWARE = [
-    # First: authorities ask under every host's name, ALLOWED_HOSTS are the panel's.
+    # Before all that asks who the client is; not there unless proxies are listed.
+    "mailhost.proxies.TrustProxies",
+    # Early: authorities ask under every host's name, ALLOWED_HOSTS are the panel's.
     "mailhost.challenges.AnswerChallenges",
     "mailhost.stspolicies.ServePolicies",
     "django.middleware.security.SecurityMiddleware",

@@ -69,7 +69,7 @@ def actor_of(request: HttpRequest) -> User:
 
 
 def client_address(request: HttpRequest) -> str:
-    """Empty if it is not known. A web server in front must be on this machine to be asked."""
+    """Empty if it is not known. What a trusted proxy says of it has been looked at before."""
     return str(request.META.get("REMOTE_ADDR", ""))
 
 

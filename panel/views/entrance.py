@@ -21,7 +21,7 @@ from accounts import impersonation, loginprovider, secondfactor
 from accounts.models import ClearTextLogin, User
 from accounts.settings import LOGIN
 from clock.moments import to_micros, utc_now
-from operations import turns
+from operations import trustedproxies, turns
 from operations.errors import NotYetYourTurn
 from operations.turns import Turn
 from panel import sessions, windows
@@ -190,7 +190,9 @@ def may_show_password(request: HttpRequest) -> bool:
 def _encrypted_address(request: HttpRequest) -> str:
     host = request.get_host()
     name = host if host.endswith("]") else host.rpartition(":")[0] or host
-    port = HTTPS_PORT + settings.MAILHOST_PORT_OFFSET
+    # A proxy in front has the port that people know.
+    is_direct = trustedproxies.BY_PROXY not in request.META
+    port = HTTPS_PORT + (settings.MAILHOST_PORT_OFFSET if is_direct else 0)
     return f"https://{name}{'' if port == HTTPS_PORT else f':{port}'}{request.get_full_path()}"
 
 

@@ -17,8 +17,7 @@ from tests.people import World
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.spec("M-020", "M-021", "M-023", "M-024", "M-027")
-@pytest.mark.spec("M-022", lacks="trusted proxies")
+@pytest.mark.spec("M-020", "M-021", "M-022", "M-023", "M-024", "M-027")
 def test_online_users_are_shown_and_found_by_address_domain_ip_and_type(
     world: World, log_in: LogIn
 ) -> None:
