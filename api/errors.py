@@ -29,6 +29,7 @@ from operations import errors as of_operations
 from reports.errors import ReportUnknown, ScheduleUnknown
 from signing.errors import KeysWaiting, KeyUnknown
 from spool.errors import MessageUnknown
+from spool.holding import RuleFitsAll
 from spool.selection import NothingSelected
 from spool.services import PriorityOutOfRange
 from spool.throttled import NotThrottled
@@ -80,6 +81,16 @@ class NotFound(Exception):
 
     def __str__(self) -> str:
         return "there is nothing here, or nothing for you"
+
+
+@dataclass(eq=False)
+class NameFixed(Exception):
+    """A change of a domain holds another name than it has (D-031)."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"its name is {self.name}: POST to …/rename/ gives it another one"
 
 
 class EncryptionNeeded(Exception):
@@ -178,11 +189,13 @@ KINDS: dict[type[Exception], Kind] = {
     of_administration.NotDelivered: Kind(409, "not-delivered", "The mailbox does not take it"),
     FileRefused: Kind(422, "file-refused", "The file cannot be read"),
     of_accounts.AliasLoops: Kind(422, "alias-loops", "The alias would lead back to itself"),
-    NothingSelected: Kind(422, "nothing-selected", "No messages are selected"),
+    RuleFitsAll: Kind(422, "rule-fits-all", "A rule says which mail it catches"),
+    NothingSelected: Kind(400, "nothing-selected", "No messages are selected"),
     WayMalformed: Kind(422, "way-malformed", "Not a way for mail"),
     PriorityOutOfRange: Kind(422, "priority-out-of-range", "A priority is 1 to 10"),
     of_operations.NetworkMalformed: Kind(422, "network-malformed", "Not a network"),
     of_operations.NetworkTooWide: Kind(422, "network-too-wide", "Too wide to relay"),
+    NameFixed: Kind(400, "name-fixed", "A domain gets another name by renaming it"),
     exceptions.ParseError: Kind(400, "malformed", "The body is not what it says it is"),
     exceptions.NotAuthenticated: Kind(401, "not-authenticated", "A token is needed"),
     exceptions.AuthenticationFailed: Kind(401, "not-authenticated", "The token opens nothing"),

@@ -66,7 +66,7 @@ _WRONG_VALUE = {
     "errors": [{"field": "limits.users", "reason": "must not be negative"}],
 }
 WORDS = {
-    400: "The body is not JSON.",
+    400: "The body is not JSON, or says what this address never does; see `type`.",
     401: "No token, or one that opens nothing.",
     403: "Not with this role, or not with this token's scopes.",
     404: "There is nothing here, or nothing for you.",

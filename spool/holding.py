@@ -37,6 +37,13 @@ class NewHoldRule:
     until: datetime | None = None
 
 
+class RuleFitsAll(NothingSelected):
+    """It would catch every message: the whole spool is held as such (S-041)."""
+
+    def __str__(self) -> str:
+        return "the rule does not say which mail it catches"
+
+
 def hold(
     *,
     selection: Selection,
@@ -75,7 +82,7 @@ def release(
 def add_rule(*, new: NewHoldRule, by: Actor | None, now: datetime) -> tuple[HoldRule, Done]:
     """A standing rule: catches mail as it is accepted, and what is in the spool already.
 
-    Raises ValuesRefused, NothingSelected for a rule that fits everything.
+    Raises ValuesRefused, RuleFitsAll.
     """
     rule = create_rule(new=new, by=by, now=now)
     return rule, apply_rule(rule, by=by, now=now)
@@ -85,7 +92,7 @@ def create_rule(*, new: NewHoldRule, by: Actor | None, now: datetime) -> HoldRul
     """The first half of `add_rule`: catches what is accepted from now on."""
     reason = _checked_reason(new.reason)
     if not (new.sender or new.recipient or new.destination or new.domain):
-        raise NothingSelected
+        raise RuleFitsAll
     if new.until is not None and new.until <= now:
         raise ValuesRefused((Problem("until", "lies in the past"),))
     with transaction.atomic():

@@ -20,6 +20,7 @@ from administration import bulkjobs
 from api import bulk, etags, pagination, shapes
 from api.bulk import BulkResult
 from api.endpoints import Endpoint, actor_of
+from api.errors import NameFixed
 from api.fields import Choice, In, Out, Switch, Text, Words
 from api.schema import page_of
 from api.shapes import DomainOut, DomainRowOut, OptionsIn, TabsIn
@@ -57,6 +58,11 @@ class NewDomainIn(OptionsIn):  # type: ignore[misc]
 class DomainIn(OptionsIn):  # type: ignore[misc]
     """What is given changes, the rest stays; all or nothing."""
 
+    name = Text(
+        required=False,
+        max_length=253,
+        help_text="As it is; another one is refused: `/rename/` gives it.",
+    )
     administrator = Text(
         required=False, max_length=64, help_text="The user name of the primary one to be."
     )
@@ -168,11 +174,13 @@ class DomainView(Endpoint):
 
     @extend_schema(request=DomainIn, responses=DomainOut, summary="Change a domain")
     def patch(self, request: Request, name: str) -> Response:
-        """Set what is given, all or nothing."""
+        """Set what is given, all or nothing. Another `name`: 400 `name-fixed` (D-031)."""
         actor = actor_of(request)
         domain = selectors.domain_for(actor, name)
         given = self.read(DomainIn)
         _require_verbs(actor, domain, given)
+        if given.get("name", domain.name) not in (domain.name, domain.unicode_name):
+            raise NameFixed(domain.name)
         etags.require_match(request, shapes.domain_shown(domain))
         _change(domain, given, actor)
         return etags.tagged(shapes.domain_shown(selectors.domain_for(actor, name)))

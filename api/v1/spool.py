@@ -124,7 +124,7 @@ class SpoolAction(In):
     """Exactly one of `ids`, `filter` and `all` says what is meant."""
 
     action = Choice(choices=[kind.value for kind in Kind])
-    ids = Words(required=False, length=20, min_length=1, max_length=MOST_IDS)
+    ids = Words(required=False, length=20, max_length=MOST_IDS, help_text="At least one.")
     filter = FilterIn(required=False)
     all = Switch(required=False, help_text="The whole spool: for system administrators.")
     priority = Number(
@@ -210,8 +210,8 @@ class SpoolActions(Endpoint):
     def post(self, request: Request) -> Response:
         """Force, reset retries, set the priority or the way, hold, release or delete.
 
-        On more than a thousand messages: 202 with a job, whose result has the same form, with
-        `change_ids` for undoing.
+        Without a selection: 400 `nothing-selected`. On more than a thousand messages: 202 with a
+        job, whose result has the same form, with `change_ids` for undoing.
         """
         actor, given = actor_of(request), self.read(SpoolAction)
         selection = _selection(actor, given)

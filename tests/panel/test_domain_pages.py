@@ -222,7 +222,7 @@ def test_who_saves_second_is_told_and_overwrites_nothing(world: World, log_in: L
     assert DomainLimits.objects.get(domain=world.own).users == 7
 
 
-@pytest.mark.spec("D-031", lacks="the status 400 in the API, which says 422")
+@pytest.mark.spec("D-031")
 def test_a_posted_name_is_ignored(world: World, log_in: LogIn) -> None:
     client = log_in(world.root)
     client.post(OWN, filled(client, OWN, options__name="evil.example", limits__users="7"))

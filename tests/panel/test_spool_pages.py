@@ -130,7 +130,7 @@ def test_a_verb_on_very_many_messages_leads_to_its_job(
 
 
 @pytest.mark.spec("S-041")
-@pytest.mark.spec("S-020", lacks="the status 400 in the API, which says 422")
+@pytest.mark.spec("S-020")
 def test_nothing_is_done_without_a_selection(world: World, log_in: LogIn) -> None:
     send("a@far.test")
     client = log_in(world.root)

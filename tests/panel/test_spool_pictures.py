@@ -133,7 +133,7 @@ def test_people_of_a_domain_see_their_traces(visitor: Visitor, world: World) -> 
 
 
 @pytest.mark.spec("S-015", "S-021", "S-034", "S-038", "S-042")
-@pytest.mark.spec("S-020", lacks="the status 400 in the API, which says 422")
+@pytest.mark.spec("S-020")
 def test_marked_rows_are_acted_on_and_stay_marked_when_it_is_refreshed(
     root: Visitor, world: World
 ) -> None:
