@@ -24,7 +24,7 @@ from accounts import (
     services,
 )
 from accounts.models import Role, Status, User
-from accounts.settings import DELETION, LOGIN
+from accounts.settings import CAPS, DELETION, LOGIN
 from adminsite.readonly import ReadOnlyAdmin
 from domains.adminpages import ServiceAdmin, SingleRowAdmin, act_on_each
 from domains.lookups import begins_with
@@ -323,12 +323,20 @@ class RecycledAdmin(ReadOnlyAdmin):
         act_on_each(self, request, rows, act, "Restored")
 
 
-class PlanForm(forms.ModelForm):  # type: ignore[type-arg]
+class WithholdingForm(forms.ModelForm):  # type: ignore[type-arg]
     withheld_features = forms.MultipleChoiceField(
         choices=[(name, name.replace("_", " ")) for name in settable_fields(DomainFeatures)],
         required=False,
     )
 
+
+@admin.register(models.CapSettings)
+class CapSettingsAdmin(SingleRowAdmin):
+    single = CAPS
+    form = WithholdingForm
+
+
+class PlanForm(WithholdingForm):
     class Meta:
         model = models.Plan
         fields = plans.FIELDS

@@ -6,3 +6,10 @@ from django.apps import AppConfig
 class AccountsConfig(AppConfig):
     name = "accounts"
     verbose_name = "Accounts"
+
+    def ready(self) -> None:
+        # Models can be imported only now.
+        from accounts import caps
+        from domains import switches
+
+        switches.withholds(caps.withheld_of)

@@ -1,12 +1,23 @@
-"""What the plan of a reseller allows, over all of his domains (X-011, D-081)."""
+"""What the plan of a reseller allows over all of his domains, and the server (X-011, D-081)."""
 
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.errors import FeatureOff
-from accounts.models import DomainOwnership, Plan, ResellerPlan, Role, User, UserAlias
+from accounts.models import (
+    CapSettings,
+    DomainOwnership,
+    Plan,
+    ResellerPlan,
+    Role,
+    User,
+    UserAlias,
+)
+from accounts.settings import CAPS
 from domains import selectors
+from domains.errors import ServerFull
 from domains.limits import require_room
 from domains.models import Domain, DomainLimits
 
@@ -14,8 +25,10 @@ from domains.models import Domain, DomainLimits
 def lock_plan(reseller: User | None) -> Plan | None:
     """The reseller's plan, locked for the transaction: growth of all his domains queues here.
 
-    Taken before the row of any domain, so that two openings never wait for each other.
+    Taken before the row of any domain, so that two openings never wait for each other. Before
+    it come the caps of the server, where there are any: then all growth queues at them.
     """
+    _lock_server()
     if reseller is None:
         return None
     row = (
@@ -46,6 +59,11 @@ def lock_with_plan(domain: Domain) -> tuple[Domain, User | None, Plan | None]:
             continue
 
 
+def _lock_server() -> None:
+    capped = CapSettings.objects.filter(Q(domains__gt=0) | Q(users__gt=0))
+    capped.select_for_update(no_key=True).first()
+
+
 class _HandedOver(Exception):
     """The domain has got another reseller while its row was waited for."""
 
@@ -64,6 +82,20 @@ def reseller_of(domain: Domain) -> User | None:
     return ownership.reseller if ownership else None
 
 
+def require_server_room(*, domains: int = 0, users: int = 0) -> None:
+    """Room for so many more under the caps of the server. Raises ServerFull."""
+    caps = CAPS.load()
+    if domains and caps.domains and Domain.objects.count() + domains > caps.domains:
+        raise ServerFull("domains")
+    if users and caps.users and mailbox_users() + users > caps.users:
+        raise ServerFull("users")
+
+
+def mailbox_users() -> int:
+    """Of all domains, those in the recycle bin left out."""
+    return User.objects.filter(domain__isnull=False).count()
+
+
 def require_domain_room(reseller: User | None, plan: Plan | None) -> None:
     """Raises LimitReached."""
     if plan is not None and plan.domains:
@@ -79,11 +111,15 @@ def require_user_room(reseller: User | None, plan: Plan | None, *, adding: int) 
 
 
 def require_users(domain: Domain, reseller: User | None, plan: Plan | None, *, adding: int) -> None:
-    """Room for more users of `domain`, under every ceiling that there is. Raises LimitReached."""
+    """Room for more users of `domain`, under every ceiling that there is.
+
+    Raises LimitReached, ServerFull.
+    """
     used = User.objects.filter(domain=domain).count()
     ceilings = DomainLimits.objects.get(domain=domain).users, plan.users_per_domain if plan else 0
     require_room("users", *ceilings, used=used, adding=adding)
     require_user_room(reseller, plan, adding=adding)
+    require_server_room(users=adding)
 
 
 def require_aliases(domain: Domain, *, adding: int) -> None:
@@ -93,15 +129,27 @@ def require_aliases(domain: Domain, *, adding: int) -> None:
     require_room("user_aliases", ceiling, used=used, adding=adding)
 
 
-def withheld_from(actor: User) -> tuple[str, ...]:
+def withheld_from(actor: User) -> frozenset[str]:
     """The features that domains which the actor opens cannot have."""
     plan = plan_of(actor if actor.role == Role.RESELLER else None)
-    return tuple(plan.withheld_features) if plan else ()
+    return _withheld_by(plan)
+
+
+def withheld_of(domain_id: int) -> frozenset[str]:
+    """The features that the domain has not, whatever its switches say."""
+    rows = ResellerPlan.objects.filter(reseller__owned__domain=domain_id).select_related("plan")
+    row = rows.first()
+    return _withheld_by(row.plan if row else None)
+
+
+def _withheld_by(plan: Plan | None) -> frozenset[str]:
+    """By the plan, and by the server, which withholds from everybody."""
+    return frozenset(CAPS.load().withheld_features).union(plan.withheld_features if plan else ())
 
 
 def require_features(plan: Plan | None, features: dict[str, object]) -> None:
-    """Raises FeatureOff if one is switched on that the plan withholds."""
-    withheld = set(plan.withheld_features) if plan else set()
+    """Raises FeatureOff if one is switched on that the plan or the server withholds."""
+    withheld = _withheld_by(plan)
     for name, is_on in features.items():
         if is_on and name in withheld:
             raise FeatureOff(name)

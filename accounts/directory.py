@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from accounts.models import AliasTarget, LocalPart, ResellerPlan, Role, Status, User, UserAlias
+from accounts.settings import CAPS
 from domains import directory as domain_directory
 from domains.directory import Memory
 from domains.policy import MEGABYTE, DomainPolicy, Throttling, read_throttling
@@ -95,6 +96,11 @@ def primary_administrator(domain_id: int, *, cached_only: bool = False) -> int |
 def space_cap(domain_id: int, *, cached_only: bool = False) -> SpaceCap | None:
     """None: the domain's own limit is all that holds."""
     return _caps.ask(domain_id, _read_cap, cached_only=cached_only)
+
+
+def server_space(*, cached_only: bool = False) -> int | None:
+    """Bytes for the mail of all domains together (X-011); None: no cap."""
+    return CAPS.read(cached_only=cached_only).disk_space_mb * MEGABYTE or None
 
 
 def address(policy: AccountPolicy, domain: DomainPolicy) -> str:

@@ -11,7 +11,8 @@ from enum import StrEnum
 from accounts.errors import FeatureOff, NotPermitted
 from accounts.models import DomainOwnership, Role, User
 from accounts.settings import LOGIN
-from domains.models import Domain, DomainFeatures
+from domains import switches
+from domains.models import Domain
 
 
 class Verb(StrEnum):
@@ -99,7 +100,7 @@ def require(actor: User, verb: Verb, domain: Domain | None = None) -> None:
 
 def require_feature(domain: Domain, feature: str) -> None:
     """Raises FeatureOff (D-060)."""
-    if not getattr(DomainFeatures.objects.get(domain=domain), feature):
+    if not switches.is_on(domain.pk, feature):
         raise FeatureOff(feature)
 
 

@@ -9,9 +9,9 @@ from django.db import IntegrityError, transaction
 
 from accounts.errors import UserUnknown
 from accounts.models import Plan, ResellerPlan, Role, User
+from accounts.settings import require_features_known
 from blobs.contention import tried_again
 from domains.errors import Problem, ValuesRefused
-from domains.models import DomainFeatures
 from domains.values import replace, settable_fields
 from events import audit
 from events.audit import Actor
@@ -89,8 +89,5 @@ def take_off(*, row: ResellerPlan, by: Actor | None) -> None:
 
 def _replace(plan: Plan, values: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     changes = replace(plan, values, fields=FIELDS)
-    unknown = set(plan.withheld_features) - set(settable_fields(DomainFeatures))
-    if unknown:
-        reason = f"there is no feature {min(map(str, unknown))}"
-        raise ValuesRefused((Problem("withheld_features", reason),))
+    require_features_known(plan.withheld_features)
     return changes

@@ -29,7 +29,11 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewDomain:
-    """A domain to be. `tabs`: values by tab; `folder_path` None: below the data directory."""
+    """A domain to be. `tabs`: values by tab; `folder_path` None: below the data directory.
+
+    `keeps_withheld`: features may be switched on that are withheld, and so are off all the same:
+    a domain that comes from elsewhere keeps its switches.
+    """
 
     name: str
     administrator: NewUser
@@ -38,6 +42,7 @@ class NewDomain:
     tabs: Mapping[str, Values] = field(default_factory=dict)
     folder_path: str | None = None
     reseller: User | None = None
+    keeps_withheld: bool = False
 
 
 @transaction.atomic
@@ -48,10 +53,12 @@ def open_domain(*, new: NewDomain, by: Actor | None) -> Domain:
     """
     plan = caps.lock_plan(new.reseller)
     caps.require_domain_room(new.reseller, plan)
+    caps.require_server_room(domains=1)
     tabs = dict(new.tabs)
+    if not new.keeps_withheld:
+        caps.require_features(plan, dict(tabs.get("features", {})))
     if plan is not None:
         withheld = dict.fromkeys(plan.withheld_features, False)
-        caps.require_features(plan, dict(tabs.get("features", {})))
         tabs["features"] = {**withheld, **tabs.get("features", {})}
     domain = services.create(
         name=new.name, by=by, options=new.options, tabs=tabs, folder_path=new.folder_path

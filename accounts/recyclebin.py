@@ -100,8 +100,8 @@ def keep_domain(domain: Domain, *, by: Actor | None, now: datetime) -> Recycled:
 def restore(*, item: Recycled, by: Actor | None) -> tuple[str, ...]:
     """Bring it back with all that it had; the answer has a sentence for each thing that could not.
 
-    Raises RecycledUnknown, LocalPartTaken, NameTaken, LimitReached, PortClaimed, FolderRefused,
-    DomainRecycled: then nothing was restored.
+    Raises RecycledUnknown, LocalPartTaken, NameTaken, LimitReached, ServerFull, PortClaimed,
+    FolderRefused, DomainRecycled: then nothing was restored.
     """
     if item.kind == Recycled.Kind.DOMAIN:
         return _restore_domain(item, by)
@@ -145,6 +145,7 @@ def _restore_domain(item: Recycled, by: Actor | None) -> tuple[str, ...]:
     users = User.everything.filter(domain=domain, recycled=item.pk)
     caps.require_domain_room(reseller, plan)
     caps.require_user_room(reseller, plan, adding=users.count())
+    caps.require_server_room(domains=1, users=users.count())
     path = item.kept["folder_path"]
     domain = domain_services.restore(domain=domain, folder_path=path, by=by)
     if reseller is not None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Sum
+
+from accounts import caps
 from accounts.models import DomainOwnership, Plan, ResellerPlan, User, UserAlias
+from accounts.settings import CAPS
 from clock.moments import from_micros, to_micros
 from domains import selectors as domain_selectors
 from domains.models import Domain, DomainLimits, DomainThrottling
@@ -19,13 +23,14 @@ from spool.models import ThrottleHour
 from spool.throttle import Kind
 
 TOGETHER = "all domains together"
+SYSTEM = f"system, {TOGETHER}"
 
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
     """What one place allows. `allowed` None: it sets no limit; `used` None: nothing is counted."""
 
-    source: str  # "system", "plan small", "domain" or "user"
+    source: str  # "system", "plan small", "domain" or "user"; of some also over what it holds
     allowed: int | None
     used: int | None = None
 
@@ -72,16 +77,25 @@ class InForce:
 
 
 def as_customers_see(found: tuple[InForce, ...]) -> tuple[InForce, ...]:
-    """Without what the reseller's other domains use: a cap over all of them that binds shows as
-    the provider's, in numbers of this domain alone.
+    """Without what the reseller's other domains use, or the server's: a cap over all of them that
+    binds shows as the provider's, in numbers of this domain alone.
     """
-    return tuple(replace(one, chain=tuple(_of_customer(one))) for one in found)
+    return _as_seen(found, hidden=("plan ", SYSTEM))
 
 
-def _of_customer(one: InForce) -> Iterator[Ceiling]:
+def as_resellers_see(found: tuple[InForce, ...]) -> tuple[InForce, ...]:
+    """The same without what the domains of others use."""
+    return _as_seen(found, hidden=(SYSTEM,))
+
+
+def _as_seen(found: tuple[InForce, ...], *, hidden: tuple[str, ...]) -> tuple[InForce, ...]:
+    return tuple(replace(one, chain=tuple(_seen(one, hidden))) for one in found)
+
+
+def _seen(one: InForce, hidden: tuple[str, ...]) -> Iterator[Ceiling]:
     own = one.chain[-1].used or 0
     for ceiling in one.chain:
-        if not ceiling.source.startswith("plan "):
+        if not ceiling.source.startswith(hidden):
             yield ceiling
         elif ceiling is one.binding and ceiling.left is not None:
             yield Ceiling("provider", own + ceiling.left, own)
@@ -91,6 +105,32 @@ def _of_customer(one: InForce) -> Iterator[Ceiling]:
 
 def _room(ceiling: Ceiling) -> int:
     return (ceiling.allowed or 0) if ceiling.left is None else ceiling.left
+
+
+def of_server() -> tuple[InForce, ...]:
+    """What all domains together may have (X-011)."""
+    row = CAPS.load()
+    space = row.disk_space_mb * MEGABYTE or None
+    return (
+        InForce("domains", "count", _system(row.domains or None, Domain.objects.count())),
+        InForce("users", "count", _system(row.users or None, caps.mailbox_users())),
+        InForce("disk_space", "bytes", _system(space, _space_of_all())),
+        InForce("mailing_lists", "count", _system(row.mailing_lists or None, None)),
+    )
+
+
+def _system(allowed: int | None, used: int | None) -> tuple[Ceiling, ...]:
+    return (Ceiling("system", allowed, used),)
+
+
+def _space_of_all() -> int:
+    return int(DomainUsage.objects.aggregate(total=Sum("bytes"))["total"] or 0)
+
+
+def _of_all(allowed: int, used: Callable[[], int | None]) -> Iterator[Ceiling]:
+    """The server's cap in the chain of one domain, where there is one; counted only then."""
+    if allowed:
+        yield Ceiling(SYSTEM, allowed, used())
 
 
 def of_domain(domain: Domain, *, now: datetime) -> tuple[InForce, ...]:
@@ -130,7 +170,12 @@ def _of_domain(domain: Domain) -> Iterator[InForce]:
     limits = DomainLimits.objects.get(domain=domain)
     yield _disk_space(domain, limits)
     users = User.objects.filter(domain=domain).count()
-    chain = [*_plan_ceilings(domain), Ceiling("domain", limits.users or None, users)]
+    server = CAPS.load()
+    chain = [
+        *_of_all(server.users, caps.mailbox_users),
+        *_plan_ceilings(domain),
+        Ceiling("domain", limits.users or None, users),
+    ]
     yield InForce("users", "count", tuple(chain))
     counted = (
         ("user_aliases", UserAlias.objects.filter(domain=domain).count()),
@@ -139,9 +184,11 @@ def _of_domain(domain: Domain) -> Iterator[InForce]:
     for name, used in counted:
         yield InForce(name, "count", (Ceiling("domain", getattr(limits, name) or None, used),))
     plan, _ = _plan_of(domain)
-    caps = (Ceiling(f"plan {plan}", plan.mailing_lists or None),) if plan else ()
+    above = [*_of_all(server.mailing_lists, lambda: None)]
+    if plan:
+        above.append(Ceiling(f"plan {plan}", plan.mailing_lists or None))
     lists = Ceiling("domain", limits.mailing_lists or None)
-    yield InForce("mailing_lists", "count", (*caps, lists))
+    yield InForce("mailing_lists", "count", (*above, lists))
     yield InForce("pop_retrieval_accounts", "count", _alone(limits.pop_retrieval_accounts))
     yield InForce("imap_retrieval_accounts", "count", _alone(limits.imap_retrieval_accounts))
     yield _message_size(limits)
@@ -170,7 +217,7 @@ def _plan_ceilings(domain: Domain) -> Iterator[Ceiling]:
 
 def _disk_space(domain: Domain, limits: DomainLimits) -> InForce:
     plan, reseller = _plan_of(domain)
-    chain = []
+    chain = [*_of_all(CAPS.load().disk_space_mb * MEGABYTE, _space_of_all)]
     if plan is not None:
         owned = DomainUsage.objects.filter(domain__ownership__reseller=reseller)
         used = sum(owned.values_list("bytes", flat=True))

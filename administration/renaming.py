@@ -19,7 +19,7 @@ from blobs.errors import StoreError
 from blobs.holding import AreaBusy
 from certificates.models import Certificate
 from clock.moments import utc_now
-from domains import folders
+from domains import folders, switches
 from domains import renaming as of_domains
 from domains.changes import Followed
 from domains.errors import NameTaken, Refused
@@ -222,7 +222,7 @@ def _consequences(domain: Domain, naming: Naming) -> Iterable[str]:
     yield (
         f"Before any mail for {new} can arrive, its DNS records must stand: they are listed below."
     )
-    if domain.domainfeatures.mail_signing:
+    if switches.is_on(domain.pk, "mail_signing"):
         yield f"Signing keys belong to a name: publish the key of {new} before you send from it."
     hosts = [
         host

@@ -146,6 +146,7 @@ KINDS: dict[type[Exception], Kind] = {
     ScopeMissing: Kind(403, "scope-missing", "The token's scopes do not include this"),
     EncryptionNeeded: Kind(403, "encryption-needed", "Only over HTTPS"),
     of_domains.LimitReached: Kind(409, "limit-reached", "A limit or a plan has no room for more"),
+    of_domains.ServerFull: Kind(409, "server-full", "The server has no room for more"),
     of_domains.NameTaken: Kind(409, "name-taken", "The domain name is in use"),
     of_domains.NameMovedOn: Kind(409, "name-moved-on", "The domain has another name now"),
     of_domains.DomainInRenaming: Kind(409, "domain-in-renaming", "It is being renamed just now"),

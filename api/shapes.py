@@ -11,6 +11,7 @@ from accounts.models import AppPassword, User, UserAlias
 from accounts.services import PROFILE_FIELDS, USER_FIELDS
 from api.fields import In, Out, Switch, Text, Words, of_model
 from domains import selectors as domain_selectors
+from domains import switches
 from domains.checking import OPTIONS
 from domains.models import TABS, Domain, DomainAlias
 from domains.values import settable_fields
@@ -56,6 +57,10 @@ class DomainOut(DomainRowOut):
     administrator = serializers.CharField(allow_null=True, help_text="The primary one.")
     aliases = serializers.ListField(child=serializers.CharField())
     tabs = TabsOut()
+    withheld_features = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Off whatever their switches say: the plan, or the server, does not have them.",
+    )
     usage = UsageOut(many=True)
 
 
@@ -84,6 +89,7 @@ def domain_shown(domain: Domain) -> dict[str, Any]:
             tab: values_of(domain_selectors.tab_of(domain, tab), settable_fields(model))
             for tab, model in TABS.items()
         },
+        "withheld_features": sorted(switches.withheld(domain.pk)),
         "usage": [
             {"limit": one.limit, "used": one.used, "allowed": one.allowed}
             for one in selectors.in_use(domain)

@@ -6,9 +6,11 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Generic, TypeVar
 
-from domains.models import Domain, HostedName
+from domains import switches
+from domains.models import Domain, DomainFeatures, HostedName
 from domains.policy import (
     DomainPolicy,
     Features,
@@ -108,9 +110,19 @@ def forget(domain_id: int) -> None:
     _names.clear()
 
 
+def forget_policies() -> None:
+    """Called for each note on Topic.SETTINGS: what is withheld from domains may have changed."""
+    _policies.clear()
+
+
 def clear() -> None:
     _policies.clear()
     _names.clear()
+
+
+def _read_features(row: DomainFeatures) -> Features:
+    on = switches.in_force(row)
+    return Features(**{one.name: on[one.name] for one in fields(Features)})
 
 
 def _read_name(name: str) -> int | None:
@@ -144,7 +156,7 @@ def _read_policy(domain_id: int) -> DomainPolicy | None:
         is_deleting=domain.is_deleting,
         is_renaming=hasattr(domain, "renaming"),
         technical=copy_fields(Technical, domain.domaintechnical),
-        features=copy_fields(Features, domain.domainfeatures),
+        features=_read_features(domain.domainfeatures),
         limits=read_limits(domain.domainlimits),
         priority=copy_fields(Priorities, domain.domainpriority),
         throttling=read_throttling(domain.domainthrottling),

@@ -74,6 +74,18 @@ class LimitReached(Refused):
 
 
 @dataclass(eq=False)
+class ServerFull(Refused):
+    """What the whole server may have has no room for more (X-011); how much is not told: it
+    would say how much its other customers have.
+    """
+
+    limit: str
+
+    def __str__(self) -> str:
+        return f"this server has no room for more {self.limit.replace('_', ' ')}"
+
+
+@dataclass(eq=False)
 class FolderRefused(Refused):
     """The folder cannot be the domain's (D-034)."""
 

@@ -39,6 +39,7 @@ def forget_when_told(board: Switchboard, *, changed: Callable[[], object]) -> No
     def settings(notes: Sequence[Note]) -> None:
         singlerow.forget_all()
         account_directory.forget_caps()
+        domain_directory.forget_policies()
         operations_settings.forget()
         services.forget()
         spool_settings.forget()

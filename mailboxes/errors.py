@@ -15,10 +15,13 @@ class QuotaScope(StrEnum):
     ACCOUNT = "account"
     DOMAIN = "domain"
     PLAN = "plan"
+    SERVER = "server"
 
 
 class QuotaExceeded(MailboxError):
-    """The message does not fit into the mailbox (U-013) its domain (D-082), or the plan (X-011)."""
+    """The message does not fit into the mailbox (U-013), its domain (D-082), or what a plan or
+    the server may have (X-011).
+    """
 
     def __init__(self, scope: QuotaScope, *, allowed: int, used: int, needed: int) -> None:
         super().__init__(f"{scope} is full: {used} of {allowed} bytes used, {needed} more needed")

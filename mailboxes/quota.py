@@ -1,4 +1,6 @@
-"""Bytes used against bytes allowed, of mailboxes (U-013), domains (D-082) and plans (X-011)."""
+"""Bytes used against bytes allowed: of mailboxes (U-013), domains (D-082), plans and the server
+(X-011).
+"""
 
 from __future__ import annotations
 
@@ -27,6 +29,8 @@ __all__ = [
 # The answer at RCPT TO may be this old; what counts is asked again within the delivery.
 REMEMBERED_SECONDS = 5.0
 MOST_REMEMBERED = 100_000
+# Under which the one sum of the whole server is remembered.
+EVERYTHING = 0
 
 _remembered: dict[tuple[str, int], tuple[float, int]] = {}
 # Domains for which something found no room since `take_refusing` was asked last.
@@ -40,6 +44,7 @@ _READ = {
     QuotaScope.PLAN: "SELECT owned.reseller_id, SUM(used.bytes) FROM mailboxes_domainusage used"
     " JOIN accounts_domainownership owned ON owned.domain_id = used.domain_id"
     " WHERE owned.reseller_id IN ({marks}) GROUP BY owned.reseller_id",
+    QuotaScope.SERVER: "SELECT {marks}, COALESCE(SUM(bytes), 0) FROM mailboxes_domainusage",
 }
 _ADD = {
     QuotaScope.ACCOUNT: "INSERT INTO mailboxes_accountusage (account_id, bytes, messages)"
@@ -82,6 +87,9 @@ def require_room(account: AccountPolicy, size_bytes: int, *, cached_only: bool =
     ]
     if cap is not None:
         limits.append((QuotaScope.PLAN, cap.reseller_id, cap.allowed_bytes))
+    limits.append(
+        (QuotaScope.SERVER, EVERYTHING, account_directory.server_space(cached_only=cached_only))
+    )
     for scope, key, allowed in limits:
         if allowed is None:
             continue
@@ -112,14 +120,18 @@ def refuse_overfull(cursor: Any, deliveries: Sequence[Sized]) -> None:
     caps = {d.domain_id: account_directory.space_cap(d.domain_id) for d in deliveries}
     owners = {domain_id: cap.reseller_id for domain_id, cap in caps.items() if cap is not None}
     limits[QuotaScope.PLAN] = {cap.reseller_id: cap.allowed_bytes for cap in caps.values() if cap}
-    # Over many domains: the sum may be some seconds old.
-    used[QuotaScope.PLAN] = {
-        key: _recent(QuotaScope.PLAN, key, cached_only=False) for key in limits[QuotaScope.PLAN]
-    }
+    limits[QuotaScope.SERVER] = {}
+    if (allowed_here := account_directory.server_space()) is not None:
+        limits[QuotaScope.SERVER][EVERYTHING] = allowed_here
+    # Over many domains: the sums may be some seconds old.
+    for scope in (QuotaScope.PLAN, QuotaScope.SERVER):
+        used[scope] = {key: _recent(scope, key, cached_only=False) for key in limits[scope]}
     for delivery in deliveries:
         keys = {QuotaScope.ACCOUNT: delivery.account_id, QuotaScope.DOMAIN: delivery.domain_id}
         if delivery.domain_id in owners:
             keys[QuotaScope.PLAN] = owners[delivery.domain_id]
+        if allowed_here is not None:
+            keys[QuotaScope.SERVER] = EVERYTHING
         for scope, key in keys.items():
             allowed = limits[scope].get(key)
             taken = used[scope].get(key, 0)

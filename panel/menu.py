@@ -16,6 +16,7 @@ from accounts import permissions
 from accounts.models import Role, User
 from accounts.permissions import Verb
 from archive import searching
+from domains import switches
 from domains.models import DomainFeatures
 
 
@@ -189,12 +190,12 @@ def roles_of(url_name: str, arguments: int = 0) -> frozenset[Role]:
 
 
 def _withheld(actor: User, group: Group) -> frozenset[str]:
-    """Features that are switched off for the domain's own people; asked only if it matters."""
+    """Features that are off for the domain's own people; asked only if it matters."""
     names = [entry.feature for entry in group.entries if entry.feature]
     if not names or actor.domain_id is None:
         return frozenset()
-    row = DomainFeatures.objects.get(domain=actor.domain_id)
-    return frozenset(name for name in names if not getattr(row, name))
+    on = switches.in_force(DomainFeatures.objects.get(domain=actor.domain_id))
+    return frozenset(name for name in names if not on[name])
 
 
 def _with_active(groups: list[ShownGroup], path: str) -> list[ShownGroup]:

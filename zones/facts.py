@@ -11,7 +11,8 @@ from django.conf import settings as conf
 from certificates import files
 from certificates.errors import CertificateRefused
 from certificates.pem import Bundle
-from domains.models import Domain, DomainFeatures, DomainTechnical
+from domains import switches
+from domains.models import Domain, DomainTechnical
 from operations.addresses import own_addresses
 from operations.nameservers import name_servers
 from protocols.mtasts import Mode
@@ -41,7 +42,6 @@ def gather(domain: Domain, lookup: Lookup) -> Facts:
             mail_host = f"mail.{domain.name}"
     bundle = _certificate(mail_host)
     policy = published.policy_of(domain)
-    features = DomainFeatures.objects.get(domain=domain)
     return Facts(
         domain=domain.name,
         mail_host=mail_host,
@@ -53,7 +53,7 @@ def gather(domain: Domain, lookup: Lookup) -> Facts:
         sts_id=published.id_of(policy) if policy is not None else "",
         is_sts_enforced=policy is not None and policy.mode is Mode.ENFORCE,
         keys=public_keys(domain),
-        signs=features.mail_signing,
+        signs=switches.is_on(domain.pk, "mail_signing"),
     )
 
 

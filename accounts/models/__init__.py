@@ -4,7 +4,7 @@ from accounts.models.alias import CATCH_ALL, AliasTarget, LocalPart, UserAlias
 from accounts.models.forwarding import ForwardingBan
 from accounts.models.impersonation import Impersonation
 from accounts.models.openid import LinkedIdentity, LoginProvider
-from accounts.models.plan import DomainOwnership, Plan, ResellerPlan
+from accounts.models.plan import CapSettings, DomainOwnership, Plan, ResellerPlan
 from accounts.models.recycled import DeletionSettings, Recycled
 from accounts.models.secondfactor import (
     Authenticator,
@@ -22,6 +22,7 @@ __all__ = [
     "AppPassword",
     "Authenticator",
     "AuthenticatorKind",
+    "CapSettings",
     "ClearTextLogin",
     "DeletionSettings",
     "DomainOwnership",

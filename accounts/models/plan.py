@@ -23,6 +23,28 @@ class Plan(models.Model):
         return self.name
 
 
+class CapSettings(models.Model):
+    """The same over everything that this server hosts. The one row has the key 1; no row: none."""
+
+    domains = models.PositiveIntegerField(default=0, help_text="Domains that the server hosts.")
+    users = models.PositiveIntegerField(default=0, help_text="Users of all domains together.")
+    disk_space_mb = models.PositiveIntegerField(
+        default=0, help_text="Megabytes for the mail of all domains together."
+    )
+    mailing_lists = models.PositiveIntegerField(
+        default=0, help_text="Mailing lists of all domains together."
+    )
+    withheld_features = models.JSONField(
+        default=list, blank=True, help_text="Features that no domain has, whatever its switches."
+    )
+
+    class Meta:
+        verbose_name = verbose_name_plural = "caps of the server"
+
+    def __str__(self) -> str:
+        return "Caps of the server"
+
+
 class ResellerPlan(models.Model):
     """The plan a reseller is on."""
 

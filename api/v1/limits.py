@@ -1,4 +1,4 @@
-"""The limits in force for a domain or a user: every ceiling, which binds, what is left (X-011)."""
+"""The limits in force for the server, a domain or a user: every ceiling, what is left (X-011)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from accounts import selectors
 from accounts.models import Role, User
+from accounts.permissions import Verb
 from administration import limits
 from administration.limits import Ceiling, InForce
 from api.endpoints import Endpoint, actor_of
@@ -42,6 +43,16 @@ class LimitsOut(Out):
     items = LimitOut(many=True)
 
 
+class ServerLimits(Endpoint):
+    scope = "settings"
+    verb = Verb.MANAGE_SERVER
+
+    @extend_schema(responses=LimitsOut, summary="Read what all domains together may have")
+    def get(self, request: Request) -> Response:
+        """The caps of the whole server, which `/settings/caps/` sets, and what is used of them."""
+        return _respond(actor_of(request), limits.of_server())
+
+
 class DomainLimits(Endpoint):
     scope = "domains"
 
@@ -65,6 +76,8 @@ class UserLimits(Endpoint):
 def _respond(actor: User, found: tuple[InForce, ...]) -> Response:
     if actor.role in (Role.DOMAIN_ADMINISTRATOR, Role.USER):
         found = limits.as_customers_see(found)
+    elif actor.role == Role.RESELLER:
+        found = limits.as_resellers_see(found)
     return Response({"items": [_shown(one) for one in found]})
 
 
@@ -86,6 +99,7 @@ def _ceiling(one: Ceiling) -> dict[str, Any]:
 
 
 urlpatterns = [
+    path("limits/", ServerLimits.as_view(), name="server-limits"),
     path("domains/<str:name>/limits/", DomainLimits.as_view(), name="domain-limits"),
     path("users/<str:address>/limits/", UserLimits.as_view(), name="user-limits"),
 ]

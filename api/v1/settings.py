@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.permissions import Verb
-from accounts.settings import DELETION, LOGIN
+from accounts.settings import CAPS, DELETION, LOGIN
 from api import etags
 from api.endpoints import Endpoint, actor_of
 from api.fields import Out, of_model
@@ -26,6 +26,7 @@ from transport.settings import TRANSPORT
 
 SETTINGS: tuple[SingleRow[Any], ...] = (
     ACME,
+    CAPS,
     DELETION,
     LISTENERS,
     LOGIN,

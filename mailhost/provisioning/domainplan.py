@@ -87,6 +87,7 @@ def _run_open(plan: DomainPlan, administrator: NewUser, users: list[NewUser]) ->
         tabs=tabs,
         folder_path=entry.folder_path,
         reseller=_reseller(plan),
+        keeps_withheld=True,
     )
     plan.opened = provisioning.open_domain(new=new, by=plan.by)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from accounts.settings import DELETION, LOGIN
+from accounts.settings import CAPS, DELETION, LOGIN
 from certificates.settings import ACME
 from domains.singlerow import SingleRow
 from operations.logs import LOGS
@@ -13,5 +13,6 @@ from spool.configuration import SPOOL
 from transport.settings import TRANSPORT
 
 SETTINGS: dict[str, SingleRow[Any]] = {
-    row.name: row for row in (LOGIN, DELETION, LISTENERS, RESOLVER, SPOOL, ACME, LOGS, TRANSPORT)
+    row.name: row
+    for row in (LOGIN, DELETION, CAPS, LISTENERS, RESOLVER, SPOOL, ACME, LOGS, TRANSPORT)
 }

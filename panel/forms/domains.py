@@ -13,8 +13,8 @@ from accounts import administrators, services
 from accounts.models import User
 from accounts.permissions import Verb
 from accounts.services import NewUser
-from accounts.settings import LONGEST_PASSWORD
-from domains import defaults
+from accounts.settings import CAPS, LONGEST_PASSWORD
+from domains import defaults, switches
 from domains.models import TABS, Domain
 from domains.values import settable_fields
 from events.types import Category, of_category
@@ -216,16 +216,19 @@ def for_new(
         if tab in only:
             tabs.append(tab_of(tab, data, begins_with[tab]))
             if tab == "features":
-                _withhold(tabs[-1].form, withheld)
+                _withhold(tabs[-1].form, withheld, "Your plan does not have it.")
     return TabbedForm(tabs)
 
 
-def _withhold(form: PanelForm, features: Collection[str]) -> None:
+def _withhold(form: PanelForm, features: Collection[str], otherwise: str) -> None:
+    """Shown as off, and never among what has changed: the switches stay as they are."""
     form.initial = {**form.initial, **dict.fromkeys(features, False)}
     for name in features:
         field = form.fields[name]
         field.disabled = True  # what is sent for it all the same is not looked at
-        field.help_text = f"{field.help_text} Your plan does not have it."
+        nowhere = name in CAPS.load().withheld_features
+        reason = "This server does not offer it." if nowhere else otherwise
+        field.help_text = f"{field.help_text} {reason}"
 
 
 def for_editing(domain: Domain, data: Any, *, by: User, version: int) -> TabbedForm:
@@ -235,6 +238,9 @@ def for_editing(domain: Domain, data: Any, *, by: User, version: int) -> TabbedF
     for tab, model in TABS.items():
         row = getattr(domain, model._meta.model_name or "")
         tabs.append(tab_of(tab, data, values_of(row, settable_fields(model))))
+        if tab == "features":
+            reason = "Off as long as the plan of its reseller does not have it."
+            _withhold(tabs[-1].form, switches.withheld(domain.pk), reason)
     return TabbedForm(tabs, version=version)
 
 

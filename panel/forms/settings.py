@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
 from django import forms
 
+from domains.models import DomainFeatures
 from domains.singlerow import ALL
 from domains.values import settable_fields
 from logbook.kinds import TITLES, Kind
 from operations.logs import NEVER_OFF
 from panel.forms.base import PanelForm, of_model, values_of
 from panel.forms.tabbed import FormTab, TabbedForm
+from panel.forms.words import label
 
 TABS = {
     "listeners": "Listeners",
     "spool": "Spool",
     "login": "Accounts",
     "deletion": "Deletion",
+    "caps": "Caps",
     "acme": "Certificates",
     "logs": "Logs",
     "resolver": "Name servers",
@@ -30,6 +34,9 @@ INTROS = {
     "spool": "How mail is delivered, tried again and given up.",
     "login": "How people log in and what their passwords must be like; open sessions stay.",
     "deletion": "What becomes of users and domains that are deleted.",
+    "caps": "What all domains of this server may have together. 0 means no cap; one below what is "
+    "in use stops growth. What is withheld is off in every domain as long as it stands here; "
+    "switches and data stay as they are.",
     "acme": "How certificates are ordered and renewed by themselves (ACME).",
     "logs": "What is written to the logs and how long it is kept.",
     "resolver": "The name servers that are asked; empty means those of the operating system.",
@@ -119,6 +126,10 @@ LABELS = {
     "keep_days": "Keep logs",
     "syslog": "System log",
     "resolver.primary": "First name server",
+    "caps.domains": "Most domains",
+    "caps.users": "Most users",
+    "caps.disk_space_mb": "Most disk space",
+    "caps.mailing_lists": "Most mailing lists",
     "use_mta_sts": "MTA-STS",
     "use_dane": "DANE",
     "send_reports": "Reports on TLS",
@@ -153,22 +164,28 @@ class Checkboxes(forms.CheckboxSelectMultiple):
         return context
 
 
-class LogsField(forms.MultipleChoiceField):
-    """Some of the logs, in a settled order."""
+class SomeField(forms.MultipleChoiceField):
+    """Some of several, in a settled order."""
 
     widget = Checkboxes
 
-    def __init__(self, kinds: list[Kind]) -> None:
-        super().__init__(choices=[(kind.value, TITLES[kind]) for kind in kinds], required=False)
+    def __init__(self, choices: Iterable[tuple[str, str]]) -> None:
+        super().__init__(choices=list(choices), required=False)
+
+
+def _logs(kinds: Iterable[Kind]) -> SomeField:
+    return SomeField((kind.value, TITLES[kind]) for kind in kinds)
 
 
 def _special(name: str, field: str) -> forms.Field | None:
     if (name, field) == ("spool", "retry_minutes"):
         return NumbersField(max_length=400)
     if (name, field) == ("logs", "detailed"):
-        return LogsField(list(Kind))
+        return _logs(Kind)
     if (name, field) == ("logs", "switched_off"):
-        return LogsField([kind for kind in Kind if kind not in NEVER_OFF])
+        return _logs(kind for kind in Kind if kind not in NEVER_OFF)
+    if (name, field) == ("caps", "withheld_features"):
+        return SomeField((one, label(one)) for one in settable_fields(DomainFeatures))
     return None
 
 
@@ -189,9 +206,9 @@ def form_of(name: str) -> type[PanelForm]:
 def for_settings(data: Any, *, version: int) -> TabbedForm:
     """All rows behind one Save."""
     tabs = []
-    for name, label in TABS.items():
+    for name, title in TABS.items():
         row = ALL[name].load()
         initial = values_of(row, settable_fields(ALL[name].model))
         form = form_of(name)(data, prefix=name, initial=initial)
-        tabs.append(FormTab(name, label, form, intro=INTROS[name]))
+        tabs.append(FormTab(name, title, form, intro=INTROS[name]))
     return TabbedForm(tabs, version=version)

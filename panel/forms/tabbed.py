@@ -34,8 +34,11 @@ class TabbedForm:
         self.version = version
         self.refused: list[str] = []
 
+    def tab(self, key: str) -> FormTab:
+        return next(tab for tab in self.tabs if tab.key == key)
+
     def form(self, key: str) -> PanelForm:
-        return next(tab.form for tab in self.tabs if tab.key == key)
+        return self.tab(key).form
 
     def __iter__(self) -> Iterator[FormTab]:
         return iter(self.tabs)

@@ -12,6 +12,7 @@ from django.urls import path, reverse
 from accounts import aliases, permissions, room, selectors
 from accounts.models import UserAlias
 from accounts.permissions import Verb
+from domains import switches
 from domains.models import Domain
 from panel import bulk, confirming, notices, ofdomain, refusals
 from panel.access import ACTION, ADMINISTRATORS, FORM, actor_of, opens_for
@@ -145,8 +146,7 @@ def catch_all(request: HttpRequest, name: str) -> HttpResponse:
             undo=undo_of_this(),
         )
         return redirect("panel:aliases", name)
-    features = domain.domainfeatures
-    context = {"form": form, "is_off": not features.catch_alls}
+    context = {"form": form, "is_off": not switches.is_on(domain.pk, "catch_alls")}
     return render(
         request, "panel/aliases/catch_all.html", {**context, **ofdomain.about(request, domain)}
     )

@@ -21,6 +21,8 @@ def of_domain(request: HttpRequest, name: str) -> HttpResponse:
     found = limits.of_domain(domain, now=utc_now())
     if actor.role == Role.DOMAIN_ADMINISTRATOR:
         found = limits.as_customers_see(found)
+    elif actor.role == Role.RESELLER:
+        found = limits.as_resellers_see(found)
     context = {"limits": found, **ofdomain.about(request, domain)}
     return render(request, "panel/domains/limits.html", context)
 

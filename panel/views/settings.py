@@ -14,12 +14,14 @@ from django.urls import path
 
 from accounts import permissions
 from accounts.permissions import Verb
+from administration import limits
 from domains import singlerow
 from events.models import AuditEntry
 from panel import notices
 from panel.access import FORM, SYSTEM, actor_of, opens_for
 from panel.forms import settings as forms
 from panel.forms.words import label
+from units import sizes
 
 # The latest changes that the page shows; the audit trail has all.
 HISTORY = 25
@@ -58,8 +60,16 @@ def settings(request: HttpRequest) -> HttpResponse:
             text = f"Saved {words}. The change acts everywhere within seconds."
             notices.done(request, text if count else "Nothing was changed.")
             return redirect("panel:settings")
+    tabbed.tab("caps").intro += f" {_hosted()}"
     context = {"tabbed": tabbed, "facts": list(_facts()), "history": list(_history())}
     return render(request, "panel/settings.html", context)
+
+
+def _hosted() -> str:
+    """What there is of all that has a cap."""
+    found = {one.limit: one.used or 0 for one in limits.of_server()}
+    space = sizes.in_words(found["disk_space"])
+    return f"In use: domains {found['domains']:,}, users {found['users']:,}, disk space {space}."
 
 
 def _version(request: HttpRequest) -> int:

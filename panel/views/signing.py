@@ -10,7 +10,8 @@ from accounts import selectors
 from accounts.models import User
 from accounts.permissions import Verb
 from clock.moments import utc_now
-from domains.models import Domain, DomainFeatures
+from domains import switches
+from domains.models import Domain
 from panel import notices, ofdomain, refusals
 from panel.access import ADMINISTRATORS, FORM, actor_of, opens_for
 from panel.refusals import Refused
@@ -35,7 +36,7 @@ def signing(request: HttpRequest, name: str) -> HttpResponse:
     domain = selectors.domain_for(actor, name, verb=Verb.VIEW)
     context = {
         "keys": [(key, quoted(key.record)) for key in keys.keys_of(domain)],
-        "signs": DomainFeatures.objects.get(domain=domain).mail_signing,
+        "signs": switches.is_on(domain.pk, "mail_signing"),
     }
     context |= ofdomain.about(request, domain)
     return render(request, "panel/domains/signing.html", context)

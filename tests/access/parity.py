@@ -132,7 +132,7 @@ OPERATIONS = {
     "services-start-all": "post services",
     "services-stop": "post service-actions",
     "services-stop-all": "post services",
-    "settings": "get settings-{name}, patch settings-{name}",  # of every row
+    "settings": "get settings-{name}, patch settings-{name}, get server-limits",  # of every row
     "signing": "get signing-keys, post signing-keys, delete signing-key",
     "single-destination-remove": "delete single-destination",
     "single-destinations": "get single-destinations, post single-destinations",

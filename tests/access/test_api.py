@@ -132,8 +132,9 @@ CALLS = [
     write("whitelist",                      SERVER_REFUSED),
     Call("whitelist-entry",                 SERVER_MISSING, (1,)),
     *(Call(f"settings-{name}", SERVER)
-      for name in ("acme", "deletion", "listeners", "login", "logs", "resolver", "spool",
+      for name in ("acme", "caps", "deletion", "listeners", "login", "logs", "resolver", "spool",
                    "transport")),
+    Call("server-limits",                   SERVER),
     write("settings-spool",                 SERVER, method="patch"),
     Call("settings-login-provider",         SERVER),
     write("settings-login-provider",        SERVER, method="patch"),

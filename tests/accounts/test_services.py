@@ -163,7 +163,7 @@ def test_a_limit_below_the_present_use_only_stops_growth() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.spec("D-081", "U-004")
-@pytest.mark.spec("X-011", lacks="mailing lists and caps of the whole server")
+@pytest.mark.spec("X-011", lacks="mailing lists")
 def test_the_caps_of_a_resellers_plan_win_over_the_limits_of_his_domains() -> None:
     plan = {"domains": 2, "users": 4, "users_per_domain": 3, "withheld_features": ["syncml"]}
     plans.add(name="small", values=plan, by=None)
@@ -195,7 +195,7 @@ def test_the_caps_of_a_resellers_plan_win_over_the_limits_of_his_domains() -> No
 
 @pytest.mark.django_db
 @pytest.mark.spec("U-012", "U-013")
-@pytest.mark.spec("U-017", lacks="the Global Address List and the user's own switch (D-057)")
+@pytest.mark.spec("U-017", lacks="the Global Address List")
 @pytest.mark.spec("U-018", lacks="greylisting")
 def test_values_of_a_user_are_checked_and_kept() -> None:
     domain = make_domain(None, "alice")

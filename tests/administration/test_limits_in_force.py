@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from accounts import plans
+from accounts.settings import CAPS
 from administration import limits
 from administration.limits import InForce
 from clock.moments import to_micros
@@ -54,6 +55,33 @@ def test_the_plan_binds_where_less_is_left_of_it_than_of_the_domains_own(world: 
         ("provider", 50, 2),
         ("domain", 100, 2),
     ]
+
+
+@pytest.mark.spec("D-081")
+@pytest.mark.spec("X-011", lacks="mailing lists")
+def test_the_caps_of_the_server_stand_first_and_tell_nobody_else_what_others_have(
+    world: World,
+) -> None:
+    CAPS.change({"users": 5, "disk_space_mb": 10, "mailing_lists": 3}, by=None)
+    found = limits.of_domain(world.own, now=NOW)
+    users = by_name(found)["users"]
+    assert [(one.source, one.allowed, one.used) for one in users.chain] == [
+        ("system, all domains together", 5, 4),
+        ("domain", 100, 2),
+    ]
+    assert users.left == 1
+    space = by_name(limits.of_user(world.user, now=NOW))["disk_space"]
+    assert [one.source for one in space.chain][0] == "system, all domains together"
+    assert by_name(found)["mailing_lists"].allowed == 3
+    for see in (limits.as_resellers_see, limits.as_customers_see):
+        users = by_name(see(found))["users"]
+        assert [(one.source, one.allowed, one.used) for one in users.chain] == [
+            ("provider", 3, 2),
+            ("domain", 100, 2),
+        ]
+    whole = by_name(limits.of_server())
+    assert (whole["users"].allowed, whole["users"].used, whole["users"].left) == (5, 4, 1)
+    assert (whole["domains"].allowed, whole["domains"].used) == (None, 2)
 
 
 def test_zero_is_no_limit_and_usage_above_a_lowered_one_is_told(world: World) -> None:
@@ -107,6 +135,9 @@ def test_the_command_tells_people_and_programs(world: World) -> None:
     assert "500 MB" in shown and "begins anew (UTC)" in shown
     told = {one["limit"]: one for one in json.loads(run("alice@alias.example", "--json"))}
     assert told["disk_space"]["binding"] == "domain"
+    CAPS.change({"domains": 7}, by=None)
+    whole = {one["limit"]: one for one in json.loads(run("--json"))}
+    assert (whole["domains"]["allowed"], whole["domains"]["used"]) == (7, 2)
     for name in ("nowhere.example", "nobody@own.example"):
         with pytest.raises(CommandError, match="there is no domain or user"):
             run(name)

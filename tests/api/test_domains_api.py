@@ -54,7 +54,7 @@ def test_resellers_do_not_see_each_others_domains(world, program):
     assert not Domain.objects.get(name="own.example").is_disabled
 
 
-@pytest.mark.spec("X-011", lacks="mailing lists and caps of the whole server")
+@pytest.mark.spec("X-011", lacks="mailing lists")
 def test_a_full_plan_is_409_with_its_numbers(world, program):
     plans.add(name="small", by=None, values={"domains": 1})
     plans.put_on(username="rob", plan_name="small", by=None)
@@ -64,6 +64,22 @@ def test_a_full_plan_is_409_with_its_numbers(world, program):
     body = answer.json()
     assert body["type"] == "/api/problems/limit-reached/"
     assert (body["limit"], body["allowed"], body["used"]) == ("domains", 1, 1)
+
+
+@pytest.mark.spec("X-011", lacks="mailing lists")
+def test_a_full_server_is_409_without_the_numbers_of_others(world, program):
+    root = program(world.root)
+    values = {"domains": 2, "withheld_features": ["notes"]}
+    assert root.change("settings/caps/", values).json()["domains"] == 2
+    answer = program(world.reseller).call("post", "domains/", NEW)
+    assert (answer.status_code, answer.json()["type"]) == (409, "/api/problems/server-full/")
+    assert answer.json()["limit"] == "domains" and not {"allowed", "used"} & answer.json().keys()
+    assert root.call("get", "domains/own.example/").json()["withheld_features"] == ["notes"]
+    whole = {one["limit"]: one for one in root.call("get", "limits/").json()["items"]}
+    assert (whole["domains"]["allowed"], whole["domains"]["left"]) == (2, 0)
+    assert program(world.reseller).call("get", "limits/").status_code == 403
+    wrong = root.change("settings/caps/", {"withheld_features": ["teleport"]})
+    assert wrong.status_code == 422
 
 
 def test_a_domain_administrator_reads_his_domain_and_changes_no_limits(world, program):

@@ -1,4 +1,4 @@
-"""The disk space of a reseller's plan holds over all of his domains together (X-011, D-081)."""
+"""The disk space of a plan holds over all domains of its reseller, the server's over all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 from accounts import directory as account_directory
 from accounts import plans, provisioning
 from accounts.models import Role, User
+from accounts.settings import CAPS
 from clock.moments import utc_now
 from domains.policy import MEGABYTE
 from mailboxes import quota
@@ -61,3 +62,28 @@ def test_a_delivery_is_refused_by_the_plan(deliver, new_delivery, make_account, 
     )
     assert fits.error is None
     assert does_not.error is not None and does_not.error.scope is QuotaScope.PLAN
+
+
+@pytest.mark.django_db
+@pytest.mark.spec("X-011", lacks="mailing lists")
+def test_a_full_server_takes_mail_for_no_domain(deliver, new_delivery, make_account, make_domain):
+    owner, other = make_account(make_domain()), make_account(make_domain())
+    CAPS.change({"disk_space_mb": 1}, by=None)
+    memories.forget_everything()
+    fits, does_not, small = deliver(
+        new_delivery(owner=owner, size_bytes=600_000),
+        new_delivery(owner=other, size_bytes=600_000),
+        new_delivery(owner=other, size_bytes=1_000),
+    )
+    assert (fits.error, small.error) == (None, None)
+    assert does_not.error is not None and does_not.error.scope is QuotaScope.SERVER
+    memories.forget_everything()
+    account = account_directory.account(other.pk)
+    assert account is not None
+    with pytest.raises(QuotaExceeded) as error:
+        quota.require_room(account, 600_000)
+    assert error.value.scope is QuotaScope.SERVER
+    quota.require_room(account, 1_000)
+    CAPS.change({"disk_space_mb": 0}, by=None)
+    memories.forget_everything()
+    quota.require_room(account, 600_000)

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts import apppasswords, authentication, directory
-from accounts.models import LoginSettings, User
+from accounts.models import CapSettings, LoginSettings, User
 from accounts.settings import LOGIN
 from clock.moments import utc_now
 from domains import directory as domain_directory
@@ -27,6 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 FULL = """
     settings:
       login: {cram_md5: true, clear_text_login: never}
+      caps: {domains: 50, users: 500, withheld_features: [calendar]}
       listeners: {message_size_mb: 25, over_quota_is_permanent: true}
       transport: {use_dane: always, report_contact: tls@one.example}
       spool: {retry_minutes: [5, 10], patience_days: 3, postmaster: root@one.example}
@@ -106,7 +107,7 @@ def test_a_snapshot_has_a_key_for_every_setting_and_no_secret_unasked(apply: Any
         assert f"{tab}:" in text
         for field in settable_fields(model):
             assert f"{field}:" in text or field.startswith("chosen_source")
-    for model in (ListenerSettings, SpoolSettings, LoginSettings):
+    for model in (ListenerSettings, SpoolSettings, LoginSettings, CapSettings):
         for field in settable_fields(model):
             assert f"{field}:" in text
     for secret in ("password_hash", "argon2", "SCRAM", "geheim", "cram_md5_state"):

@@ -142,8 +142,10 @@ def test_a_plan_withholds_features_from_its_resellers_domains_one_by_one(
     given = asker.change("domains/own.example/", {"tabs": {"features": {names[0]: True}}})
     assert given.json()["tabs"]["features"] == {name: name == names[0] for name in names}
     client = log_in(world.reseller)
-    page = client.post(OWN, filled(client, OWN, features__notes="on"))
-    assert "switched off for this domain, or withheld by its plan" in page.content.decode()
+    form = client.get(OWN).context["tabbed"].form("features")
+    assert [name for name in names if form[name].field.disabled] == names[1:]
+    assert client.post(OWN, filled(client, OWN, features__notes="on")).status_code == 302
+    assert not Domain.objects.get(pk=world.own.pk).domainfeatures.notes
     new = {"name": "new.example", "administrator": {"username": "boss", "password": PASSWORD}}
     opened = asker.call("post", "domains/", new).json()["tabs"]["features"]
     assert opened == {name: name == names[0] for name in names}
@@ -169,6 +171,31 @@ def test_what_a_plan_withholds_cannot_be_ticked_for_a_new_domain(
         assert client.post(NEW, data).status_code == 302
         features = Domain.objects.get(name=name).domainfeatures
         assert (features.notes, features.tasks) == (not is_withheld, True)
+
+
+@pytest.mark.spec("X-010", lacks="LDAP, sharing and an archive")
+@pytest.mark.spec("X-011", lacks="mailing lists")
+@pytest.mark.spec("D-060", lacks="webmail, DAV and SyncML behind the same gate")
+def test_what_a_plan_withholds_later_is_off_and_cannot_be_ticked_and_its_switch_is_kept(
+    world: World, log_in: LogIn
+) -> None:
+    gate = GATES[0]
+    assert call(world.admin, gate).status_code == 200
+    plan = plans.add(name="bare", values={"withheld_features": ["catch_alls"]}, by=None)
+    plans.put_on(username="rob", plan_name="bare", by=None)
+    assert log_in(world.admin).get(gate.page).status_code == 403
+    assert call(world.admin, gate).json()["feature"] == "catch_alls"
+    client = log_in(world.reseller)
+    box = client.get(OWN).context["tabbed"].form("features")["catch_alls"]
+    assert box.field.disabled and box.value() is False
+    assert "Off as long as the plan of its reseller does not have it." in box.help_text
+    forged = filled(client, OWN, features__catch_alls="on", features__notes="")
+    assert client.post(OWN, forged).status_code == 302
+    features = Domain.objects.get(pk=world.own.pk).domainfeatures
+    assert features.catch_alls and not features.notes
+    plans.change(plan=plan, values={"withheld_features": []}, by=None)
+    page = log_in(world.admin).get(gate.page)
+    assert page.status_code == 200 and gate.shows in page.content.decode()
 
 
 @pytest.mark.spec("X-010", lacks="LDAP, sharing and an archive")

@@ -11,6 +11,7 @@ from django.test import Client
 
 from accounts import plans
 from accounts.models import User
+from accounts.settings import CAPS
 from domains.models import DomainLimits
 from tests.browser import Visitor
 from tests.people import World
@@ -36,7 +37,7 @@ def put_rob_on(**caps: int) -> None:
 
 
 @pytest.mark.spec("D-003")
-@pytest.mark.spec("X-011", lacks="mailing lists and caps of the whole server")
+@pytest.mark.spec("X-011", lacks="mailing lists")
 def test_the_add_button_of_a_full_plan_is_disabled_with_the_reason(
     world: World, log_in: LogIn
 ) -> None:
@@ -51,6 +52,21 @@ def test_the_add_button_of_a_full_plan_is_disabled_with_the_reason(
     for other in (world.other_reseller, world.root):
         text = text_of(log_in(other).get("/panel/domains/"))
         assert 'href="/panel/domains/new/"' in text and not DISABLED.search(text)
+
+
+@pytest.mark.spec("D-003")
+@pytest.mark.spec("X-011", lacks="mailing lists")
+def test_a_full_server_closes_the_same_buttons_for_everybody(world: World, log_in: LogIn) -> None:
+    CAPS.change({"domains": 2}, by=None)
+    reason = "This server has no room for more domains."
+    for viewer in (world.reseller, world.root):
+        client = log_in(viewer)
+        assert is_closed(text_of(client.get("/panel/domains/")), reason)
+        assert reason in text_of(client.get("/panel/domains/new/"))
+    CAPS.change({"domains": 0, "users": 4}, by=None)
+    assert is_closed(
+        text_of(log_in(world.admin).get(f"{OWN}/users/")), "This server has no room for more users."
+    )
 
 
 @pytest.mark.spec("D-003", "D-085", "D-086")
@@ -72,7 +88,7 @@ def test_users_and_aliases_stop_at_the_limits_of_their_domain(world: World, log_
 
 
 @pytest.mark.spec("D-003")
-@pytest.mark.spec("X-011", lacks="mailing lists and caps of the whole server")
+@pytest.mark.spec("X-011", lacks="mailing lists")
 def test_a_plan_over_all_domains_closes_each_of_them(world: World, log_in: LogIn) -> None:
     put_rob_on(users=2)
     reason = "The limit of 2 users is reached (2 in use)."

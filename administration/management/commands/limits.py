@@ -1,4 +1,4 @@
-"""manage.py limits: which limits hold for a domain or a user, what binds and what is left."""
+"""manage.py limits: which limits hold for the server, a domain or a user, and what is left."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ class Command(BaseCommand):
     help = "Shows the limits in force: every ceiling from the system down, and what is left."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("name", help="a domain, or a user's address")
+        name = "a domain, or a user's address; without it, what all domains together may have"
+        parser.add_argument("name", nargs="?", help=name)
         parser.add_argument("--json", action="store_true", help="for programs")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            found = limits.of_name(options["name"], now=utc_now())
+            name = options["name"]
+            found = limits.of_name(name, now=utc_now()) if name else limits.of_server()
         except (DomainUnknown, User.DoesNotExist):
             raise CommandError(f"there is no domain or user {options['name']}") from None
         if options["json"]:
