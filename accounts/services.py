@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts import (
+    addresslist,
     administrators,
     aliases,
     caps,
@@ -58,6 +59,7 @@ USER_FIELDS = (
     "must_change_password",
     "mailbox_size_mb",
     "hide_from_address_list",
+    addresslist.OWN,
     "disable_greylisting",
     "plus_addressing",
     *FORWARDING_FIELDS,
@@ -109,7 +111,7 @@ def add_user(
 def add_users(*, domain: Domain, users: Sequence[NewUser], by: Actor | None) -> list[User]:
     """Many mailboxes in a few statements; all or none.
 
-    Raises LocalPartMalformed, LocalPartTaken, LimitReached, ValuesRefused,
+    Raises LocalPartMalformed, LocalPartTaken, LimitReached, ServerFull, ValuesRefused,
     ForwardingRefused.
     """
     domain, reseller, plan = caps.lock_with_plan(domain)
@@ -148,6 +150,15 @@ def change_user(
         user.save(update_fields=list(changes))
         rows.finish(user, "changed user", changes, by)
     return user
+
+
+def change_own(*, user: User, values: Values) -> User:
+    """The same by the user himself, who knows his own profile and no more.
+
+    Raises FeatureOff, too, for a wish that the domain does not heed (D-057).
+    """
+    addresslist.require_choice(user, values)
+    return change_user(user=user, values=values, by=user)
 
 
 def verbs_to_change(values: Values) -> frozenset[Verb]:

@@ -79,6 +79,11 @@ class User(AbstractBaseUser):
         default=0, help_text="Megabytes; 0 means that only the domain's limit holds."
     )
     hide_from_address_list = models.BooleanField(default=False)
+    opts_out_of_address_list = models.BooleanField(
+        default=False,
+        help_text="The user's own wish to be left out of the address list; it counts as long as"
+        " the domain lets its users choose.",
+    )
     disable_greylisting = models.BooleanField(default=False)
     plus_addressing = models.BooleanField(
         default=True, help_text="Mail to name+detail reaches this mailbox."

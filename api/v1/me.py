@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import selectors, services
+from accounts import addresslist, selectors, services
 from accounts.models import User
 from accounts.services import FORWARDING_FIELDS, PROFILE_FIELDS
 from api import etags
@@ -50,8 +50,17 @@ class Me(Endpoint):
         )
 
 
-ProfileIn: Any = of_model("ProfileIn", User, (*PROFILE_FIELDS, *FORWARDING_FIELDS))
-ProfileOut: Any = of_model("ProfileOut", User, (*PROFILE_FIELDS, *FORWARDING_FIELDS), Out)
+OWN_FIELDS = (*PROFILE_FIELDS, *FORWARDING_FIELDS, addresslist.OWN)
+ProfileIn: Any = of_model("ProfileIn", User, OWN_FIELDS)
+_ProfileValues: Any = of_model("ProfileValues", User, OWN_FIELDS, Out)
+
+
+class ProfileOut(_ProfileValues):  # type: ignore[misc]
+    """Your own profile."""
+
+    may_opt_out = serializers.BooleanField(
+        help_text="Whether your domain lets you leave its address list (D-057)."
+    )
 
 
 class OwnProfile(Endpoint):
@@ -64,14 +73,17 @@ class OwnProfile(Endpoint):
 
     @extend_schema(request=ProfileIn, responses=ProfileOut, summary="Change your own profile")
     def patch(self, request: Request) -> Response:
-        """Set what is given. A password is changed in the panel, by who knows the old one."""
+        """Set what is given. A password is changed in the panel, by who knows the old one.
+
+        Who leaves the address list where the domain does not let him: 403 `feature-off`.
+        """
         actor, given = actor_of(request), self.read(ProfileIn)
         etags.require_match(request, _profile(actor))
-        return etags.tagged(_profile(services.change_user(user=actor, values=given, by=actor)))
+        return etags.tagged(_profile(services.change_own(user=actor, values=given)))
 
 
 def _profile(user: User) -> dict[str, Any]:
-    return values_of(user, (*PROFILE_FIELDS, *FORWARDING_FIELDS))
+    return {**values_of(user, OWN_FIELDS), "may_opt_out": addresslist.may_choose(user)}
 
 
 def _ceilings(actor: User) -> list[dict[str, Any]]:

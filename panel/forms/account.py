@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 from django import forms
 from django.conf import settings
 
+from accounts import addresslist
 from accounts.apppasswords import SCOPES
 from accounts.models import User
 from accounts.services import PROFILE_FIELDS
@@ -27,13 +28,20 @@ class ProfileForm(PanelForm):
     help_page = "account.profile"
 
     def __init__(self, user: User, data: Any = None) -> None:
-        super().__init__(data, initial=values_of(user, PROFILE_FIELDS))
+        super().__init__(data, initial=values_of(user, (*PROFILE_FIELDS, addresslist.OWN)))
         self.fields.update(of_model(User, ("full_name", "reply_to")))
         self.fields["reply_to"].label = "Reply to"
         self.fields["reply_to"].help_text = "Empty: answers come to your own address."
         zones = sorted(available_timezones() | {user.time_zone})
         self.fields["time_zone"] = forms.ChoiceField(choices=[(zone, zone) for zone in zones])
         self.fields["language"] = forms.ChoiceField(choices=settings.LANGUAGES)
+        if addresslist.may_choose(user):
+            self.fields.update(of_model(User, (addresslist.OWN,)))
+            self.fields[addresslist.OWN].label = "Leave me out of the address list"
+            self.fields[addresslist.OWN].help_text = (
+                "Others of your domain do not find you in the Global Address List; "
+                "administrators still do."
+            )
         for name, field in self.fields.items():
             dress(name, field)
 

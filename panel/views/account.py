@@ -31,7 +31,7 @@ def account(request: HttpRequest) -> HttpResponse:
     form = ProfileForm(actor, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
-            services.change_user(user=actor, values=form.changed_values(), by=actor)
+            services.change_own(user=actor, values=form.changed_values())
         except Refused as error:
             for field, sentence in refusals.problems(error):
                 form.refuse(field, sentence)

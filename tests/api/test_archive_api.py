@@ -80,3 +80,16 @@ def test_everybody_changes_his_own_profile_and_forwards(world, program):
     assert forwards.status_code == 422
     named = program(world.reseller).change("me/profile/", {"full_name": "Rob"})
     assert named.json()["full_name"] == "Rob"
+
+
+@pytest.mark.spec("U-017", lacks="the Global Address List")
+@pytest.mark.spec("D-057", lacks="the Global Address List and LDAP")
+def test_who_may_choose_leaves_the_address_list_himself(world, program):
+    asker, wish = program(world.user), {"opts_out_of_address_list": True}
+    assert asker.call("get", "me/profile/").json()["may_opt_out"] is False
+    refused = asker.change("me/profile/", wish)
+    assert (refused.status_code, refused.json()["type"]) == (403, "/api/problems/feature-off/")
+    tabs = {"tabs": {"technical": {"allow_ldap_opt_out": True}}}
+    assert program(world.root).change("domains/own.example/", tabs).status_code == 200
+    changed = asker.change("me/profile/", wish)
+    assert changed.json()["opts_out_of_address_list"] and changed.json()["may_opt_out"]
