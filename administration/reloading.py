@@ -20,8 +20,8 @@ from blobs.errors import StoreError
 from blobs.holding import AreaBusy
 from domains import selectors
 from domains import services as domain_services
-from domains.errors import DomainInRenaming, Refused
-from domains.models import TABS, Domain, DomainAlias, DomainRenaming
+from domains.errors import DomainInRenaming, FolderInMove, Refused
+from domains.models import TABS, Domain, DomainAlias, DomainRenaming, FolderMove
 from domains.values import settable_fields
 from events import audit
 from jobs.progress import Progress
@@ -68,12 +68,15 @@ class Reloaded:
 def run(
     progress: Progress, domain: Domain, *, by: User | None, source: Path | None = None
 ) -> Reloaded:
-    """Every step may be done again. Raises DomainInRenaming, JobStopped.
+    """Every step may be done again. Raises DomainInRenaming, FolderInMove, JobStopped.
 
     `source`: a folder that is read instead of the domain's own, and left as it is.
     """
     if DomainRenaming.objects.filter(domain=domain).exists():
         raise DomainInRenaming(domain.name, "")
+    move = FolderMove.objects.filter(domain=domain).first()
+    if move is not None:
+        raise FolderInMove(domain.name, move.new_path)
     done = Reloaded()
     progress.report(1, STEPS, "Reading the manifest in the folder")
     _import(domain, done, by, source)

@@ -9,7 +9,8 @@ from accounts.models import User
 from accounts.permissions import Verb, require
 from administration import reloading
 from administration.renamejob import actor_of
-from domains.models import Domain
+from domains.errors import FolderInMove
+from domains.models import Domain, FolderMove
 from jobs import services
 from jobs.kinds import job
 from jobs.models import ENDED, Job
@@ -24,9 +25,15 @@ def reload_domain(progress: Progress, *, domain: int) -> dict[str, Any]:
 
 
 def start_reload(*, domain: Domain, by: User | None) -> Job:
-    """Have it read anew soon; one that waits or runs already serves. Raises NotPermitted."""
+    """Have it read anew soon; one that waits or runs already serves.
+
+    Raises NotPermitted, FolderInMove.
+    """
     if by is not None:
         require(by, Verb.RENAME_DOMAIN, domain)
+    move = FolderMove.objects.filter(domain=domain).first()
+    if move is not None:
+        raise FolderInMove(domain.name, move.new_path)
     unfinished = Job.objects.filter(kind=reload_domain.name, domain_id=domain.pk)
     found = unfinished.exclude(state__in=ENDED).order_by("-id").first()
     if found is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django_tasks import task
 
-from administration import bulkjobs, reloadjob, renamejob, undojob
+from administration import bulkjobs, movejob, moving, reloadjob, renamejob, undojob
 from clock.moments import utc_now
 from domains import renaming as of_domains
 from jobs.periodic import periodic
@@ -12,6 +12,7 @@ from jobs.periodic import periodic
 # Jobs are found by the name under which their modules register them.
 JOBS = (
     renamejob.rename_domain,
+    movejob.move_folder,
     reloadjob.reload_domain,
     bulkjobs.set_domains,
     bulkjobs.close_domains,
@@ -26,3 +27,10 @@ JOBS = (
 def mend_renames() -> int:
     """A rename that died is ended, so that its domain is not closed for longer."""
     return of_domains.mend(now=utc_now())
+
+
+@periodic("* * * * *")
+@task
+def mend_moves() -> int:
+    """A move of a folder that died is ended: what it has left behind goes."""
+    return moving.mend()

@@ -150,6 +150,8 @@ KINDS: dict[type[Exception], Kind] = {
     of_domains.NameTaken: Kind(409, "name-taken", "The domain name is in use"),
     of_domains.NameMovedOn: Kind(409, "name-moved-on", "The domain has another name now"),
     of_domains.DomainInRenaming: Kind(409, "domain-in-renaming", "It is being renamed just now"),
+    of_domains.FolderInMove: Kind(409, "folder-in-move", "Its folder is being moved just now"),
+    of_domains.FolderMovedOn: Kind(409, "folder-moved-on", "Its folder is not where it was"),
     of_administration.RenameRefused: Kind(409, "rename-refused", "The rename has conflicts"),
     KeysWaiting: Kind(409, "keys-waiting", "New signing keys wait for their records already"),
     of_domains.PortClaimed: Kind(409, "port-claimed", "The port belongs to another protocol"),

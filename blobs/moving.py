@@ -7,6 +7,7 @@ after it leaves the old bytes dead. Either way every row points at a whole recor
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -68,6 +69,12 @@ class Mover:
                 self._leave_segment()
                 raise
         return total
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the segment has no name any more: nobody would find what is added to it."""
+        segment = self._writer.segment
+        return segment is not None and os.fstat(segment.fd).st_nlink == 0
 
     def close(self) -> None:
         """Seal the segment."""

@@ -131,6 +131,27 @@ class DomainInRenaming(Refused):
 
 
 @dataclass(eq=False)
+class FolderInMove(Refused):
+    """The folder of the domain is being moved just now."""
+
+    name: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"the folder of {self.name} is being moved to {self.path} just now"
+
+
+@dataclass(eq=False)
+class FolderMovedOn(Refused):
+    """The domain was renamed, deleted or moved while its folder was on its way; it stays there."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"the folder of {self.name} is not where it was any more"
+
+
+@dataclass(eq=False)
 class NameMovedOn(Refused):
     """Somebody else has renamed the domain meanwhile (D-111)."""
 

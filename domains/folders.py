@@ -11,10 +11,14 @@ import structlog
 from django.conf import settings
 from django.db.models import Q
 
+from blobs import relocating
 from blobs.holding import left_alone
 from blobs.models import Area
 from blobs.segment import sync_directory
+from blobs.space import free_space
 from domains.errors import FolderRefused
+from domains.models import FolderMove
+from units import sizes
 
 log = structlog.get_logger()
 
@@ -47,14 +51,46 @@ def check_path(text: str) -> str:
     return str(path.relative_to(data)) if path.is_relative_to(data) else str(path)
 
 
-def require_apart(path: str) -> None:
-    """Raises FolderRefused if another domain's folder is the same, above or below."""
+def require_apart(path: str, *, moving: int | None = None) -> None:
+    """Raises FolderRefused if another domain's folder is the same, above or below.
+
+    So are both places of one that is on its way. `moving`: the domain that is.
+    """
     above = [str(parent) for parent in Path(path).parents]
-    others = Area.objects.filter(
-        Q(path__in=[path, *above]) | Q(path__startswith=f"{path}/"), kind=Area.Kind.DOMAIN
+    near = Q(path__in=[path, *above]) | Q(path__startswith=f"{path}/")
+    on_their_way = (
+        Q(new_path__in=[path, *above])
+        | Q(new_path__startswith=f"{path}/")
+        | Q(old_path__in=[path, *above])
+        | Q(old_path__startswith=f"{path}/")
     )
-    if others.exists():
+    if (
+        Area.objects.filter(near, kind=Area.Kind.DOMAIN).exists()
+        or FolderMove.objects.filter(on_their_way).exclude(domain=moving).exists()
+    ):
         raise FolderRefused(path, "another domain's folder is the same, above or below")
+
+
+def require_room(old: str, new: str) -> None:
+    """Raises FolderRefused if it is another file system without room for what is to be moved."""
+    source, goal = settings.MAILHOST_DATA / old, settings.MAILHOST_DATA / new
+    if not source.is_dir() or relocating.is_one_file_system(source, goal):
+        return
+    needed_bytes = relocating.measure(source).size_bytes
+    room = free_space(relocating.nearest(goal))
+    if room.free_bytes - needed_bytes < room.floor_bytes:
+        raise FolderRefused(
+            new,
+            f"it needs {sizes.in_words(needed_bytes)} there, and"
+            f" {sizes.in_words(room.free_bytes)} are free",
+        )
+
+
+def require_unlinked(path: str) -> None:
+    """Raises FolderRefused if a symbolic link leads elsewhere by now."""
+    where = settings.MAILHOST_DATA / path
+    if Path(os.path.realpath(where)) != settings.MAILHOST_DATA.resolve() / path:
+        raise FolderRefused(path, "it leads over a symbolic link")
 
 
 def require_writable(path: str) -> None:

@@ -19,12 +19,20 @@ from domains import folders, limits, selectors
 from domains.errors import (
     DomainInRenaming,
     DomainUnknown,
+    FolderInMove,
     NameMovedOn,
     NameTaken,
     Problem,
     ValuesRefused,
 )
-from domains.models import Domain, DomainAlias, DomainLimits, DomainRenaming, HostedName
+from domains.models import (
+    Domain,
+    DomainAlias,
+    DomainLimits,
+    DomainRenaming,
+    FolderMove,
+    HostedName,
+)
 from domains.names import DomainName, read_name
 from events import audit
 from events.audit import Actor
@@ -79,9 +87,10 @@ def close(naming: Naming, *, now: datetime) -> str:
     """Close the domain for as long as it takes; the token of who does it (D-113).
 
     Takes over from whoever began the same rename and did not end it. Raises DomainUnknown,
-    NameMovedOn, DomainInRenaming.
+    NameMovedOn, DomainInRenaming, FolderInMove.
     """
     domain = _locked(naming)
+    _require_still(naming)
     row = DomainRenaming.objects.filter(domain=domain).first()
     if row is not None and row.name != naming.new.name:
         raise DomainInRenaming(domain.name, row.name)
@@ -215,9 +224,16 @@ def _require_folder(naming: Naming) -> None:
         folders.require_absent(naming.new_path)
 
 
+def _require_still(naming: Naming) -> None:
+    move = FolderMove.objects.filter(domain=naming.domain_id).first()
+    if move is not None:
+        raise FolderInMove(naming.old, move.new_path)
+
+
 def _require_open(naming: Naming) -> None:
     if Domain.objects.filter(pk=naming.domain_id, is_deleting=True).exists():
         raise DomainUnknown(naming.old)
+    _require_still(naming)
     row = DomainRenaming.objects.filter(domain=naming.domain_id).first()
     if row is not None and row.name != naming.new.name:
         raise DomainInRenaming(naming.old, row.name)

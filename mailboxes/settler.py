@@ -151,8 +151,9 @@ class Settler:
 
     def _mover(self, area: Area) -> Mover:
         known = self._movers.get(area.pk)
-        # Another path: the domain has been renamed, and its directory with it.
-        if known is not None and known[0] != area.path:
+        # Another path: the domain has been renamed, and its directory with it. Cut off: its files
+        # were moved elsewhere and back.
+        if known is not None and (known[0] != area.path or known[1].is_cut_off):
             self._forget(area.pk)
             known = None
         if known is None:

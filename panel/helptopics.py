@@ -24,6 +24,7 @@ from panel.forms import settings as setting_forms
 from panel.forms import users as user_forms
 from panel.forms import words
 from panel.forms.base import SWITCH, PanelForm
+from panel.forms.moving import MoveForm
 from panel.forms.renaming import RenameForm
 from panel.forms.reports import NewScheduleForm
 
@@ -149,6 +150,10 @@ _ALL = (
         "renaming", "Renaming and reloading a domain", "Domains",
         ("domain-rename", "domain-reload"),
         form=lambda: RenameForm,
+    ),
+    Topic(
+        "moving", "Moving the folder of a domain", "Domains", ("domain-folder",),
+        form=lambda: MoveForm,
     ),
     Topic(
         "domains.options", "Domain: Options", "Domains", ("domain-new", "domain-wizard"),

@@ -50,6 +50,9 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
         "Open it anew in another tab to see what changed; what you entered is still here."
     ),
     of_domains.NameMovedOn: lambda e: f"{e.expected} has been renamed: it is {e.name} now.",
+    of_domains.FolderInMove: lambda e: (
+        f"The folder of {e.name} is being moved to {e.path} just now: wait until that has ended."
+    ),
     of_administration.RenameRefused: lambda e: " ".join(map(words, e.conflicts)),
     of_accounts.LocalPartTaken: lambda e: (
         f"“{e.local_part}” is taken" + (f" by a {e.kind}." if e.kind else ".")

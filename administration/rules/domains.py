@@ -8,10 +8,11 @@ from accounts import provisioning
 from accounts.models import Role, User
 from accounts.permissions import Verb
 from administration.errors import CannotUndo, GoneSince, MovedOn
+from administration.movejob import start_move
 from administration.renamejob import start_rename
 from administration.rules.table import RULES, old_values, require, undoes
 from clock.moments import utc_now
-from domains import selectors, services
+from domains import moving, selectors, services
 from domains.errors import DomainUnknown
 from domains.models import TABS, Domain, DomainAlias
 from events.models import AuditEntry
@@ -112,6 +113,21 @@ def renamed(entry: AuditEntry, by: User | None) -> bool:
         raise CannotUndo(f"{old} is not an alias of the domain any more")
     was_alias = new in entry.changes["domain_aliases"][0]
     start_rename(domain=domain, name=old, keeps_old=was_alias, by=by)
+    return True
+
+
+@undoes(DOMAIN, "moved folder")
+def moved_folder(entry: AuditEntry, by: User | None) -> bool:
+    """A job moves it back."""
+    domain = domain_of(entry)
+    require(by, Verb.MANAGE_SERVER)
+    old, new = entry.changes["folder_path"]
+    path = domain.area.path
+    if path == old:
+        return False
+    if path != new:
+        raise MovedOn("the folder", new, path)
+    start_move(domain=domain, folder_path=moving.text_for(old), by=by)
     return True
 
 

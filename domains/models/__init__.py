@@ -5,6 +5,7 @@ from domains.models.domain import Domain, DomainAlias, HostedName
 from domains.models.eventtypes import DomainEventTypes
 from domains.models.features import DomainFeatures
 from domains.models.limits import DomainLimits
+from domains.models.moving import FolderMove
 from domains.models.priority import DomainPriority
 from domains.models.renaming import DomainRenaming
 from domains.models.sharing import DomainSharing
@@ -35,6 +36,7 @@ __all__ = [
     "DomainSharing",
     "DomainTechnical",
     "DomainThrottling",
+    "FolderMove",
     "HostedName",
     "SourceAddress",
     "SpamExclusion",

@@ -8,7 +8,8 @@ from accounts import aliases, provisioning
 from accounts.models import CATCH_ALL, DomainOwnership, Role, User, UserAlias
 from accounts.provisioning import NewDomain
 from accounts.services import NewUser
-from domains import services
+from administration.movejob import start_move
+from domains import moving, services
 from domains.advice import advise
 from domains.models import TABS, Domain, HostedName, Tab
 from domains.values import settable_fields
@@ -96,7 +97,7 @@ def _change_settings(plan: DomainPlan) -> None:
     entry, domain = plan.entry, plan.domain
     path = entry.folder_path
     if path is not None and path != str(domain.area.directory):
-        raise Impossible(entry.place, "the folder of a domain cannot be changed here")
+        _move_folder(plan, path)
     if options := differing(domain, entry.options):
         plan.add(
             Mark.CHANGE,
@@ -108,6 +109,15 @@ def _change_settings(plan: DomainPlan) -> None:
         _change_tab(plan, tab, values)
     if entry.reseller is not None:
         _hand_over(plan)
+
+
+def _move_folder(plan: DomainPlan, path: str) -> None:
+    """By a job of the server. One that is on its way there already is what the file wants."""
+    on_its_way = moving.running_of(plan.domain)
+    if on_its_way is None or moving.text_for(on_its_way.new_path) != path:
+        run = partial(start_move, domain=plan.domain, folder_path=path, by=None)
+        text = f"folder of {plan.name}: {plan.domain.area.directory} -> {path}, by a job"
+        plan.add(Mark.CHANGE, text, plan.entry.place, run)
 
 
 def _change_tab(plan: DomainPlan, tab: str, given: Values) -> None:

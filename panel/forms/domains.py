@@ -24,7 +24,10 @@ from panel.forms.tabbed import FormTab, TabbedForm
 
 OPTIONS = ("listen_ip", "list_command_address", "is_disabled")
 LABELS = {"event_restrictions": "Event restrictions"}
-TEMPLATES = {"event_restrictions": "panel/domains/event_restrictions.html"}
+TEMPLATES = {
+    "event_restrictions": "panel/domains/event_restrictions.html",
+    "technical": "panel/domains/technical.html",
+}
 INTROS = {
     "technical": "Ports other than the standard ones are for sites behind a firewall that needs "
     "them: other servers deliver to port 25 only.",

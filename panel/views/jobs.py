@@ -58,7 +58,7 @@ class JobListing(Listing[Job]):
 def overview(request: HttpRequest) -> HttpResponseBase:
     listing = JobListing(request, jobs_for(actor_of(request)))
     for row in listing.rows:
-        _dress(row)
+        dress(row)
     is_moving = any(not row.has_ended for row in listing.rows)
     return listing.response(is_moving=is_moving)
 
@@ -67,7 +67,7 @@ def overview(request: HttpRequest) -> HttpResponseBase:
 def show(request: HttpRequest, job_id: int) -> HttpResponse:
     actor = actor_of(request)
     row = job_for(actor, job_id)
-    _dress(row)
+    dress(row)
     entries = audit_for(actor).filter(operation=f"job-{row.pk}")
     context = {
         "row": row,
@@ -97,7 +97,8 @@ def cancel(request: HttpRequest, job_id: int) -> HttpResponse:
     return redirect("panel:job", row.pk)
 
 
-def _dress(row: Job) -> None:
+def dress(row: Job) -> None:
+    """What the templates of a job's state and progress need."""
     row.title = title_of(row.kind)  # type: ignore[attr-defined]
     row.colour = COLOURS[State(row.state)]  # type: ignore[attr-defined]
 

@@ -51,6 +51,7 @@ OPERATIONS = {
     "domain-defaults": "get domain-defaults, patch domain-defaults",
     "domain-defaults-existing": "post domain-defaults-preview, post domain-defaults-apply",
     "domain-disk": "get report",
+    "domain-folder": "get domain-folder, post domain-folder",
     "domain-limits": "get domain-limits, get user-limits",
     "domain-new": "post domains",
     "domain-opened": "get domain-dns",

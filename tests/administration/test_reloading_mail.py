@@ -203,7 +203,7 @@ def cut_off(*_: object, **__: object) -> None:
 
 
 @pytest.mark.spec("D-013")
-@pytest.mark.spec("D-034", lacks="moving it later")
+@pytest.mark.spec("D-034")
 def test_the_folder_of_a_domain_keeps_an_index_of_its_own(world: World, backup: Path) -> None:
     domains = Domain.objects.count()
     assert indexing.write_all(now=utc_now()) == domains

@@ -104,7 +104,7 @@ def test_a_commit_that_fails_leaves_nothing(data: Path, monkeypatch: pytest.Monk
     assert rows() == before and folders(data) == []
 
 
-@pytest.mark.spec("D-034", lacks="moving it later")
+@pytest.mark.spec("D-034")
 @pytest.mark.spec("D-026", lacks="the events that it raises")
 def test_a_folder_that_cannot_be_made_refuses_the_domain(data: Path) -> None:
     (data / "domains").write_text("a file where the folder should be")

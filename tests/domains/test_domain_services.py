@@ -265,7 +265,7 @@ def test_a_disabled_domain_keeps_everything() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.spec("D-034", lacks="moving it later")
+@pytest.mark.spec("D-034")
 def test_the_folder_is_made_for_the_owner_alone(settings: LazySettings) -> None:
     domain = make_domain("folder.example")
     folder = settings.MAILHOST_DATA / "domains" / "folder.example"
@@ -274,7 +274,7 @@ def test_the_folder_is_made_for_the_owner_alone(settings: LazySettings) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.spec("D-034", lacks="moving it later")
+@pytest.mark.spec("D-034")
 def test_a_folder_must_be_absolute_allowed_apart_and_free_of_links(
     settings: LazySettings, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from mailboxes import folders, manifest
 from mailboxes.manifest import ManifestKeeper
 from tests import factories
 
-pytestmark = pytest.mark.spec("D-034", lacks="moving it later")
+pytestmark = pytest.mark.spec("D-034")
 
 
 @pytest.fixture

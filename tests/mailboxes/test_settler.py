@@ -54,7 +54,7 @@ def everything_stays_right(transactional_db):
     assert verify() == []
 
 
-@pytest.mark.spec("D-034", lacks="moving it later")
+@pytest.mark.spec("D-034")
 def test_delivered_mail_moves_into_its_domains_folder(append, settle, account, make_account):
     mine = [append(MESSAGE + b"%d" % n) for n in range(3)]
     other = make_account()

@@ -34,7 +34,7 @@ while True:
 
 
 @pytest.mark.spec("N-041")
-@pytest.mark.spec("D-034", lacks="moving it later")
+@pytest.mark.spec("D-034")
 def test_a_settler_killed_at_any_moment_loses_and_doubles_nothing(append, make_account, account):
     """kill -9 between copying, syncing and committing, again and again."""
     other = make_account()

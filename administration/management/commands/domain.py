@@ -1,4 +1,4 @@
-"""manage.py domain: list, show, open, change, rename, reload, enable, disable and delete."""
+"""manage.py domain: list, show, open, change, rename, move, reload, enable, disable, delete."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from accounts import editing, provisioning, services
 from accounts.commandline import RoomCommand, plain, read_password, values, verb
 from accounts.provisioning import NewDomain
 from accounts.services import NewUser
-from administration import reloading, renaming
+from administration import movejob, reloading, renaming
 from administration.renaming import Rehearsal
 from domains import selectors
 from domains import services as domain_services
@@ -24,7 +24,9 @@ OPTIONS = ("listen_ip", "list_command_address", "is_disabled")
 
 
 class Command(RoomCommand):
-    help = "Lists, shows, opens, changes, renames, reloads, enables, disables, deletes domains."
+    help = (
+        "Lists, shows, opens, changes, renames, moves, reloads, enables, disables, deletes domains."
+    )
     name = "domain"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -44,6 +46,9 @@ class Command(RoomCommand):
         rename.add_argument(
             "--drop-old-name", action="store_true", help="else it stays as a domain alias"
         )
+        move = verb(verbs, "move", "its folder to another place, while it is in use")
+        move.add_argument("domain")
+        move.add_argument("folder", nargs="?", default="", help="usual: below the data folder")
         verb(verbs, "reload", "read its folder anew").add_argument("domain")
         for name in ("enable", "disable"):
             verb(verbs, name, f"{name} the domain").add_argument("domain")
@@ -94,6 +99,12 @@ class Command(RoomCommand):
         done = renaming.run(Progress(job_id=0), naming, by=None)
         changes = {change.what: change.count for change in done.changes}
         return {"old": done.old, "new": done.new, "closed_seconds": done.closed_seconds} | changes
+
+    def do_move(self, options: dict[str, Any]) -> Any:
+        domain = selectors.by_own_name(options["domain"])
+        progress = Progress(job_id=0)
+        folder = options["folder"]
+        return asdict(movejob.run_now(domain=domain, folder_path=folder, progress=progress))
 
     def do_reload(self, options: dict[str, Any]) -> Any:
         domain = selectors.by_own_name(options["domain"])

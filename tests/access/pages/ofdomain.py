@@ -23,6 +23,9 @@ PAGES = [
     Page("panel:domain-rename",         "login 403 403 403 404 200 200", OWN,
          post={"name": "other.example", "run": "1"}),
     Page("panel:domain-rename",         "login 403 403 403 404 302 302", ("alias.example",)),
+    Page("panel:domain-folder",         "login 403 403 403 403 403 200", OWN),
+    Page("panel:domain-folder",         "login 403 403 403 403 403 200", OWN,
+         post={"folder_path": "/etc"}),
     Page("panel:domain-reload",         "login 403 403 403 404 200 200", OWN),
     Page("panel:domain-reload",         "login 403 403 403 404 302 302", OWN, post={}),
 ]  # fmt: skip
