@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0009_lists_by_status_and_age'),
+        ('accounts', '0011_own_opt_out'),
     ]
 
     operations = [
