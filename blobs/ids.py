@@ -116,7 +116,7 @@ class _Generator:
             return self.last_ms << TIME_SHIFT | self.worker | self.sequence
 
     def _take(self, now_ms: int) -> None:
-        self.slot = slot = _take_slot(Path(settings.MAILHOST_DATA) / "run", now_ms)
+        self.slot = slot = _take_slot(Path(settings.MAILHOST_RUN), now_ms)
         self.worker = (settings.MAILHOST_NODE << 6 | slot.number) << SEQUENCE_BITS
         self.last_ms = slot.mark_ms
 

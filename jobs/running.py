@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -71,7 +70,7 @@ def _is_waiting(*, now: datetime) -> bool:
 @contextlib.contextmanager
 def _slot() -> Iterator[bool]:
     """One of the places for jobs on this machine; freed by the kernel, however the worker ends."""
-    folder = Path(settings.MAILHOST_DATA) / "run"
+    folder = settings.MAILHOST_RUN
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for number in range(max(1, settings.MAILHOST_JOB_WORKERS - 1)):
         fd = os.open(folder / f"job-{number}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -21,15 +21,16 @@ log = structlog.get_logger(__name__)
 
 
 class AlreadyRunning(Exception):
-    """Another server works with this MAILHOST_DATA."""
+    """Another server of this machine works with this MAILHOST_DATA."""
 
     def __init__(self, pid: str) -> None:
         super().__init__(f"MailHost runs already with this MAILHOST_DATA (process {pid})")
 
 
 def claim_data() -> None:
-    """Hold the data folder for this process until it ends. Raises AlreadyRunning."""
-    file = os.open(settings.MAILHOST_DATA / "serve.pid", os.O_RDWR | os.O_CREAT, 0o600)
+    """Hold this machine's part in the data for this process. Raises AlreadyRunning."""
+    settings.MAILHOST_RUN.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = os.open(settings.MAILHOST_RUN / "serve.pid", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

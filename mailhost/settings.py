@@ -59,6 +59,8 @@ MAILHOST_MAIL_PROCESSES = environment.number("MAILHOST_MAIL_PROCESSES", 1, least
 MAILHOST_DRAIN_SECONDS = environment.number("MAILHOST_DRAIN_SECONDS", 10, least=0, most=600)
 # Which machine of several this is, 0 to 15: part of every id made here.
 MAILHOST_NODE = environment.number("MAILHOST_NODE", 0, least=0, most=15)
+# What is this machine's own: sockets, locks of its processes, what its ids are made of.
+MAILHOST_RUN = Path(environment.text("MAILHOST_RUN", f"{MAILHOST_DATA}/run")).absolute()
 # Do other machines share the database? Then what changes here is told to them through PostgreSQL.
 MAILHOST_CLUSTER = environment.flag("MAILHOST_CLUSTER", False)
 # What runs tasks and long jobs: "django-q", on the database, or "celery", with a broker.

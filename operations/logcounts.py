@@ -72,4 +72,4 @@ def _follow(never: threading.Event) -> None:
 
 
 def _folder() -> Path:
-    return Path(conf.MAILHOST_DATA) / "run" / "counts"
+    return Path(conf.MAILHOST_RUN) / "counts"

@@ -35,7 +35,7 @@ class OwnerLock:
 
 
 def lock_path(owner: int) -> Path:
-    return Path(conf.MAILHOST_DATA) / "run" / f"spool-{owner}.lock"
+    return Path(conf.MAILHOST_RUN) / f"spool-{owner}.lock"
 
 
 @tried_again

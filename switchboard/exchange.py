@@ -19,7 +19,7 @@ class Exchange:
     """The carriers that this installation uses."""
 
     def __init__(self) -> None:
-        self.directory = Path(settings.MAILHOST_DATA) / "run" / "switchboard"
+        self.directory = Path(settings.MAILHOST_RUN) / "switchboard"
         self.node: int = settings.MAILHOST_NODE
         self.has_other_machines: bool = settings.MAILHOST_CLUSTER
         self.peers = Peers(self.directory, self.node)

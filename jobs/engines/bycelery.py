@@ -70,7 +70,7 @@ def declare_schedule(entries: Iterable[Periodic]) -> None:
         }
         for entry in entries
     }
-    app.conf.beat_schedule_filename = str(Path(settings.MAILHOST_DATA) / "run" / "beat")
+    app.conf.beat_schedule_filename = str(settings.MAILHOST_RUN / "beat")
 
 
 def serve(stop: Stop, *, when_ready: Callable[[], None], in_worker: Callable[[], None]) -> bool:

@@ -18,7 +18,7 @@ SQLITE = "database.sqlite3"
 TABLES = "tables"  # of PostgreSQL: one file for each
 
 # Of MAILHOST_DATA: what only a running server needs, or what is kept in another way.
-NOT_COPIED = frozenset({"run", "logs", "serve.pid", "spool", "domains", "trash"})
+NOT_COPIED = frozenset({"run", "logs", "spool", "domains", "trash"})
 
 
 class BackupError(Exception):

@@ -22,7 +22,7 @@ from spool import holding, recovery
 from spool.selection import Selection
 
 # What the start of a command makes in an empty data folder.
-HARMLESS = frozenset({"keys", "run", "logs", "serve.pid"})
+HARMLESS = frozenset({"keys", "run", "logs"})
 REASON = "restored from a backup: it may have been delivered since"
 
 
@@ -84,7 +84,7 @@ def _copy(folder: Path, found: Contents) -> None:
     for key, path in found.areas.items():
         copied.copy_tree(folder / AREAS / key, Path(path))
     # Nothing that an earlier run has left there speaks of this server.
-    shutil.rmtree(data / "run" / "counts", ignore_errors=True)
+    shutil.rmtree(settings.MAILHOST_RUN / "counts", ignore_errors=True)
 
 
 def _make_safe(now: datetime) -> int:

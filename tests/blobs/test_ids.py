@@ -111,7 +111,7 @@ def test_65th_process_is_refused(tmp_path):
 def test_restarted_process_goes_on_after_its_last_id(tmp_path):
     code = (
         "import django; from django.conf import settings;"
-        f"settings.configure(MAILHOST_DATA={str(tmp_path)!r}, MAILHOST_NODE=3);"
+        f"settings.configure(MAILHOST_RUN={str(tmp_path)!r}, MAILHOST_NODE=3);"
         "from blobs.ids import new_id; print([new_id() for _ in range(3)][-1])"
     )
     last = 0

@@ -48,7 +48,7 @@ def workers(tmp_path, broker):
     made.kill()
 
 
-@pytest.mark.spec("X-031", lacks="several machines")
+@pytest.mark.spec("X-031", lacks="a message store for each machine")
 @pytest.mark.spec("S-059", "X-007")
 def test_tasks_and_jobs_run_by_celery_and_its_beat(workers):
     workers.start()

@@ -150,7 +150,7 @@ def test_all_mail_of_a_running_server_is_read_from_its_backup(
     assert (new.data / key).read_bytes() == (old.data / key).read_bytes()
 
 
-@pytest.mark.spec("X-031", lacks="several machines")
+@pytest.mark.spec("X-031", lacks="a message store for each machine")
 @pytest.mark.timeout(300)
 def test_a_server_that_outgrows_sqlite_moves_to_postgresql(
     tmp_path: Path, database_url: str | None

@@ -8,7 +8,7 @@ from switchboard import exchange
 @pytest.fixture(autouse=True)
 def run_directory(settings, tmp_path):
     """A directory of sockets that other tests do not see."""
-    settings.MAILHOST_DATA = tmp_path
+    settings.MAILHOST_RUN = tmp_path / "run"
     exchange.reset()
     yield tmp_path / "run" / "switchboard"
     exchange.reset()

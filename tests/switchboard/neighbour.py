@@ -47,8 +47,8 @@ def send(topic, count):
 
 
 if __name__ == "__main__":
-    data, database, node, verb, *words = sys.argv[1:]
-    settings.MAILHOST_DATA = Path(data)
+    run, database, node, verb, *words = sys.argv[1:]
+    settings.MAILHOST_RUN = Path(run)
     settings.MAILHOST_NODE = int(node)
     settings.MAILHOST_CLUSTER = node != "0"
     connections.databases["default"]["NAME"] = database

@@ -44,7 +44,7 @@ def neighbour(*words, node="0"):
         [
             sys.executable,
             Path(__file__).with_name("neighbour.py"),
-            django_settings.MAILHOST_DATA,
+            django_settings.MAILHOST_RUN,
             connection.settings_dict["NAME"],
             node,
             *words,
@@ -361,7 +361,7 @@ async def test_other_machine_is_told_by_the_database(transactional_db, settings,
     seen = []
     board.subscribe(Topic.SPOOL, None, seen.extend)
     await board.start()
-    settings.MAILHOST_DATA = tmp_path / "another machine"
+    settings.MAILHOST_RUN = tmp_path / "another machine"
     with neighbour("send", "SPOOL", "3", node="1"):
         await settle(lambda: len(seen) == 3, seconds=10)
     assert [note.key for note in seen] == [0, 1, 2]
@@ -370,7 +370,7 @@ async def test_other_machine_is_told_by_the_database(transactional_db, settings,
     await asyncio.sleep(0.3)
     assert [note.key for note in seen] == [0, 1, 2, 50]
     await kill_listeners()
-    settings.MAILHOST_DATA = tmp_path / "another machine"
+    settings.MAILHOST_RUN = tmp_path / "another machine"
     await asyncio.sleep(0.5)
     with neighbour("send", "SPOOL", "1", node="1"):
         await settle(lambda: len(seen) == 5, seconds=10)
