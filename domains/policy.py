@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+from domains import ownaddresses
+
 MEGABYTE = 1024 * 1024  # X-001
 KILOBYTE = 1024
 
@@ -119,9 +121,15 @@ class DomainPolicy:
         """Mail for it waits and nobody logs in, for now or for good (D-008, D-113)."""
         return self.is_deleting or self.is_renaming
 
+    @property
+    def bound_ip(self) -> str | None:
+        """Where the domain listens; None: on every address, also while its own is gone (D-033)."""
+        own = self.listen_ip
+        return own if own is not None and ownaddresses.is_here(own) else None
+
     def listens_on(self, local_ip: str | None) -> bool:
         """Whether the domain exists for a session on that address of ours (D-033)."""
-        return self.listen_ip is None or local_ip is None or self.listen_ip == local_ip
+        return local_ip is None or self.listen_ip in (None, local_ip) or self.bound_ip is None
 
 
 def copy_fields(shape: type[P], row: Any) -> P:

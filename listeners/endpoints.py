@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db.models import Case, Count, F, IntegerField, Min, Value, When
 
+from domains import ownaddresses
 from domains.models import Domain
 from listeners.base import Endpoint
 
@@ -86,7 +87,10 @@ def _groups(protocol: str) -> Iterator[_Group]:
         .annotate(Count("pk"), Min("pk"))
         .order_by()
     )
-    return (_Group(*row) for row in rows)
+    for listen_ip, *rest in rows:
+        # D-033: an address that is gone cannot be bound, and nobody could be reached there.
+        is_lost = listen_ip is not None and not ownaddresses.is_here(listen_ip)
+        yield _Group(None if is_lost else listen_ip, *rest)
 
 
 def _claims(protocol: str, group: _Group) -> Iterator[Endpoint]:

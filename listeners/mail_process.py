@@ -26,6 +26,7 @@ from listeners.smtp.server import make_listener as make_smtp_listener
 from listeners.tls import Certificates
 from mailboxes import quota
 from mailboxes.settler import Settler
+from operations import lostaddresses
 from operations.guard import Guard
 from operations.nameservers import name_servers
 from spool import maintenance, spacewarnings
@@ -44,7 +45,7 @@ MAKE_LISTENER: dict[str, Callable[[Context], Listener]] = {
 PARTS = frozenset({*MAKE_LISTENER, "spool"})
 # Endpoints follow the domains' settings at once by note, and by this timer in any case.
 REBIND_SECONDS = 15.0
-# While a port that should be open is not.
+# While a port that should be open is not, or an address of a domain is gone.
 TRY_AGAIN_SECONDS = 2.0
 SETTLE_SECONDS = 1.0
 HOUSEKEEPING_SECONDS = 60.0
@@ -75,6 +76,7 @@ class MailProcess:
         self._listeners: list[Listener] = []
         self._manager: Manager | None = None
         self._transport: TransportOffice | None = None
+        self._lost_addresses: frozenset[str] = frozenset()  # of domains (D-033)
         self._policies_changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -120,6 +122,7 @@ class MailProcess:
         self._tasks.append(asyncio.create_task(traffic.follow(self._listeners)))
         give_back_memory()
         tell_ready(self._ports())
+        await self._look_for_addresses()
         self._tasks.append(asyncio.create_task(self._follow_policies()))
 
     def _served(self) -> list[Served]:
@@ -146,8 +149,9 @@ class MailProcess:
     async def _follow_policies(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                all_open = not any(listener.failures for listener in self._listeners)
-                seconds = REBIND_SECONDS if all_open else TRY_AGAIN_SECONDS
+                has_failed = any(listener.failures for listener in self._listeners)
+                may_wait = not has_failed and not self._lost_addresses
+                seconds = REBIND_SECONDS if may_wait else TRY_AGAIN_SECONDS
                 await asyncio.wait_for(self._policies_changed.wait(), seconds)
             self._policies_changed.clear()
             try:
@@ -157,6 +161,7 @@ class MailProcess:
                     self._transport.use(servers)
                 self._certificates.reload()
                 await self._bind()
+                await self._look_for_addresses()
                 await end_forbidden_sessions(self._listeners)
             except Exception:
                 log.exception("policies could not be followed; tried again soon")
@@ -175,6 +180,11 @@ class MailProcess:
         if not listener.is_draining:  # its service may have been stopped meanwhile
             await listener.bind(wanted.endpoints)
             listener.sole_domain = wanted.sole_domain
+
+    async def _look_for_addresses(self) -> None:
+        """D-033: tell of those that are gone, and of those that are back."""
+        if self._listeners:
+            self._lost_addresses = await bridge.ask(lostaddresses.look, now=utc_now())
 
     def _ports(self) -> list[Listening]:
         """What is open, and what should be."""

@@ -21,7 +21,7 @@ from clock.moments import utc_now
 from jobs.models import Job
 from operations import logcounts
 from operations.connections import SILENCE
-from operations.models import Connection, Process
+from operations.models import Connection, LostAddress, Process
 from spool import ledgersums
 from spool.ledger import ENDS
 from spool.models import SpooledMessage, SpoolMinute, State
@@ -91,6 +91,7 @@ class ServerCollector(Collector):
         yield from _processes()
         yield from _queue()
         yield from _ledger()
+        yield from _addresses()
         yield from _disk()
         yield from _logs()
         yield from _jobs()
@@ -165,6 +166,13 @@ def _ledger() -> Iterator[Metric]:
     for name in ENDS:
         ended.add_metric((name,), sums[name])
     yield ended
+
+
+def _addresses() -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "mailhost_lost_addresses", "Addresses that domains listen on and their machine has not.",
+        LostAddress.objects.count(),
+    )  # fmt: skip
 
 
 def _disk() -> Iterator[Metric]:

@@ -23,6 +23,7 @@ from operations.models import (
     ListenerSettings,
     LoginTurn,
     LogSettings,
+    LostAddress,
     Process,
     RelayNetwork,
     RelayService,
@@ -77,6 +78,12 @@ class RelayNetworkAdmin(ServiceAdmin):
 
     def remove(self, request: HttpRequest, row: RelayNetwork) -> None:
         relay.remove(row=row, by=request.user)
+
+
+@admin.register(LostAddress)
+class LostAddressAdmin(ReadOnlyAdmin):
+    list_display = ("address", "node", "since")
+    search_fields = ("address",)
 
 
 @admin.register(Process)

@@ -19,9 +19,11 @@ from accounts.models import Role, User
 from blobs import space
 from certificates import expiry
 from clock.moments import utc_now
+from domains.models import Domain
 from jobs.models import Job, State
 from mailboxes.models import AccountUsage, DomainUsage
-from operations import blocks
+from operations import blocks, lostaddresses
+from operations.models import LostAddress
 from spool import lost
 from spool import selectors as spool_selectors
 from units import sizes
@@ -90,6 +92,30 @@ def _disk(actor: User) -> Iterator[Matter]:
 def _certificates(actor: User) -> Iterator[Matter]:
     for line in expiry.worries(now=utc_now())[:MOST]:
         yield Matter(f"Certificate of {line}", url_name="panel:certificates")
+
+
+def _lost_addresses(actor: User) -> Iterator[Matter]:
+    """D-033: of the whole server."""
+    for row in LostAddress.objects.all()[:MOST]:
+        text = f"The address {row} is gone: domains that listen on it listen on all instead."
+        yield Matter(text, is_urgent=True, url_name="panel:domains")
+
+
+def _domains_without_address(actor: User) -> Iterator[Matter]:
+    """D-033: of the reseller's domains."""
+    found = lostaddresses.domains_without(selectors.domains_for(actor)).order_by("name")
+    for domain in found[:MOST]:
+        yield Matter(_without_address(domain), True, "panel:domain", (domain.name,))
+
+
+def _own_address(actor: User) -> Iterator[Matter]:
+    """D-033: of the administrator's domain."""
+    if actor.domain is not None and lostaddresses.row_for(actor.domain) is not None:
+        yield Matter(_without_address(actor.domain), True)
+
+
+def _without_address(domain: Domain) -> str:
+    return f"{domain.listen_ip} is gone: {domain} listens on all addresses until it is back."
 
 
 def _failed_jobs(actor: User) -> Iterator[Matter]:
@@ -166,9 +192,16 @@ def _own_mailbox(actor: User) -> Iterator[Matter]:
 
 
 MATTERS: dict[str, tuple[Callable[[User], Iterator[Matter]], ...]] = {
-    Role.SYSTEM_ADMINISTRATOR: (_disk, _certificates, _lost_mail, _failed_jobs),
-    Role.RESELLER: (_full_domains, _failed_jobs),
+    Role.SYSTEM_ADMINISTRATOR: (
+        _disk,
+        _lost_addresses,
+        _certificates,
+        _lost_mail,
+        _failed_jobs,
+    ),
+    Role.RESELLER: (_domains_without_address, _full_domains, _failed_jobs),
     Role.DOMAIN_ADMINISTRATOR: (
+        _own_address,
         _limits,
         _full_domains,
         _full_mailboxes,

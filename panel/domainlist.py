@@ -23,6 +23,7 @@ from clock.moments import utc_now
 from domains.models import Domain, HostedName
 from domains.policy import MEGABYTE
 from mailboxes.models import DomainUsage
+from operations.models import LostAddress
 from panel.lists import Column, Listing, Pill
 from spool import throttled
 
@@ -67,6 +68,7 @@ def with_figures(rows: QuerySet[Domain]) -> QuerySet[Domain]:
     reached = throttled.domains_throttled(utc_now()).filter(key_id=OuterRef("pk"))
     return rows.annotate(
         is_throttled=Exists(reached),
+        is_address_lost=Exists(LostAddress.objects.filter(address=OuterRef("listen_ip"))),
         dns_level=F("zone_check__level"),  # of the newest check; None: there was none (G-032)
         users_used=_count(User),
         aliases_used=_count(UserAlias),

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from domains.models import Domain
+from operations import lostaddresses
 from panel import domainactions
 from panel.access import PROVIDERS, actor_of
 from panel.domainactions import Action, ActionLink
@@ -24,6 +25,7 @@ def about(request: HttpRequest, domain: Domain) -> dict[str, Any]:
     is_provider = actor.role in PROVIDERS
     limits_url = reverse("panel:domain-limits", args=(domain.name,))
     found: dict[str, Any] = {"domain": domain, "is_provider": is_provider, "limits_url": limits_url}
+    found["lost_address"] = lostaddresses.row_for(domain)
     if is_provider:
         allowed = domainactions.allowed_to(actor)
         shown = [one for one in allowed if one.url_name not in NOT_SHOWN]

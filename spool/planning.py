@@ -13,6 +13,7 @@ from blobs.errors import StoreError
 from blobs.store import read_body
 from clock.moments import to_micros, utc_now
 from domains import directory as domain_directory
+from domains import ownaddresses
 from domains.models.technical import SourceAddress
 from protocols import sasl_client
 from protocols.sasl_client import ClientExchange
@@ -221,7 +222,7 @@ def source_addresses(domain_id: int | None) -> tuple[str | None, str | None]:
     if domain is None:
         return None, None
     technical = domain.technical
-    own = domain.listen_ip
+    own = domain.bound_ip
     if own is not None and ipaddress.ip_address(own).is_loopback:
         own = None  # nobody else can be reached from there
     return (
@@ -232,7 +233,8 @@ def source_addresses(domain_id: int | None) -> tuple[str | None, str | None]:
 
 def _source(wish: str, own: str | None, chosen: str | None, *, version: int) -> str | None:
     if wish == SourceAddress.CHOSEN:
-        return chosen
+        # From an address that is gone no mail would ever leave.
+        return chosen if chosen is not None and ownaddresses.is_here(chosen) else None
     if wish == SourceAddress.DOMAIN and own is not None:
         return own if ipaddress.ip_address(own).version == version else None
     return None

@@ -11,6 +11,7 @@ from operations.models.abuse import (
     WhitelistEntry,
 )
 from operations.models.activity import ActivityHour
+from operations.models.addresses import LostAddress
 from operations.models.connections import Connection, Process
 from operations.models.listeners import (
     ListenerSettings,
@@ -35,6 +36,7 @@ __all__ = [
     "ListenerSettings",
     "LogSettings",
     "LoginTurn",
+    "LostAddress",
     "Process",
     "RelayNetwork",
     "RelayService",

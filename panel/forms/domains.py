@@ -14,7 +14,7 @@ from accounts.models import User
 from accounts.permissions import Verb
 from accounts.services import NewUser
 from accounts.settings import CAPS, LONGEST_PASSWORD
-from domains import defaults, switches
+from domains import defaults, ownaddresses, switches
 from domains.models import TABS, Domain
 from domains.values import settable_fields
 from events.types import Category, of_category
@@ -56,9 +56,13 @@ class ListenField(forms.ChoiceField):
     """One of this machine's addresses, or all of them (D-033)."""
 
     def __init__(self, current: str | None) -> None:
-        addresses = sorted(own_addresses() - {"0.0.0.0", "::"} | ({current} if current else set()))  # noqa: S104
+        here = own_addresses() - {"0.0.0.0", "::"}  # noqa: S104 (compared, not bound)
+        choices = [(one, one) for one in sorted(here)]
+        if current and current not in here:
+            is_here = ownaddresses.is_here(current)
+            choices.append((current, current if is_here else f"{current} (not on this machine)"))
         super().__init__(
-            choices=[("", "All addresses"), *((one, one) for one in addresses)],
+            choices=[("", "All addresses"), *choices],
             required=False,
             label="IP address",
             help_text="Where the domain accepts SMTP, POP and IMAP; an MX should point to it.",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from domains import ownaddresses
 from listeners import endpoints
 from listeners.endpoints import SUBMISSION, wanted
 from tests import factories
 
-HERE, OWN = "127.0.0.1", "127.0.0.9"
+HERE, OWN, LOST = "127.0.0.1", "127.0.0.9", "192.0.2.1"
 
 pytestmark = pytest.mark.django_db
 
@@ -52,6 +53,25 @@ def test_ports_and_addresses_of_all_enabled_domains_are_joined():
     }  # fmt: skip
     assert (OWN, 1110, False, "") in places("pop") and (OWN, 995, True, "") in places("pop")
     assert (HERE, 1143, False, "") in places("imap")
+
+
+@pytest.mark.spec("N-003")
+@pytest.mark.spec("D-033", lacks="listening on all addresses when its own is gone")
+def test_a_domain_whose_address_is_gone_listens_on_all_until_it_is_back(monkeypatch):
+    lost = make("one.example", LOST, imap_port=1143)
+    make("two.example", OWN)
+    for _ in range(2):
+        assert places("imap") == {
+            (HERE, 143, False, ""), (HERE, 993, True, ""), (HERE, 1143, False, ""),
+            (OWN, 143, False, ""), (OWN, 993, True, ""),
+        }  # fmt: skip
+    assert (HERE, 1143) not in wanted("imap").sole_domain, "it is everybody's address"
+    monkeypatch.setattr(ownaddresses, "can_bind", lambda address: True)
+    ownaddresses.forget()
+    assert {(LOST, 1143, False, ""), (LOST, 993, True, "")} < places("imap")
+    assert (HERE, 1143, False, "") not in places("imap")
+    assert wanted("imap").sole_domain[LOST, 1143] == lost.pk
+    ownaddresses.forget()
 
 
 @pytest.mark.spec("N-010")

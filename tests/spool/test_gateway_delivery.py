@@ -198,6 +198,18 @@ async def test_ehlo_says_the_name_of_the_address_that_mail_leaves_from(far_dns, 
     assert sink.commands[0] == f"EHLO {said}"
 
 
+@pytest.mark.spec("G-015")
+@pytest.mark.spec("D-033", lacks="listening on all addresses when its own is gone")
+async def test_mail_leaves_from_elsewhere_when_the_address_chosen_for_it_is_gone(far_dns):
+    await DomainTechnical.objects.aupdate(
+        source_address_ipv4="chosen", chosen_source_ipv4="192.0.2.1"
+    )
+    async with Sink() as sink, running_manager(far_dns, port=sink.port):
+        spool_id = await submit_async("bob@far.test")
+        assert await settled(spool_id) == {"bob@far.test": "RELAYED"}
+    assert sink.clients == {"127.0.0.1"}
+
+
 @pytest.mark.spec("S-054")
 async def test_a_second_connection_takes_the_tls_session_up_again(far_dns, server_tls):
     resumed = []

@@ -152,6 +152,9 @@ def test_a_domain_with_an_address_of_its_own_exists_only_there():
     elsewhere = Question("x@y.example", may_relay=False, local_ip="127.0.0.2")
     with pytest.raises(errors.RelayDenied):
         resolve("alice@one.example", elsewhere)
+    domain_services.change_options(domain=domain, options={"listen_ip": "192.0.2.1"}, by=None)
+    domain_directory.clear()
+    assert resolve("alice@one.example", elsewhere) == ["alice@one.example"], "it is gone"
 
 
 @pytest.mark.spec("D-036", "U-016")

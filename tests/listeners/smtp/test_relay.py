@@ -115,6 +115,9 @@ def test_a_domain_on_another_address_is_not_here(talk, world):
     one.hello()
     one.say("MAIL FROM:<stranger@elsewhere.test>")
     assert one.say("RCPT TO:<alice@example.com>").startswith("550 5.7.1")
+    services.change_options(domain=world.domain, options={"listen_ip": "192.0.2.1"}, by=None)
+    forget_everything()
+    assert one.say("RCPT TO:<alice@example.com>").startswith("250"), "its address is gone"
 
 
 @pytest.mark.spec("D-052")
