@@ -362,11 +362,12 @@ class _Door:
 
     async def _begin(self, connection: socket.socket, visit: Visit) -> None:
         is_tls = self._endpoint.is_tls
+        context = self._listener.certificates.context_on(visit.local_ip)
         try:
             await self._loop.connect_accepted_socket(
                 lambda: _Guest(visit),
                 connection,
-                ssl=self._listener.certificates.context if is_tls else None,
+                ssl=context if is_tls else None,
                 ssl_handshake_timeout=HANDSHAKE_SECONDS if is_tls else None,
             )
         except (OSError, asyncio.CancelledError) as error:
@@ -434,10 +435,11 @@ async def start_tls(
     seconds: float = HANDSHAKE_SECONDS,
 ) -> asyncio.Transport:
     """Turn an open connection to TLS. Raises OSError (ssl.SSLError, ConnectionError, timeout)."""
+    local = transport.get_extra_info("sockname")
     encrypted = await asyncio.get_running_loop().start_tls(
         transport,
         protocol,
-        certificates.context,
+        certificates.context_on(plain_address(local[0]) if local else ""),
         server_side=True,
         ssl_handshake_timeout=seconds,
     )

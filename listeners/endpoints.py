@@ -60,6 +60,17 @@ def wanted(protocol: str) -> Wanted:
     return Wanted(frozenset(endpoints), sole)
 
 
+def names_by_address() -> dict[str, tuple[str, ...]]:
+    """By which names the server is known on the addresses that domains have for themselves.
+
+    Where several share one they are those of the first (D-033).
+    """
+    own = Domain.objects.filter(is_disabled=False, listen_ip__isnull=False).order_by()
+    first = own.values("listen_ip").annotate(first=Min("pk")).values("first")
+    rows = Domain.objects.filter(pk__in=first).values_list("listen_ip", "name")
+    return {ip: (f"mail.{name}", name) for ip, name in rows if ip is not None}
+
+
 @dataclass(frozen=True, slots=True)
 class _Group:
     """Domains with the same address and ports: nearly all of a server are one such group."""

@@ -121,8 +121,8 @@ class MailProcess:
         self._tasks.append(asyncio.create_task(sharedlimits.follow(self._listeners)))
         self._tasks.append(asyncio.create_task(traffic.follow(self._listeners)))
         give_back_memory()
-        tell_ready(self._ports())
         await self._look_for_addresses()
+        tell_ready(self._ports())
         self._tasks.append(asyncio.create_task(self._follow_policies()))
 
     def _served(self) -> list[Served]:
@@ -182,8 +182,9 @@ class MailProcess:
             listener.sole_domain = wanted.sole_domain
 
     async def _look_for_addresses(self) -> None:
-        """D-033: tell of those that are gone, and of those that are back."""
+        """D-033: tell of those that are gone, and of those that are back; whose they are."""
         if self._listeners:
+            self._certificates.belong(await bridge.ask(endpoints.names_by_address))
             self._lost_addresses = await bridge.ask(lostaddresses.look, now=utc_now())
 
     def _ports(self) -> list[Listening]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio.sslproto
 import ssl
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -37,15 +39,39 @@ class Certificates:
         self._hostname = hostname
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._stamps: dict[str, tuple[int, int]] = {}
-        # The context that listeners hold for ever. It has no certificate: OpenSSL would keep one
-        # of each key type, so that an old one could outlive its file.
-        self._front = server_context()
-        self._front.sni_callback = self._choose
+        self._hosts: Mapping[str, Sequence[str]] = {}
+        self._fronts = {"": self._make_front("")}
 
     @property
     def context(self) -> ssl.SSLContext:
         """For the server's side of every TLS connection; stays right after `reload`."""
-        return self._front
+        return self._fronts[""]
+
+    def context_on(self, ip: str) -> ssl.SSLContext:
+        """The same for connections to that address of ours; see `belong`."""
+        if ip not in self._hosts:
+            return self.context
+        if ip not in self._fronts:
+            self._fronts[ip] = self._make_front(ip)
+        return self._fronts[ip]
+
+    def belong(self, hosts: Mapping[str, Sequence[str]]) -> None:
+        """By which names the server is known on addresses that domains have for themselves.
+
+        There a client that names no host sees their certificate, where there is one (D-033).
+        """
+        self._hosts = hosts
+        self._fronts = {ip: made for ip, made in self._fronts.items() if not ip or ip in hosts}
+
+    def _make_front(self, ip: str) -> ssl.SSLContext:
+        """The context that listeners hold for ever.
+
+        It has no certificate: OpenSSL would keep one of each key type, so that an old one could
+        outlive its file.
+        """
+        front = server_context()
+        front.sni_callback = partial(self._choose, ip)
+        return front
 
     @property
     def is_available(self) -> bool:
@@ -86,18 +112,23 @@ class Certificates:
         self._contexts[name] = context
 
     def _choose(
-        self, connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext
+        self,
+        ip: str,
+        connection: ssl.SSLObject | ssl.SSLSocket,
+        name: str | None,
+        _: ssl.SSLContext,
     ) -> None:
         """Called in every handshake, with the name if the client names one. RFC 6066 §3."""
-        context = self._find((name or "").lower().rstrip("."))
+        context = self._find((name or "").lower().rstrip("."), ip)
         if context is not None:
             connection.context = context
 
-    def _find(self, name: str) -> ssl.SSLContext | None:
-        for stem in (*stems_for(name), *stems_for(self._hostname), DEFAULT):
-            if stem in self._contexts:
-                return self._contexts[stem]
-        return None
+    def _find(self, name: str, ip: str = "") -> ssl.SSLContext | None:
+        for host in (name, *self._hosts.get(ip, ()), self._hostname):
+            for stem in stems_for(host):
+                if stem in self._contexts:
+                    return self._contexts[stem]
+        return self._contexts.get(DEFAULT)
 
 
 def self_signed(hostname: str, *, now: datetime) -> bytes:

@@ -70,7 +70,7 @@ def test_a_bare_name_works_only_where_the_endpoint_belongs_to_one_domain() -> No
     assert log_in("alice", only_domain=domain.pk)
 
 
-@pytest.mark.spec("D-033", lacks="listening on all addresses when its own is gone")
+@pytest.mark.spec("D-033")
 def test_a_domain_with_an_ip_address_has_log_ins_only_there() -> None:
     domain = make_domain("bound.example", "alice")
     domain_services.change_options(domain=domain, options={"listen_ip": "127.0.0.9"}, by=None)
@@ -80,7 +80,7 @@ def test_a_domain_with_an_ip_address_has_log_ins_only_there() -> None:
         log_in("alice@bound.example", local_ip="192.0.2.1")
 
 
-@pytest.mark.spec("D-033", lacks="listening on all addresses when its own is gone")
+@pytest.mark.spec("D-033")
 def test_a_domain_whose_ip_address_is_gone_has_log_ins_everywhere() -> None:
     domain = make_domain("bound.example", "alice")
     domain_services.change_options(domain=domain, options={"listen_ip": "192.0.2.9"}, by=None)

@@ -179,7 +179,7 @@ def test_a_port_belongs_to_one_protocol(values: dict[str, int]) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.spec("N-003", "D-045")
-@pytest.mark.spec("D-033", lacks="listening on all addresses when its own is gone")
+@pytest.mark.spec("D-033")
 def test_domains_share_ports_of_one_protocol_and_none_of_two() -> None:
     one, two, three = (make_domain() for _ in range(3))
     services.change_options(domain=one, options={"listen_ip": "192.0.2.1"}, by=None)

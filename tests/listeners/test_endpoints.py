@@ -56,7 +56,7 @@ def test_ports_and_addresses_of_all_enabled_domains_are_joined():
 
 
 @pytest.mark.spec("N-003")
-@pytest.mark.spec("D-033", lacks="listening on all addresses when its own is gone")
+@pytest.mark.spec("D-033")
 def test_a_domain_whose_address_is_gone_listens_on_all_until_it_is_back(monkeypatch):
     lost = make("one.example", LOST, imap_port=1143)
     make("two.example", OWN)

@@ -30,7 +30,7 @@ def verbs() -> list[str]:
     return [entry.verb for entry in entries]
 
 
-@pytest.mark.spec("D-033", lacks="listening on all addresses when its own is gone")
+@pytest.mark.spec("D-033")
 def test_an_address_that_goes_is_told_of_once_and_again_when_it_is_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -26,7 +26,7 @@ def matters(client: Client) -> list[str]:
     return [one.text for one in client.get("/panel/").context["attention"].matters if one.is_urgent]
 
 
-@pytest.mark.spec("D-033", lacks="listening on all addresses when its own is gone")
+@pytest.mark.spec("D-033")
 def test_all_whom_it_concerns_are_told_until_the_address_is_back(
     world: World, log_in: LogIn
 ) -> None:
@@ -45,7 +45,7 @@ def test_all_whom_it_concerns_are_told_until_the_address_is_back(
         assert matters(log_in(who)) == []
 
 
-@pytest.mark.spec("D-033", lacks="listening on all addresses when its own is gone")
+@pytest.mark.spec("D-033")
 def test_the_list_and_the_pages_of_the_domain_show_it(world: World, log_in: LogIn) -> None:
     services.change_options(domain=world.own, options={"listen_ip": LOST}, by=None)
     services.change_options(

@@ -199,7 +199,7 @@ async def test_ehlo_says_the_name_of_the_address_that_mail_leaves_from(far_dns, 
 
 
 @pytest.mark.spec("G-015")
-@pytest.mark.spec("D-033", lacks="listening on all addresses when its own is gone")
+@pytest.mark.spec("D-033")
 async def test_mail_leaves_from_elsewhere_when_the_address_chosen_for_it_is_gone(far_dns):
     await DomainTechnical.objects.aupdate(
         source_address_ipv4="chosen", chosen_source_ipv4="192.0.2.1"

@@ -142,7 +142,7 @@ def test_who_may_relay_reaches_other_servers():
     assert resolution.via == "remote"
 
 
-@pytest.mark.spec("D-033", lacks="listening on all addresses when its own is gone")
+@pytest.mark.spec("D-033")
 def test_a_domain_with_an_address_of_its_own_exists_only_there():
     domain = factories.make_domain("one.example", "alice")
     domain_services.change_options(domain=domain, options={"listen_ip": "127.0.0.1"}, by=None)

@@ -100,7 +100,7 @@ def test_a_domain_without_zone_is_an_error_and_silence_is_not(one, zone):
     assert (list(found), report.level) == (["domain"], Level.UNKNOWN)
 
 
-@pytest.mark.spec("G-031")
+@pytest.mark.spec("G-031", "D-033")
 def test_the_address_that_a_domain_listens_on_must_be_one_of_its_servers(one, zone):
     one.listen_ip = "192.0.2.5"
     one.save()

@@ -107,7 +107,7 @@ def test_a_network_listed_for_submission_relays_there_and_nowhere_else(talk):
     assert one.say("MAIL FROM:<alice@example.com>").startswith("250")
 
 
-@pytest.mark.spec("D-033", lacks="listening on all addresses when its own is gone")
+@pytest.mark.spec("D-033")
 def test_a_domain_on_another_address_is_not_here(talk, world):
     services.change_options(domain=world.domain, options={"listen_ip": "127.0.0.9"}, by=None)
     forget_everything()
