@@ -48,6 +48,7 @@ class Destination:
         self.down: Down | None = None
         self.waiting_recipients = 0
         self.listed: Turn | None = None  # by which turn it stands in the list of those that may go
+        self.entered_age: int | None = None  # by which age it stands in spool.ages
         self._window = float(min(FIRST_LIMIT, maximum))
         self._is_growing = True  # until it is known how much the other side can bear
         self._queue: list[tuple[Turn, int, Work]] = []

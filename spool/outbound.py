@@ -16,6 +16,7 @@ from protocols.smtp.client import ChooseSasl
 from spool import throttleclaims
 from spool.agents.remote import RemoteSession, RemoteSettings
 from spool.agents.route import RemoteRoute
+from spool.ages import Ages
 from spool.destinations import Destination
 from spool.fairness import Turns
 from spool.gatewaycounts import GatewayCounts
@@ -84,6 +85,8 @@ class Outbound:
         # Those that may start, by what goes first there; an entry counts if `listed` is its turn.
         self._ready: list[tuple[Turn, int, Destination]] = []
         self._numbers = count()
+        self._ages = Ages()
+        self._look_at = MOST_DESTINATIONS  # so many are there when old ones are looked for
         self._tasks: set[asyncio.Task[None]] = set()
         self._runs: set[_Run] = set()
         self._returning: deque[_Run] = deque()  # heard, and about to go on as soon as they may
@@ -201,7 +204,7 @@ class Outbound:
 
     def _forget_old_ones(self) -> None:
         """Destinations that were down and that nobody has written to since."""
-        if len(self._destinations) < MOST_DESTINATIONS:
+        if len(self._destinations) < self._look_at:
             return
         now = self._now()
         for route, destination in list(self._destinations.items()):
@@ -209,6 +212,8 @@ class Outbound:
                 destination.down = None
             if destination.is_unused:
                 del self._destinations[route]
+        # Where most have work in hand, each newcomer need not look at all of them again.
+        self._look_at = max(MOST_DESTINATIONS, 2 * len(self._destinations))
 
     def _put(self, destination: Destination, work: Work) -> None:
         destination.put(work, self._turns.give(work))
@@ -216,22 +221,23 @@ class Outbound:
         self._list(destination)
 
     def _list(self, destination: Destination) -> None:
-        """Have it stand where its first work belongs among those that may start."""
+        """Have it stand where its first work, and its oldest, belong among those that may start."""
         head = destination.head
-        if head is None or destination.listed == head or not destination.may_start:
+        if head is None or not destination.may_start:
             return
-        destination.listed = head
-        heapq.heappush(self._ready, (head, next(self._numbers), destination))
+        self._ages.enter(destination)
+        if destination.listed != head:
+            destination.listed = head
+            heapq.heappush(self._ready, (head, next(self._numbers), destination))
 
     def _next(self) -> tuple[Destination, Work] | None:
         """What leaves next, of all destinations; None: nothing may."""
         self._started += 1
         share = self.oldest_share_percent
         if share and self._started % max(1, 100 // share) == 0:
-            ready = [each for each in self._destinations.values() if each.may_start]
-            if ready:
-                destination = min(ready, key=lambda each: each.age)
-                return destination, self._took(destination.pop_oldest())
+            oldest = self._ages.take()
+            if oldest is not None:
+                return oldest, self._took(oldest.pop_oldest())
         while self._ready:
             turn, _, destination = heapq.heappop(self._ready)
             if destination.listed != turn:
