@@ -112,6 +112,12 @@ class LedgerTotalAdmin(ReadOnlyAdmin):
     list_display = ("before_hour", "accepted", "delivered", "relayed", "bounced")
 
 
+@admin.register(models.LedgerDomainTotal)
+class LedgerDomainTotalAdmin(ReadOnlyAdmin):
+    list_display = ("domain_id", "accepted", "delivered", "relayed", "bounced")
+    search_fields = ("=domain_id",)
+
+
 @admin.register(models.RefusedMail)
 class RefusedMailAdmin(ReadOnlyAdmin):
     list_display = ("at", "client_address", "sender", "recipient", "reply")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from django.db import connection, transaction
-from django.db.models import Min, QuerySet, Sum
+from django.db.models import Min, Q, QuerySet, Sum
 
 from clock.moments import to_micros
 from spool import ledger
 from spool.ledger import COLUMNS, HOUR_MICROS
-from spool.models import LedgerHour, LedgerTotal
+from spool.models import LedgerDomainTotal, LedgerHour, LedgerTotal
 
 # Who counts says in which hour, and a process that stood still may say it late; an hour is added
 # to the total when that is over.
@@ -27,12 +28,42 @@ _TAKE = (
 )
 
 
+# With WHERE, or SQLite would take ON CONFLICT for a part of the join.
+_ADD_BY_DOMAIN = (
+    "INSERT INTO spool_ledgerdomaintotal (domain_id, {columns})"
+    " SELECT domain_id, {sums} FROM spool_ledgerhour WHERE hour >= %s AND hour < %s"
+    " GROUP BY domain_id ORDER BY domain_id ON CONFLICT (domain_id) DO UPDATE SET {additions}"
+).format(
+    columns=", ".join(COLUMNS),
+    sums=", ".join(f"SUM({name})" for name in COLUMNS),
+    additions=", ".join(
+        f"{name} = spool_ledgerdomaintotal.{name} + excluded.{name}" for name in COLUMNS
+    ),
+)
+
+
 def totals() -> dict[str, int]:
     """By column, of all domains; they never fall. Reads only the latest hours."""
     total = LedgerTotal.objects.filter(pk=1).first() or LedgerTotal(pk=1)
     # Whoever adds up meanwhile changes the row, but not the hours that it had left out.
     rest = _sums(LedgerHour.objects.filter(hour__gte=total.before_hour))
     return {name: getattr(total, name) + rest[name] for name in COLUMNS}
+
+
+def by_domain(within: Q) -> Iterator[tuple[int, ...]]:
+    """A domain's id and its counts, some domains in two parts; reads only the latest hours.
+
+    `within` is a condition on `domain_id`. In a transaction that sees one moment.
+    """
+    total = LedgerTotal.objects.filter(pk=1).first() or LedgerTotal(pk=1)
+    yield from LedgerDomainTotal.objects.filter(within).values_list("domain_id", *COLUMNS)
+    yield from all_by_domain(within & Q(hour__gte=total.before_hour))
+
+
+def all_by_domain(within: Q) -> Iterator[tuple[int, ...]]:
+    """The same out of the hours alone: as many as have been kept."""
+    rows = LedgerHour.objects.filter(within).values_list("domain_id")
+    yield from rows.annotate(*(Sum(name) for name in COLUMNS))
 
 
 def add_up(*, now: datetime) -> None:
@@ -54,6 +85,8 @@ def _add_step(end: int) -> bool:
     until = end if first is None else min(end, first + STEP_HOURS)
     for name, count in _sums(rows.filter(hour__lt=until)).items():
         setattr(total, name, getattr(total, name) + count)
+    with connection.cursor() as cursor:
+        cursor.execute(_ADD_BY_DOMAIN, (total.before_hour, until))
     total.before_hour = until
     total.save()
     return True

@@ -10,7 +10,7 @@ from spool.models.gateway import (
     RelayDomain,
     SingleDestination,
 )
-from spool.models.ledger import LedgerHour, LedgerTotal
+from spool.models.ledger import LedgerDomainTotal, LedgerHour, LedgerTotal
 from spool.models.lost import LostRecord, LostState
 from spool.models.message import (
     NEVER,
@@ -46,6 +46,7 @@ __all__ = [
     "GatewayState",
     "HoldRule",
     "Kind",
+    "LedgerDomainTotal",
     "LedgerHour",
     "LedgerTotal",
     "LostRecord",

@@ -52,3 +52,14 @@ class LedgerTotal(LedgerCounts):
 
     def __str__(self) -> str:
         return f"before {self.before_hour}"
+
+
+class LedgerDomainTotal(LedgerCounts):
+    """The same by domain: what each had in the hours that LedgerTotal has."""
+
+    domain_id = models.BigIntegerField(
+        primary_key=True, help_text="0: no domain of ours; kept when one is deleted."
+    )
+
+    def __str__(self) -> str:
+        return f"{self.domain_id}"

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from io import StringIO
 
 import pytest
@@ -15,7 +16,7 @@ from domains.errors import ValuesRefused
 from spool import ledger, ledgersums, maintenance, proof, settings, traffic
 from spool.configuration import SPOOL
 from spool.ledger import COLUMNS, HOUR_MICROS
-from spool.models import LedgerHour, LedgerTotal
+from spool.models import LedgerDomainTotal, LedgerHour, LedgerTotal
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -120,6 +121,47 @@ def test_old_hours_become_one_sum_of_their_domain_and_the_ledger_stays_even():
     assert "Even: each of 42 accepted recipients is accounted for." in shown.getvalue()
     days = traffic.by_time((NOW - 400 * DAY).date(), NOW.date())
     assert sum(span.accepted for span in days) == 21
+
+
+def test_the_proof_reads_the_latest_hours_only_as_long_as_it_is_even():
+    one = factories.make_domain("one.example")
+    for hours_ago in (8760 * 3, 8760, 30, 1, 0):
+        count(one.pk, hours_ago, accepted=4, delivered=3, bounced=1)
+        count(one.pk + 1000, hours_ago, accepted=2, relayed=2)
+    balances = proof.balances()
+    maintenance.forget_old_rows(now=NOW)
+    assert proof.balances() == balances
+    assert proof.balances(only=one) == [balances[1]]
+    before_hour = LedgerTotal.objects.get().before_hour
+    # What stands in older rows is not read any more...
+    LedgerHour.objects.filter(hour__lt=before_hour).update(accepted=0)
+    assert proof.balances() == balances
+    # ...but where something is missing they have the last word.
+    LedgerHour.objects.filter(hour__lt=before_hour, domain_id=one.pk).update(accepted=4)
+    LedgerHour.objects.filter(hour=HOUR, domain_id=one.pk).update(accepted=5)
+    elsewhere, ours = proof.balances()
+    assert (ours.domain, ours.missing, elsewhere.missing) == ("one.example", 1, -6)
+
+
+def test_what_was_counted_in_an_hour_that_had_been_added_up_is_no_fault():
+    ledgersums.add_up(now=NOW)
+    count(0, 30, accepted=2)
+    count(0, 1, delivered=2)
+    assert [balance.missing for balance in proof.balances()] == [0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sums_by_domain_begin_with_what_the_total_had():
+    """An older version has added up without them."""
+    some_years((0, 7))
+    ledgersums.add_up(now=NOW)
+    fresh = dict(LedgerDomainTotal.objects.values_list("domain_id", "accepted"))
+    assert sum(fresh.values()) == LedgerTotal.objects.get().accepted
+    LedgerDomainTotal.objects.all().delete()
+    migration = import_module("spool.migrations.0015_ledger_by_domain")
+    with connection.cursor() as cursor:
+        cursor.execute(migration.FILL)
+    assert dict(LedgerDomainTotal.objects.values_list("domain_id", "accepted")) == fresh
 
 
 def test_what_is_counted_late_in_an_old_hour_is_folded_too():
