@@ -24,6 +24,7 @@ from domains import errors as of_domains
 from domains.errors import Problem, Refused, ValuesRefused
 from domains.localparts import LocalPartMalformed
 from jobs import errors as of_jobs
+from mailboxes.errors import ExportGone, NoRoomForExport
 from messaging import errors as of_messaging
 from operations import errors as of_operations
 from reports.errors import ReportUnknown, ScheduleUnknown
@@ -140,6 +141,7 @@ KINDS: dict[type[Exception], Kind] = {
     RecycledUnknown: NOT_FOUND,
     of_archive.ArchivedUnknown: NOT_FOUND,
     of_archive.ExportGone: NOT_FOUND,
+    ExportGone: NOT_FOUND,
     of_accounts.NotPermitted: Kind(403, "not-permitted", "Not permitted for your role"),
     PermissionDenied: Kind(403, "not-permitted", "Not permitted for your role"),
     of_accounts.FeatureOff: Kind(403, "feature-off", "A feature that is switched off or withheld"),
@@ -170,6 +172,7 @@ KINDS: dict[type[Exception], Kind] = {
     of_certificates.DefaultNeeded: Kind(409, "default-needed", "The default one must stay"),
     of_certificates.AcmeOff: Kind(409, "acme-off", "Ordering certificates is switched off"),
     of_certificates.BetterOneInUse: Kind(409, "better-one-in-use", "A trusted one is in use"),
+    NoRoomForExport: Kind(409, "no-room", "The disk has no room for it"),
     of_messaging.WrongState: Kind(409, "wrong-state", "Not as it stands"),
     of_messaging.StillStopping: Kind(409, "still-stopping", "Ask again in a moment"),
     DomainRecycled: Kind(409, "domain-recycled", "The domain must be restored first"),

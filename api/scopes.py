@@ -7,7 +7,7 @@ from collections.abc import Iterable
 RESOURCES = (
     "domains", "users", "aliases", "plans", "resellers", "gateways", "spool", "reports", "services",
     "blocks", "connections", "settings", "jobs", "audit", "tokens", "webhooks", "logs",
-    "certificates", "relaying", "recycle-bin", "messaging", "archive",
+    "certificates", "relaying", "recycle-bin", "messaging", "archive", "mailboxes",
 )  # fmt: skip
 READ, WRITE = "read", "write"
 ALL = "*"

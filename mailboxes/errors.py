@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
+
+from domains.errors import Refused
 
 
 class MailboxError(Exception):
@@ -82,3 +85,23 @@ class MaildropLocked(MailboxError):
     def __init__(self, session: int = 0) -> None:
         super().__init__(f"session {session} has the maildrop open")
         self.session = session
+
+
+@dataclass(eq=False)
+class ExportGone(Refused):
+    """It is not finished, was removed after its days, or is not the actor's."""
+
+    job_id: int
+
+    def __str__(self) -> str:
+        return f"there is no file of export {self.job_id}"
+
+
+@dataclass(eq=False)
+class NoRoomForExport(Refused):
+    """The server's disk would be too full with a copy of the mailbox."""
+
+    address: str
+
+    def __str__(self) -> str:
+        return f"the server has no room for a copy of the mailbox of {self.address}"

@@ -12,6 +12,7 @@ from domains import errors as of_domains
 from domains.errors import Refused
 from domains.localparts import LocalPartMalformed
 from jobs.errors import JobUnknown
+from mailboxes.errors import ExportGone
 from messaging.errors import SendingUnknown
 from operations import errors as of_operations
 from operations.transcripts import TranscriptUnknown
@@ -33,6 +34,7 @@ OUT_OF_SIGHT = (
     ScheduleUnknown,
     of_archive.ArchivedUnknown,
     of_archive.ExportGone,
+    ExportGone,
 )
 # What one sees but may not do: 403.
 FORBIDDEN = (of_accounts.NotPermitted, of_accounts.FeatureOff)

@@ -32,7 +32,7 @@ from tests.spool.outgoing import in_thread, submit
 CSV = "username,password,full_name\nann,four plain words please,Ann\nalice,,Alice\nb ad,,Bad\n"
 
 
-@pytest.mark.spec("U-024", lacks="the export of whole mailboxes")
+@pytest.mark.spec("U-024")
 def test_users_are_imported_from_csv_after_a_rehearsal(world, program):
     asker = program(world.admin)
     path = "domains/own.example/users/import/"
