@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from tests import databases
+from tests.commands import Commands
 
 ROOT = databases.ROOT
 STANDARD_PORTS = {
@@ -21,6 +22,7 @@ STANDARD_PORTS = {
 }  # fmt: skip
 START_SECONDS = 180.0  # a busy machine takes its time
 STOP_SECONDS = 30.0
+COMMAND_SECONDS = 120.0
 
 
 class NotStarted(Exception):
@@ -58,6 +60,7 @@ class RunningServer:
         for name, value in settings.items():
             self.environment[f"MAILHOST_{name.upper()}"] = str(value)
         self.process: subprocess.Popen[bytes] | None = None
+        self._commands = Commands()
 
     def port(self, service: str) -> int:
         """The port of "smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", ..."""
@@ -111,13 +114,8 @@ class RunningServer:
 
     def manage(self, *arguments: str, text: str | None = None) -> str:
         """The output of a management command; `text` is its input. Raises CalledProcessError."""
-        done = subprocess.run(
-            [sys.executable, str(ROOT / "manage.py"), *arguments],
-            env=self.environment,
-            input=text,
-            capture_output=True,
-            text=True,
-            timeout=120,
+        done = self._commands.run(
+            *arguments, environment=self.environment, text=text, seconds=COMMAND_SECONDS
         )
         if done.returncode:
             raise subprocess.CalledProcessError(
