@@ -112,7 +112,7 @@ def test_a_domain_comes_back_as_it_was_on_its_server_and_on_another(
     backup = tmp_path / "backup"
     made, during = backed_up(server, backup)
     assert len(uids(during)) == len(uids(before)) + 1
-    assert made["damaged"] == [] and made["messages"] >= 10
+    assert made["damaged"] == [] and made["messages"] >= 9
     last = contents_of(server)
 
     server.manage("domain", "delete", DOMAIN, "--yes")
@@ -134,14 +134,13 @@ def backed_up(server: RunningServer, backup: Path) -> tuple[dict[str, Any], dict
 
     Mail goes on coming until it ends.
     """
-    stop, is_going_on = threading.Event(), threading.Event()
+    stop = threading.Event()
 
     def go_on() -> None:
         for number in count():
             if stop.is_set():
                 return
             send(server, f"meanwhile {number}", ANN)
-            is_going_on.set()
 
     command = [sys.executable, str(databases.ROOT / "manage.py"), "backup", str(backup)]
     command += ["--domain", DOMAIN, "--json"]
@@ -155,7 +154,7 @@ def backed_up(server: RunningServer, backup: Path) -> tuple[dict[str, Any], dict
                 wait_for(lambda: len(uids(contents_of(server))) > already)
                 during = contents_of(server)
                 writer.start()
-                assert is_going_on.wait(60)
+                wait_for(lambda: len(uids(contents_of(server))) > already + 1)
             told, _ = process.communicate(timeout=100)
         finally:
             process.kill()
