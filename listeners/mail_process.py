@@ -121,8 +121,8 @@ class MailProcess:
         self._tasks.append(asyncio.create_task(sharedlimits.follow(self._listeners)))
         self._tasks.append(asyncio.create_task(traffic.follow(self._listeners)))
         give_back_memory()
-        await self._look_for_addresses()
         tell_ready(self._ports())
+        self._policies_changed.set()  # what is left to look at is looked at now
         self._tasks.append(asyncio.create_task(self._follow_policies()))
 
     def _served(self) -> list[Served]:
