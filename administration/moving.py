@@ -10,12 +10,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import structlog
 
 from blobs import holding, keeping, reading, relocating
 from blobs.errors import StoreError
 from blobs.holding import AreaBusy
+from blobs.models import Area
 from blobs.space import free_space
 from domains import folders
 from domains import moving as of_domains
@@ -31,8 +33,14 @@ from units import sizes
 
 log = structlog.get_logger()
 
-# How long those who write into the folder may take before nothing is done.
-PATIENCE_SECONDS = 30.0
+# How long those who write into the folder, such as a compaction, may take in all; each try holds
+# up new writers for no longer than a moment.
+PATIENCE_SECONDS = 600.0
+TRY_SECONDS = 5.0
+# A worker that is silent for so long is taken for dead by others.
+TAKEN_OVER_SECONDS = 60.0
+# A command takes its place first, and begins then.
+GRACE = timedelta(seconds=60)
 # What is brought while writers wait; they bring it about a second behind.
 SMALL_BYTES = 96 << 20
 MOST_PASSES = 10
@@ -95,10 +103,10 @@ def give_up(move: Move) -> None:
     of_domains.end(move)
 
 
-def mend() -> int:
+def mend(*, now: datetime) -> int:
     """End moves whose process died and is not begun again; how many."""
     mended = 0
-    for row in FolderMove.objects.all():
+    for row in FolderMove.objects.filter(begun_at__lt=now - GRACE):
         if row.job_id is not None and Job.objects.filter(pk=row.job_id).exclude(state__in=ENDED):
             continue
         with of_domains.alone(row.domain_id) as is_free:
@@ -115,7 +123,10 @@ def _mend(move: Move) -> None:
         is_switched = False
     log.warning("an unfinished move was ended", domain=move.name, is_switched=is_switched)
     if is_switched:
-        relocating.drop(move.source, other=move.goal)
+        try:
+            relocating.drop(move.source, other=move.goal)
+        except OSError as error:
+            log.error("files of a move not removed", path=move.old_path, reason=error.strerror)
         of_domains.end(move)
     else:
         give_up(move)
@@ -124,7 +135,7 @@ def _mend(move: Move) -> None:
 @contextmanager
 def _alone(progress: Progress, move: Move) -> Iterator[None]:
     """A worker that was taken for dead leaves as soon as it learns of that. Raises FolderInMove."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TAKEN_OVER_SECONDS
     while True:
         with of_domains.alone(move.domain_id) as is_free:
             if is_free:
@@ -146,19 +157,29 @@ def _bring_and_switch(progress: Progress, move: Move, by: Actor | None) -> float
     domain = Domain.objects.select_related("area").filter(pk=move.domain_id).first()
     if domain is None:
         raise FolderMovedOn(move.name)
-    area = domain.area
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         # A backup that is being made has the folder where it was when it began.
         with keeping.removing() as is_free:
             if is_free:
-                with holding.held_alone(area, seconds=PATIENCE_SECONDS):
-                    began = time.monotonic()
-                    if area.path == move.old_path:
-                        relocating.bring(move.source, move.goal, watch.begin(), is_last=True)
-                    of_domains.switch(move, by=by)
-                    return round(time.monotonic() - began, 2)
-        progress.report(progress.done, words="It waits for the end of a backup")
+                try:
+                    return _switch(move, domain.area, watch, by)
+                except AreaBusy:
+                    if time.monotonic() > deadline:
+                        raise
+        what = "those who write into the folder" if is_free else "a backup"
+        progress.report(progress.done, words=f"It waits for the end of {what}")
         time.sleep(LOOK_AGAIN_SECONDS)
+
+
+def _switch(move: Move, area: Area, watch: _Watch, by: Actor | None) -> float:
+    """How long nobody could write into the folder. Raises AreaBusy."""
+    with holding.held_alone(area, seconds=TRY_SECONDS):
+        began = time.monotonic()
+        if area.path == move.old_path:
+            relocating.bring(move.source, move.goal, watch.begin(), is_last=True)
+        of_domains.switch(move, by=by)
+        return round(time.monotonic() - began, 2)
 
 
 def _finish(progress: Progress, move: Move, *, held_seconds: float) -> Moved:

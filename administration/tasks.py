@@ -33,4 +33,4 @@ def mend_renames() -> int:
 @task
 def mend_moves() -> int:
     """A move of a folder that died is ended: what it has left behind goes."""
-    return moving.mend()
+    return moving.mend(now=utc_now())

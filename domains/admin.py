@@ -30,6 +30,12 @@ class DomainAliasAdmin(ServiceAdmin):
         services.remove_alias(alias=row, by=request.user)
 
 
+@admin.register(models.FolderMove)
+class FolderMoveAdmin(ReadOnlyAdmin):
+    list_display = ("domain", "old_path", "new_path", "job_id", "begun_at")
+    list_select_related = ("domain",)
+
+
 @admin.register(models.DomainRenaming)
 class DomainRenamingAdmin(ReadOnlyAdmin):
     list_display = ("domain", "name", "until")
