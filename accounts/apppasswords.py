@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from datetime import datetime
 
 from django.db import transaction
 
@@ -39,10 +40,13 @@ def store(
     by: Actor | None,
     cram_md5_state: bytes = b"",
     scopes: Sequence[str] = (),
+    created_at: datetime | None = None,
+    last_used_at: datetime | None = None,
 ) -> AppPassword:
-    """One whose hash exists already. Raises ValuesRefused."""
+    """One whose hash exists already; `created_at` None: now. Raises ValuesRefused."""
     user = rows.lock(user)
-    row = AppPassword(user=user, password=encoded, created_at=utc_now())
+    row = AppPassword(user=user, password=encoded, created_at=created_at or utc_now())
+    row.last_used_at = last_used_at
     row.cram_md5_state = passwords.seal_cram_md5(cram_md5_state)
     replace(row, {"name": name, "scopes": list(scopes)}, fields=("name", "scopes"))
     if unknown := set(scopes) - set(SCOPES):

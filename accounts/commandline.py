@@ -83,11 +83,11 @@ def plain(row: models.Model, names: Iterable[str]) -> dict[str, Any]:
     return found
 
 
-def read_password() -> str:
+def read_password(words: str = "Password: ") -> str:
     """Asked for twice at a terminal; else the first line of the input. Raises CommandError."""
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")
-    password = getpass.getpass("Password: ")
+    password = getpass.getpass(words)
     if password != getpass.getpass("Again: "):
         raise CommandError("these were not the same")
     return password

@@ -6,10 +6,12 @@ import hashlib
 import hmac
 import secrets as random_secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from accounts import rows, secrets
 from accounts.errors import CodeRefused, TooManyTries
@@ -88,6 +90,51 @@ def add(row: Authenticator, *, name: str, by: Actor | None) -> Authenticator:
     row.save(force_insert=True)
     rows.finish(row.user, "added second factor", {"name": (None, row.name)}, by)
     return row
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One from a backup; `secret` in the clear: TOTP's, or a passkey's public part."""
+
+    kind: str
+    name: str
+    credential_id: str
+    secret: bytes
+    counter: int
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+def device_of(row: Authenticator) -> Device:
+    """Raises Undecipherable."""
+    return Device(
+        row.kind, row.name, row.credential_id, secrets.decrypt(PURPOSE, bytes(row.secret)),
+        row.counter, row.created_at, row.last_used_at,
+    )  # fmt: skip
+
+
+@transaction.atomic
+def bring(*, user: User, device: Device, by: Actor | None) -> bool:
+    """Add what the user had before; False: he has it. Raises ValuesRefused."""
+    user = rows.lock(user)
+    same = Q(user=user, name=device.name)
+    if device.credential_id:
+        same |= Q(credential_id=device.credential_id)
+    there = Authenticator.objects.filter(same).first()
+    if there is not None and there.user_id != user.pk:
+        raise ValuesRefused((Problem("passkey", "is another user's, perhaps a deleted one's"),))
+    if there is not None:
+        return False
+    is_passkey = device.kind == AuthenticatorKind.PASSKEY
+    if device.kind not in AuthenticatorKind.values or bool(device.credential_id) != is_passkey:
+        raise ValuesRefused((Problem("kind", "is none that there is"),))
+    row = Authenticator(
+        user=user, kind=device.kind, credential_id=device.credential_id,
+        secret=secrets.encrypt(PURPOSE, device.secret), counter=device.counter,
+        created_at=device.created_at, last_used_at=device.last_used_at,
+    )  # fmt: skip
+    add(row, name=device.name, by=by)
+    return True
 
 
 @transaction.atomic

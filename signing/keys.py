@@ -6,8 +6,11 @@ import base64
 import re
 from collections.abc import Collection
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import (
@@ -15,12 +18,14 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_der_private_key,
 )
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from accounts import secrets
 from domains import selectors
+from domains.errors import Problem, ValuesRefused
 from domains.models import Domain, HostedName
 from events import audit
 from events.audit import Actor
@@ -125,6 +130,61 @@ def retire(
     publish_on_commit(Topic.DOMAIN, domain.pk, durable=True)
 
 
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """A key from a backup; `private_key` in the clear, as DER. `published_at` None: it waits."""
+
+    name: str
+    selector: str
+    algorithm: str
+    public_key: str
+    private_key: bytes
+    created_at: datetime
+    published_at: datetime | None
+
+
+def known_key(row: SigningKey) -> KnownKey:
+    """Of one that is not retired. Raises Undecipherable."""
+    return KnownKey(
+        name=row.name,
+        selector=row.selector,
+        algorithm=row.algorithm,
+        public_key=row.public_key,
+        private_key=secrets.decrypt(PURPOSE, bytes(row.private_key)),
+        created_at=row.created_at,
+        published_at=row.published_at,
+    )
+
+
+@transaction.atomic
+def bring(*, domain: Domain, key: KnownKey, others: Collection[KnownKey], by: Actor | None) -> bool:
+    """A key that the domain had before. False: it is there, or the name is none of the domain's.
+
+    `others` may stand beside it: a name with another key of that algorithm keeps what it has.
+    Raises ValuesRefused.
+    """
+    domain = selectors.locked(domain.pk)
+    there = SigningKey.objects.filter(name=key.name, selector=key.selector).first()
+    if there is not None and there.domain_id != domain.pk:
+        raise _refused(key, "stands in the recycle bin: purge its domain first")
+    if there is not None or key.name not in _names(domain):
+        return False
+    known = {other.public_key for other in others}
+    same = SigningKey.objects.filter(name=key.name, algorithm=key.algorithm, retired_at=None)
+    if any(row.public_key not in known for row in same.filter(domain=domain)):
+        return False
+    _require_pair(key)
+    row = SigningKey(
+        domain=domain, name=key.name, selector=key.selector, algorithm=key.algorithm,
+        public_key=key.public_key, private_key=secrets.encrypt(PURPOSE, key.private_key),
+        created_at=key.created_at, published_at=key.published_at,
+    )  # fmt: skip
+    row.save(force_insert=True)
+    audit.record(by, "restored signing key", domain, {"key": (None, row.record_name)})
+    publish_on_commit(Topic.DOMAIN, domain.pk, durable=True)
+    return True
+
+
 def forget_old(*, now: datetime) -> int:
     """Keys whose records nobody needs any more, and those of names that are not ours any more."""
     old = SigningKey.objects.filter(retired_at__lt=now - RECORD_KEPT_FOR)
@@ -172,12 +232,39 @@ def _new_pair(algorithm: Algorithm) -> tuple[str, bytes]:
     """The public key as the record has it, and the private one."""
     if algorithm == Algorithm.RSA:
         rsa = generate_private_key(public_exponent=65537, key_size=RSA_BITS)
-        public = rsa.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return base64.b64encode(public).decode(), _private(rsa)
+        return _public(rsa), _private(rsa)
     ed = Ed25519PrivateKey.generate()
-    # RFC 8463 §4.2: the bare 32 octets.
-    public = ed.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return base64.b64encode(public).decode(), _private(ed)
+    return _public(ed), _private(ed)
+
+
+def _require_pair(key: KnownKey) -> None:
+    """Raises ValuesRefused: what stands in DNS must fit what signs."""
+    try:
+        private: Any = load_der_private_key(key.private_key, password=None)
+        if not _SELECTOR.fullmatch(key.selector) or _public(private) != key.public_key:
+            raise ValueError
+        if Algorithm(key.algorithm) != (
+            Algorithm.RSA if isinstance(private, RSAPrivateKey) else Algorithm.ED25519
+        ):
+            raise ValueError
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise _refused(key, "is no pair of keys") from None
+
+
+def _refused(key: KnownKey, reason: str) -> ValuesRefused:
+    return ValuesRefused((Problem(f"{key.selector}._domainkey.{key.name}", reason),))
+
+
+def _public(key: RSAPrivateKey | Ed25519PrivateKey) -> str:
+    """As the record has it."""
+    if isinstance(key, RSAPrivateKey):
+        octets = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    elif isinstance(key, Ed25519PrivateKey):
+        # RFC 8463 §4.2: the bare 32 octets.
+        octets = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    else:
+        raise TypeError
+    return base64.b64encode(octets).decode()
 
 
 def _private(key: RSAPrivateKey | Ed25519PrivateKey) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -32,8 +33,10 @@ from jobs.progress import Progress
 from mailboxes import index, indexing, manifest
 from mailboxes.manifest import ManifestBroken
 from mailboxes.models import Message
-from mailhost.backup import contents, files, taking
+from mailhost.backup import contents, domainsecrets, files, locking, taking
 from mailhost.backup.contents import OF_DOMAIN, BackupError, Said
+from mailhost.backup.domainsecrets import Brought, Secrets
+from mailhost.backup.locking import Lock
 
 Tell = Callable[[str], None]
 
@@ -43,22 +46,47 @@ class DomainContents(Said, frozen=True, kw_only=True):
 
     domain: str
     messages: int
-    damaged: list[str]  # records that could not be read, and why
+    damaged: list[str]  # records and secrets that could not be read, and why
+
+
+@dataclass(slots=True)
+class RestoredDomain(Reloaded):
+    """What reloading has done, and what came back beside it; `left_out` says why something not."""
+
+    app_passwords_added: int = 0
+    second_factors_added: int = 0
+    signing_keys_added: int = 0
+    left_out: list[str] = field(default_factory=list)
+
+    def count(self, brought: Brought) -> None:
+        self.app_passwords_added += brought.app_passwords
+        self.second_factors_added += brought.second_factors
+        self.signing_keys_added += brought.signing_keys
+        self.left_out += brought.left_out
 
 
 def take(
-    name: str, folder: Path, *, now: datetime, tell: Tell = lambda words: None
+    name: str,
+    folder: Path,
+    *,
+    now: datetime,
+    lock: Lock = Lock.SERVER_KEY,
+    passphrase: str = "",
+    tell: Tell = lambda words: None,
 ) -> DomainContents:
     """Copy a domain, as it is at one moment, with the bytes of all its mail, into a new folder.
 
-    Raises BackupError, DomainNotFound and its like; what was copied until then is removed.
+    `lock`: what will open its app passwords, second factors and signing keys. Raises BackupError,
+    DomainNotFound and its like; what was copied until then is removed.
     """
+    if lock == Lock.PASSPHRASE:
+        locking.require_long(passphrase)
     domain = selectors.by_own_name(name)
     folder = folder.absolute()
     taking.make(folder)
     try:
         with keeping.all_kept():
-            return _take(domain, folder, now, tell)
+            return _take(domain, folder, now, lock, passphrase, tell)
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError | StoreError):
@@ -66,22 +94,29 @@ def take(
         raise
 
 
-def _take(domain: Domain, folder: Path, now: datetime, tell: Tell) -> DomainContents:
+def _take(
+    domain: Domain, folder: Path, now: datetime, lock: Lock, passphrase: str, tell: Tell
+) -> DomainContents:
     tell("reading settings, people and folders")
+    unreadable: list[str] = []
     # No seal: wherever it is read, by this server too, it is news.
     with one_moment(), _created(folder / index.NAME) as file:
         (folder / manifest.NAME).write_bytes(manifest.build(domain, is_sealed=False))
         index.write_lines(file, indexing.lines_of(domain, now=now), domain_id=None)
+        secrets = domainsecrets.collect(domain, unreadable)
         places = indexing.places_of(domain)
         messages = Message.objects.filter(
             folder__account__domain=domain, folder__account__recycled=None
         ).count()
     (folder / manifest.NAME).chmod(0o600)
+    _created(folder / domainsecrets.NAME).close()
+    domainsecrets.write(folder / domainsecrets.NAME, secrets, lock, passphrase)
     tell(f"copying the mail ({messages:,} messages)")
     copied = exporting.export(places, folder)
     all_files = list(files.plain_files(folder))
     for path in all_files:
         files.sync(path)
+    damaged = [f"{encode_id(key)}: {reason}" for key, reason in sorted(copied.damaged.items())]
     made = DomainContents(
         made_at=now,
         hostname=settings.MAILHOST_HOSTNAME,
@@ -89,7 +124,7 @@ def _take(domain: Domain, folder: Path, now: datetime, tell: Tell) -> DomainCont
         messages=messages,
         files=len(all_files),
         size_bytes=sum(path.stat().st_size for path in all_files),
-        damaged=[f"{encode_id(key)}: {reason}" for key, reason in sorted(copied.damaged.items())],
+        damaged=unreadable + damaged,
     )
     contents.write_file(folder / OF_DOMAIN, made)
     files.sync(folder / OF_DOMAIN)
@@ -108,8 +143,13 @@ def read(folder: Path) -> DomainContents:
 
 
 def restore(
-    name: str, folder: Path, progress: Progress | None = None
-) -> tuple[DomainContents, Reloaded]:
+    name: str,
+    folder: Path,
+    progress: Progress | None = None,
+    *,
+    passphrase: str = "",
+    is_without_secrets: bool = False,
+) -> tuple[DomainContents, RestoredDomain]:
     """Bring a domain back, under its name or another; a domain that is there gets what it lacks.
 
     The server may run. The folder is only read, so it can be done again. Raises BackupError and
@@ -117,12 +157,26 @@ def restore(
     """
     folder = folder.absolute()
     found = read(folder)
+    secrets: Secrets | str = Secrets()
+    if not is_without_secrets:
+        secrets = domainsecrets.read(folder / domainsecrets.NAME, passphrase)
     hosted = read_name(name).name
     if not Domain.objects.filter(name=hosted).exists():
         _open(hosted, folder)
     domain = selectors.by_own_name(hosted)
     progress = progress or Progress(job_id=0)
-    return found, reloading.run(progress, domain, by=None, source=folder)
+    if isinstance(secrets, str):
+        done = RestoredDomain(**asdict(reloading.run(progress, domain, by=None, source=folder)))
+        done.left_out.append(secrets)
+        return found, done
+    # At once: a domain that signs and has no keys soon gets new ones.
+    early = domainsecrets.bring_keys(domain, secrets, found.domain, found.made_at)
+    done = RestoredDomain(**asdict(reloading.run(progress, domain, by=None, source=folder)))
+    done.signing_keys_added = early.signing_keys
+    # Now that its aliases and users are there.
+    done.count(domainsecrets.bring_keys(domain, secrets, found.domain, found.made_at))
+    done.count(domainsecrets.bring_to_people(domain, secrets, found.made_at))
+    return found, done
 
 
 def _open(name: str, folder: Path) -> None:

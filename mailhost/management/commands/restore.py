@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.commandline import read_password
 from clock.moments import utc_now
 from domains.errors import Refused
 from events import audit
@@ -33,6 +34,16 @@ class Command(BaseCommand):
             metavar="NAME",
             help="FOLDER is of ./manage backup --domain: the domain is opened if there is none of"
             " that name, and gets what it lacks; nothing of it is removed",
+        )
+        secrets = parser.add_mutually_exclusive_group()
+        secrets.add_argument(
+            "--passphrase",
+            action="store_true",
+            help="of one domain: ask for what its app passwords, second factors and signing keys"
+            " are encrypted with",
+        )
+        secrets.add_argument(
+            "--without-secrets", action="store_true", help="of one domain: leave these out"
         )
         parser.add_argument(
             "--moved",
@@ -68,7 +79,11 @@ class Command(BaseCommand):
     def _restore_domain(self, options: dict[str, Any]) -> None:
         try:
             with audit.acting_by_command("restore"):
-                found, done = onedomain.restore(options["domain"], options["folder"])
+                passphrase = read_password("Passphrase: ") if options["passphrase"] else ""
+                found, done = onedomain.restore(
+                    options["domain"], options["folder"], passphrase=passphrase,
+                    is_without_secrets=options["without_secrets"],
+                )  # fmt: skip
         except (BackupError, Refused) as error:
             raise CommandError(str(error)) from None
         if options["json"]:
@@ -84,3 +99,5 @@ class Command(BaseCommand):
                 self.stdout.write(f"{name.replace('_', ' ')}: {value:,}")
         for words in done.errors:
             self.stderr.write(words)
+        for words in done.left_out:
+            self.stderr.write(f"left out: {words}")
