@@ -12,4 +12,5 @@ class AccountsConfig(AppConfig):
         from accounts import caps
         from domains import switches
 
-        switches.withholds(caps.withheld_of)
+        switches.withholds("plan", caps.withheld_by_plan)
+        switches.withholds("server", caps.withheld_by_server)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 
 from accounts.errors import FeatureOff
 from accounts.models import (
@@ -20,6 +20,7 @@ from domains import selectors
 from domains.errors import ServerFull
 from domains.limits import require_room
 from domains.models import Domain, DomainLimits
+from domains.singlerow import KEY
 
 
 def lock_plan(reseller: User | None) -> Plan | None:
@@ -135,11 +136,14 @@ def withheld_from(actor: User) -> frozenset[str]:
     return _withheld_by(plan)
 
 
-def withheld_of(domain_id: int) -> frozenset[str]:
-    """The features that the domain has not, whatever its switches say."""
-    rows = ResellerPlan.objects.filter(reseller__owned__domain=domain_id).select_related("plan")
-    row = rows.first()
-    return _withheld_by(row.plan if row else None)
+def withheld_by_plan() -> Subquery:
+    """Of a row that has a `domain`: what the plan of its reseller withholds."""
+    plans = ResellerPlan.objects.filter(reseller__owned__domain=OuterRef("domain"))
+    return Subquery(plans.values("plan__withheld_features")[:1])
+
+
+def withheld_by_server() -> Subquery:
+    return Subquery(CapSettings.objects.filter(pk=KEY).values("withheld_features")[:1])
 
 
 def _withheld_by(plan: Plan | None) -> frozenset[str]:

@@ -10,7 +10,7 @@ from dataclasses import fields
 from typing import Generic, TypeVar
 
 from domains import switches
-from domains.models import Domain, DomainFeatures, HostedName
+from domains.models import Domain, HostedName
 from domains.policy import (
     DomainPolicy,
     Features,
@@ -120,8 +120,8 @@ def clear() -> None:
     _names.clear()
 
 
-def _read_features(row: DomainFeatures) -> Features:
-    on = switches.in_force(row)
+def _read_features(domain_id: int) -> Features:
+    on = switches.in_force(domain_id)
     return Features(**{one.name: on[one.name] for one in fields(Features)})
 
 
@@ -133,7 +133,6 @@ def _read_policy(domain_id: int) -> DomainPolicy | None:
     domain = (
         Domain.objects.select_related(
             "domaintechnical",
-            "domainfeatures",
             "domainlimits",
             "domainpriority",
             "domainthrottling",
@@ -156,7 +155,7 @@ def _read_policy(domain_id: int) -> DomainPolicy | None:
         is_deleting=domain.is_deleting,
         is_renaming=hasattr(domain, "renaming"),
         technical=copy_fields(Technical, domain.domaintechnical),
-        features=_read_features(domain.domainfeatures),
+        features=_read_features(domain_id),
         limits=read_limits(domain.domainlimits),
         priority=copy_fields(Priorities, domain.domainpriority),
         throttling=read_throttling(domain.domainthrottling),

@@ -5,35 +5,47 @@ The one answer for doors, listeners and jobs. Who withholds stands above this ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
+
+from django.db.models import QuerySet
+from django.db.models.expressions import Combinable
 
 from domains.models import DomainFeatures
 from domains.values import settable_fields
 
-# Of a domain's key: the features that it has not, whatever its switches say.
-Withholding = Callable[[int], Collection[str]]
+# For a row of DomainFeatures: a list of features that its domain has not, or NULL. All are part
+# of the one question, as pages ask it several times.
+Withholding = Callable[[], Combinable]
 
-_withholding: list[Withholding] = []
+_withholding: dict[str, Withholding] = {}
 
 
-def withholds(function: Withholding) -> Withholding:
-    """Register a function, from the `ready` of a room's app."""
-    _withholding.append(function)
-    return function
+def withholds(name: str, expression: Withholding) -> None:
+    """Register an expression, from the `ready` of a room's app."""
+    _withholding[f"withheld_by_{name}"] = expression
 
 
 def withheld(domain_id: int) -> frozenset[str]:
     """Off as long as they are withheld; switches and data stay as they are."""
-    return frozenset(name for function in _withholding for name in function(domain_id))
+    return _withheld_from(_rows().get(domain=domain_id))
 
 
 def is_on(domain_id: int, feature: str) -> bool:
-    return in_force(DomainFeatures.objects.get(domain=domain_id))[feature]
+    return in_force(domain_id)[feature]
 
 
-def in_force(row: DomainFeatures) -> dict[str, bool]:
-    """Every feature of the row's domain, and whether it is on."""
-    missing = withheld(row.domain_id)
+def in_force(domain_id: int) -> dict[str, bool]:
+    """Every feature, and whether it is on."""
+    row = _rows().get(domain=domain_id)
+    missing = _withheld_from(row)
     return {
         name: getattr(row, name) and name not in missing for name in settable_fields(DomainFeatures)
     }
+
+
+def _rows() -> QuerySet[DomainFeatures]:
+    return DomainFeatures.objects.annotate(**{name: of() for name, of in _withholding.items()})
+
+
+def _withheld_from(row: DomainFeatures) -> frozenset[str]:
+    return frozenset(name for source in _withholding for name in getattr(row, source) or ())

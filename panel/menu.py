@@ -17,7 +17,6 @@ from accounts.models import Role, User
 from accounts.permissions import Verb
 from archive import searching
 from domains import switches
-from domains.models import DomainFeatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +193,7 @@ def _withheld(actor: User, group: Group) -> frozenset[str]:
     names = [entry.feature for entry in group.entries if entry.feature]
     if not names or actor.domain_id is None:
         return frozenset()
-    on = switches.in_force(DomainFeatures.objects.get(domain=actor.domain_id))
+    on = switches.in_force(actor.domain_id)
     return frozenset(name for name in names if not on[name])
 
 
