@@ -14,7 +14,7 @@ from accounts.permissions import Verb
 from domains import selectors as domain_selectors
 from domains.errors import DomainUnknown
 from domains.limits import effective
-from domains.models import Domain, DomainAlias
+from domains.models import ClaimedAlias, Domain, DomainAlias
 from protocols.address import fold
 
 M = TypeVar("M", bound=Model)
@@ -119,6 +119,17 @@ def domain_aliases_for(actor: User) -> QuerySet[DomainAlias]:
     return _in_sight(actor, DomainAlias.objects.select_related("domain"))
 
 
+def domain_alias_claims_for(actor: User) -> QuerySet[ClaimedAlias]:
+    """Further names that wait for a proof, of the domains in sight."""
+    return _in_sight(actor, ClaimedAlias.objects.select_related("domain"))
+
+
+def domain_aliases_in_use(domain: Domain) -> InUse:
+    """The line of `in_use` about further names, by itself."""
+    allowed = effective(domain.domainlimits.domain_aliases)
+    return InUse("domain_aliases", domain.aliases.count(), allowed)
+
+
 def in_use(domain: Domain) -> list[InUse]:
     """The ceilings of the Limits tab that are about accounts, with the plan's where lower."""
     limits = domain.domainlimits
@@ -130,5 +141,5 @@ def in_use(domain: Domain) -> list[InUse]:
     return [
         InUse("users", users, effective(limits.users, cap)),
         InUse("user_aliases", aliases, effective(limits.user_aliases)),
-        InUse("domain_aliases", domain.aliases.count(), effective(limits.domain_aliases)),
+        domain_aliases_in_use(domain),
     ]

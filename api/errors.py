@@ -21,6 +21,7 @@ from administration import errors as of_administration
 from archive import errors as of_archive
 from certificates import errors as of_certificates
 from domains import errors as of_domains
+from domains.claims import ClaimUnknown
 from domains.errors import Problem, Refused, ValuesRefused
 from domains.localparts import LocalPartMalformed
 from jobs import errors as of_jobs
@@ -129,6 +130,7 @@ KINDS: dict[type[Exception], Kind] = {
     of_accounts.UserUnknown: NOT_FOUND,
     of_accounts.AliasUnknown: NOT_FOUND,
     of_accounts.ImpersonationOver: NOT_FOUND,
+    ClaimUnknown: NOT_FOUND,
     of_jobs.JobUnknown: NOT_FOUND,
     ReportUnknown: NOT_FOUND,
     ScheduleUnknown: NOT_FOUND,

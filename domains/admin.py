@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from adminsite.readonly import ReadOnlyAdmin
-from domains import models, services
-from domains.adminpages import ServiceAdmin
+from domains import claims, models, services
+from domains.adminpages import ServiceAdmin, SingleRowAdmin, act_on_each
 
 
 @admin.register(models.DomainAlias)
@@ -34,6 +35,26 @@ class DomainAliasAdmin(ServiceAdmin):
 class FolderMoveAdmin(ReadOnlyAdmin):
     list_display = ("domain", "old_path", "new_path", "job_id", "begun_at")
     list_select_related = ("domain",)
+
+
+@admin.register(models.ClaimedAlias)
+class ClaimedAliasAdmin(ReadOnlyAdmin):
+    list_display = ("unicode_name", "name", "domain", "claimed_at", "checked_at", "lapses_at")
+    list_select_related = ("domain",)
+    search_fields = ("name", "unicode_name", "domain__name")
+    actions = ("approve",)
+
+    @admin.action(description="Approve")
+    def approve(self, request: HttpRequest, rows: QuerySet[models.ClaimedAlias]) -> None:
+        def act(row: models.ClaimedAlias) -> None:
+            claims.grant(claim=row, by=request.user)
+
+        act_on_each(self, request, rows, act, "Approved")
+
+
+@admin.register(models.NameSettings)
+class NameSettingsAdmin(SingleRowAdmin):
+    single = claims.NAMES
 
 
 @admin.register(models.DomainRenaming)

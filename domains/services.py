@@ -132,13 +132,17 @@ def require_alias_room(domain: Domain) -> None:
 
 @transaction.atomic
 def add_alias(*, domain: Domain, name: str, by: Actor | None) -> DomainAlias:
-    """A further name (D-101). Raises NameMalformed, NameTaken, LimitReached."""
+    """A further name (D-101); a claim of the domain on it is fulfilled.
+
+    Raises NameMalformed, NameTaken, LimitReached.
+    """
     hosted = read_name(name)
     domain = selectors.locked(domain.pk)
     if HostedName.objects.filter(name=hosted.name).exists():
         raise NameTaken(hosted.name)
     require_alias_room(domain)
     alias = _insert_alias(domain, hosted)
+    domain.claims.filter(name=hosted.name).delete()
     _finish(domain, "added domain alias", {"alias": (None, hosted.name)}, by)
     return alias
 
@@ -184,6 +188,7 @@ def recycle(*, domain: Domain, item_id: int, by: Actor | None) -> None:
     audit.record(by, "deleted domain", domain)
     HostedName.objects.filter(domain=domain).delete()
     DomainAlias.objects.filter(domain=domain).delete()
+    domain.claims.all().delete()
     Domain.objects.filter(pk=domain.pk).update(recycled=item_id)
     publish_on_commit(Topic.DOMAIN, domain.pk, durable=True)
 

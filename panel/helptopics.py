@@ -182,7 +182,7 @@ _ALL = (
     Topic(
         "aliases", "Aliases and catch-alls", "Domains",
         ("aliases", "alias", "aliases-new", "aliases-delete", "catch-all", "domain-aliases",
-         "domain-aliases-delete"),
+         "domain-aliases-delete", "domain-aliases-claim"),
     ),
     Topic(
         "resellers", "Resellers and plans", "Domains",

@@ -9,6 +9,7 @@ from accounts import errors as of_accounts
 from administration import errors as of_administration
 from archive import errors as of_archive
 from domains import errors as of_domains
+from domains.claims import ClaimUnknown
 from domains.errors import Refused
 from domains.localparts import LocalPartMalformed
 from jobs.errors import JobUnknown
@@ -22,6 +23,7 @@ from spool import errors as of_spool
 # What one may not see answers as if it were not there: 404.
 OUT_OF_SIGHT = (
     of_domains.DomainUnknown,
+    ClaimUnknown,
     of_accounts.UserUnknown,
     of_accounts.AliasUnknown,
     of_accounts.PlanUnknown,

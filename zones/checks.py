@@ -35,19 +35,14 @@ def check(facts: Facts, lookup: Lookup) -> list[Finding]:
 
 
 def _mx(facts: Facts, lookup: Lookup) -> Iterator[Finding]:
-    servers = _mx_hosts(facts, lookup)
+    servers = _mx_hosts(facts.domain, lookup)
     if not servers:
         yield Finding("mx", Level.ERROR, "There is no MX record: mail may never arrive.")
         return
     if servers == ["."]:
         yield Finding("mx", Level.ERROR, "The MX record says that the domain takes no mail.")
         return
-    here = [
-        host
-        for host in servers
-        if host in (facts.hostname, facts.mail_host)
-        or set(_plain(lookup.addresses(host))) & set(_plain(facts.addresses))
-    ]
+    here = [host for host in servers if _is_here(host, facts, lookup)]
     listed = ", ".join(servers)
     if not here:
         yield Finding("mx", Level.ERROR, f"No MX record leads to this server, but to {listed}.")
@@ -58,10 +53,22 @@ def _mx(facts: Facts, lookup: Lookup) -> Iterator[Finding]:
         yield Finding("mx", Level.OK, f"Mail is brought to {listed}.")
 
 
+def leads_here(name: str, facts: Facts, lookup: Lookup) -> bool:
+    """Whether mail for the name is brought to this server before any other. Raises Unanswered."""
+    servers = _mx_hosts(name, lookup)
+    return bool(servers) and servers[0] != "." and _is_here(servers[0], facts, lookup)
+
+
+def _is_here(host: str, facts: Facts, lookup: Lookup) -> bool:
+    if host in (facts.hostname, facts.mail_host):
+        return True
+    return bool(set(_plain(lookup.addresses(host))) & set(_plain(facts.addresses)))
+
+
 def _address(facts: Facts, lookup: Lookup) -> Iterator[Finding]:
     """The address that the domain listens on must be one of its MX hosts'."""
     found: set[str] = set()
-    for host in _mx_hosts(facts, lookup) or [facts.mail_host]:
+    for host in _mx_hosts(facts.domain, lookup) or [facts.mail_host]:
         addresses = lookup.addresses(host) if host != "." else ()
         found.update(_plain(addresses))
         if not addresses:
@@ -235,9 +242,9 @@ def _srv(facts: Facts, lookup: Lookup) -> Iterator[Finding]:
         yield Finding("srv", Level.OK, "Mail programs find their settings by SRV records.")
 
 
-def _mx_hosts(facts: Facts, lookup: Lookup) -> list[str]:
+def _mx_hosts(domain: str, lookup: Lookup) -> list[str]:
     """The most preferred first; "." alone: a null MX (RFC 7505)."""
-    pairs = [value.split() for value in lookup.ask(facts.domain, "MX").values]
+    pairs = [value.split() for value in lookup.ask(domain, "MX").values]
     return [host for _, host in sorted((int(preference), host) for preference, host in pairs)]
 
 

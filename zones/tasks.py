@@ -7,7 +7,7 @@ from django_tasks import task
 from clock.moments import utc_now
 from jobs.periodic import periodic
 from signing import keys
-from zones import nightly, services
+from zones import claims, nightly, services
 
 
 @periodic("*/10 1-5 * * *")
@@ -34,3 +34,10 @@ def look_for_new_keys() -> int:
     keys.forget_old(now=now)
     keys.generate_missing(now=now)
     return services.look_for_new_keys(now=now)
+
+
+@periodic("*/10 * * * *")
+@task
+def look_for_proofs() -> int:
+    """Domain aliases begin to work when their proof is there, and lapse without one (D-101)."""
+    return claims.check_due(now=utc_now())

@@ -12,7 +12,7 @@ from administration.movejob import start_move
 from administration.renamejob import start_rename
 from administration.rules.table import RULES, old_values, require, undoes
 from clock.moments import utc_now
-from domains import moving, selectors, services
+from domains import claims, moving, selectors, services
 from domains.errors import DomainUnknown
 from domains.models import TABS, Domain, DomainAlias
 from events.models import AuditEntry
@@ -73,6 +73,16 @@ def removed_alias(entry: AuditEntry, by: User | None) -> bool:
         return False
     services.add_alias(domain=domain, name=name, by=by)
     return True
+
+
+@undoes(DOMAIN, "claimed domain alias")
+def claimed_alias(entry: AuditEntry, by: User | None) -> bool:
+    domain = domain_of(entry)
+    require(by, Verb.CHANGE_DOMAIN_ALIASES, domain)
+    claim = domain.claims.filter(name=entry.changes["claim"][1]).first()
+    if claim is not None:
+        claims.withdraw(claim=claim, by=by)
+    return claim is not None
 
 
 @undoes(DOMAIN, "handed over domain")

@@ -27,6 +27,8 @@ NO_WAY_BACK = {
     ("domains.domain", "created domain"): (
         "a new domain may have mail already: delete it instead, which asks for its name"
     ),
+    ("domains.domain", "withdrew claim of domain alias"): "add the name again",
+    ("domains.domain", "gave up claim of domain alias"): "add the name again",
     ("domains.domain", "purged domain"): "it was removed for good",
     ("accounts.user", "purged user"): "it was removed for good",
     ("accounts.user", "set password"): (

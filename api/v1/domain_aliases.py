@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from django.db.models import QuerySet
-from django.urls import path
+from django.urls import path, reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import permissions, selectors
+from accounts import domainaliases, permissions, selectors
 from accounts.models import User
 from accounts.permissions import Verb
 from api import etags, pagination, shapes
@@ -18,9 +18,12 @@ from api.errors import NotFound
 from api.fields import In, Text
 from api.schema import page_of
 from api.shapes import DomainAliasOut
+from api.v1 import domain_alias_claims
+from api.v1.domain_alias_claims import ClaimOut
+from clock.moments import utc_now
 from domains import services
 from domains.errors import DomainUnknown, NameMalformed, Problem, ValuesRefused
-from domains.models import DomainAlias
+from domains.models import ClaimedAlias, DomainAlias
 from domains.names import read_name
 
 
@@ -50,17 +53,26 @@ class DomainAliases(Endpoint):
         return pagination.page(request, given, rows, key="name", show=shapes.domain_alias_shown)
 
     @extend_schema(
-        request=DomainAliasIn, responses={201: DomainAliasOut}, summary="Add a domain alias"
+        request=DomainAliasIn,
+        responses={201: DomainAliasOut, 202: ClaimOut},
+        summary="Add a domain alias",
     )
     def post(self, request: Request) -> Response:
-        """Mail to every address works under the new name, too."""
+        """Mail to every address works under the new name, too.
+
+        Where the provider asks for a proof of control, 202 tells which TXT record gives it: the
+        name waits for it in `/domain-alias-claims/`.
+        """
         actor, given = actor_of(request), self.read(DomainAliasIn)
         try:
             domain = selectors.domain_for(actor, given["domain"])
         except DomainUnknown:
             raise ValuesRefused((Problem("domain", "is none of yours"),)) from None
         permissions.require(actor, Verb.CHANGE_DOMAIN_ALIASES, domain)
-        alias = services.add_alias(domain=domain, name=given["name"], by=actor)
+        alias = domainaliases.add(domain=domain, name=given["name"], by=actor, now=utc_now())
+        if isinstance(alias, ClaimedAlias):
+            location = reverse("api:domain-alias-claim", args=(alias.pk,))
+            return etags.tagged(domain_alias_claims.shown(alias), status=202, Location=location)
         shown = shapes.domain_alias_shown(alias)
         return etags.tagged(shown, status=201, Location=f"{request.path}{alias.name}/")
 

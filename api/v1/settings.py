@@ -17,6 +17,7 @@ from api.endpoints import Endpoint, actor_of
 from api.fields import Out, of_model
 from api.shapes import values_of
 from certificates.settings import ACME
+from domains.claims import NAMES
 from domains.singlerow import SingleRow
 from domains.values import settable_fields
 from operations.logs import LOGS
@@ -31,6 +32,7 @@ SETTINGS: tuple[SingleRow[Any], ...] = (
     LISTENERS,
     LOGIN,
     LOGS,
+    NAMES,
     RESOLVER,
     SPOOL,
     TRANSPORT,

@@ -1,5 +1,6 @@
 """The domain and one model for each tab of its page."""
 
+from domains.models.claims import ClaimedAlias, NameSettings
 from domains.models.defaults import DomainDefaults
 from domains.models.domain import Domain, DomainAlias, HostedName
 from domains.models.eventtypes import DomainEventTypes
@@ -25,6 +26,7 @@ TABS: dict[str, type[Tab]] = {
 
 __all__ = [
     "TABS",
+    "ClaimedAlias",
     "Domain",
     "DomainAlias",
     "DomainDefaults",
@@ -38,6 +40,7 @@ __all__ = [
     "DomainThrottling",
     "FolderMove",
     "HostedName",
+    "NameSettings",
     "SourceAddress",
     "SpamExclusion",
     "Tab",

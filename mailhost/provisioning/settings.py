@@ -6,6 +6,7 @@ from typing import Any
 
 from accounts.settings import CAPS, DELETION, LOGIN
 from certificates.settings import ACME
+from domains.claims import NAMES
 from domains.singlerow import SingleRow
 from operations.logs import LOGS
 from operations.services import LISTENERS, RESOLVER
@@ -14,5 +15,5 @@ from transport.settings import TRANSPORT
 
 SETTINGS: dict[str, SingleRow[Any]] = {
     row.name: row
-    for row in (LOGIN, DELETION, CAPS, LISTENERS, RESOLVER, SPOOL, ACME, LOGS, TRANSPORT)
+    for row in (LOGIN, DELETION, CAPS, NAMES, LISTENERS, RESOLVER, SPOOL, ACME, LOGS, TRANSPORT)
 }

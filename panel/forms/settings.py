@@ -23,6 +23,7 @@ TABS = {
     "login": "Accounts",
     "deletion": "Deletion",
     "caps": "Caps",
+    "names": "Domain aliases",
     "acme": "Certificates",
     "logs": "Logs",
     "resolver": "Name servers",
@@ -37,6 +38,7 @@ INTROS = {
     "caps": "What all domains of this server may have together. 0 means no cap; one below what is "
     "in use stops growth. What is withheld is off in every domain as long as it stands here; "
     "switches and data stay as they are.",
+    "names": "Whether customers prove that a further name is theirs before it works.",
     "acme": "How certificates are ordered and renewed by themselves (ACME).",
     "logs": "What is written to the logs and how long it is kept.",
     "resolver": "The name servers that are asked; empty means those of the operating system.",

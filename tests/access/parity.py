@@ -49,6 +49,8 @@ OPERATIONS = {
     "domain": "get domain, patch domain",
     "domain-aliases": "get domain-aliases, post domain-aliases",
     "domain-aliases-delete": "delete domain-alias",
+    "domain-aliases-claim": "get domain-alias-claims, get domain-alias-claim, "
+    "delete domain-alias-claim, post domain-alias-claim-check, post domain-alias-claim-approval",
     "domain-audit": "get audit",
     "domain-defaults": "get domain-defaults, patch domain-defaults",
     "domain-defaults-existing": "post domain-defaults-preview, post domain-defaults-apply",

@@ -58,7 +58,7 @@ def test_a_domain_is_opened_with_all_tabs_and_its_administrator() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.spec("D-032")
-@pytest.mark.spec("D-101", lacks="the optional proof of control")
+@pytest.mark.spec("D-101")
 def test_a_name_is_hosted_once_as_domain_or_alias() -> None:
     domain, other = make_domain("one.example"), make_domain("two.example")
     make_domain_alias(domain, "alias.example")
@@ -73,7 +73,7 @@ def test_a_name_is_hosted_once_as_domain_or_alias() -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.spec("D-032", "D-084")
-@pytest.mark.spec("D-101", lacks="the optional proof of control")
+@pytest.mark.spec("D-101")
 def test_parallel_requests_neither_share_a_name_nor_exceed_the_alias_limit() -> None:
     one, two = make_domain("p-one.example"), make_domain("p-two.example")
     gate, errors = threading.Barrier(5), []

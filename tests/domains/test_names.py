@@ -31,7 +31,7 @@ def test_a_name_has_one_stored_and_one_readable_form(
 
 
 @pytest.mark.spec("D-032")
-@pytest.mark.spec("D-101", lacks="the optional proof of control")
+@pytest.mark.spec("D-101")
 @pytest.mark.parametrize(
     "text",
     [

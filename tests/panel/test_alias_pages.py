@@ -142,7 +142,7 @@ def test_the_catch_all_is_set_and_taken_back(world: World, log_in: LogIn) -> Non
 
 
 @pytest.mark.spec("D-016", "D-065", "D-084", "D-100", "D-102")
-@pytest.mark.spec("D-101", lacks="the optional proof of control")
+@pytest.mark.spec("D-101")
 def test_a_domain_alias_is_added_and_deleted(world: World, log_in: LogIn) -> None:
     client = log_in(world.admin)
     page = client.post(NAMES, {"name": "Bücher.example"}, follow=True)

@@ -20,6 +20,7 @@ PAGES = [
     Page("panel:catch-all",             "login 403 404 302 404 302 302", OWN, post={}),
     Page("panel:domain-aliases",        "login 403 404 200 404 200 200", OWN),
     Page("panel:domain-aliases",        "login 403 404 200 404 200 200", OWN, post={}),
+    Page("panel:domain-aliases-claim",  "login 403 404 404 404 404 404", OWN, post={"claim": "1"}),
     Page("panel:domain-aliases-delete", "login 403 404 200 404 200 200", OWN,
          post={"selected": ["alias.example"]}),
 ]  # fmt: skip
