@@ -29,6 +29,13 @@ def pytest_unconfigure() -> None:
     settings.remove_data()
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Outside of any test, whose seconds are limited."""
+    needs_tables = any(item.get_closest_marker("rows") for item in session.items)
+    if needs_tables and not session.config.option.collectonly:
+        databases.make_tables(os.environ.get("MAILHOST_DATABASE_URL"))
+
+
 @pytest.fixture(scope="session")
 def database_url() -> str | None:
     """Where the suite runs on PostgreSQL; what asks for it is tried there too."""

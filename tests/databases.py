@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from typing import TypeGuard
 
 import psycopg
 from django.db import connection
@@ -28,13 +29,25 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = "TESTS_SHARED_FOLDER"
 
 
+def make_tables(url: str | None) -> None:
+    """Unless a process of this run has made them already."""
+    if _is_postgresql(url):
+        _with_tables(url)
+    else:
+        sqlite_with_tables()
+
+
+def _is_postgresql(url: str | None) -> TypeGuard[str]:
+    return url is not None and url.startswith("postgres")
+
+
 @contextmanager
 def fresh(url: str | None, *, is_empty: bool = False) -> Iterator[str | None]:
     """The URL of a new database beside the one of `url`; None stays None (SQLite).
 
     `is_empty`: without tables.
     """
-    if url is None or not url.startswith("postgres"):
+    if not _is_postgresql(url):
         yield None
         return
     name = f"server_{secrets.token_hex(6)}"
