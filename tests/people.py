@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from accounts import provisioning, services
 from accounts.models import Role, User
 from domains.models import Domain
-from tests.factories import PASSWORD, make_alias, make_domain, make_domain_alias, verifiers
+from tests.factories import make_alias, make_domain, make_domain_alias, verifiers
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,12 @@ class World:
 
 
 def make_world() -> World:
-    root = services.create_system_administrator("root", PASSWORD)[0]
-    resellers = [
-        services.add_person(username=name, role=Role.RESELLER, by=None, verifiers=verifiers())
-        for name in ("rob", "ruth")
-    ]
+    root, *resellers = [
+        services.add_person(username=name, role=role, by=None, verifiers=verifiers())
+        for name, role in (
+            ("root", Role.SYSTEM_ADMINISTRATOR), ("rob", Role.RESELLER), ("ruth", Role.RESELLER),
+        )
+    ]  # fmt: skip
     own, other = make_domain("own.example", "alice"), make_domain("other.example", "alice")
     for domain, reseller in zip((own, other), resellers, strict=True):
         provisioning.hand_over(domain=domain, reseller=reseller, by=None)

@@ -17,12 +17,13 @@ from operations.services import LISTENERS
 from spool import gateways
 from spool.configuration import SPOOL
 from tests.adminsite.adminrows import log_in
-from tests.factories import PASSWORD, make_alias, make_domain, make_domain_alias
+from tests.factories import make_alias, make_domain, make_domain_alias, verifiers
 
 
 @pytest.fixture
 def root() -> User:
-    return services.create_system_administrator("root", PASSWORD)[0]
+    role = Role.SYSTEM_ADMINISTRATOR
+    return services.add_person(username="root", role=role, by=None, verifiers=verifiers())
 
 
 @pytest.fixture
