@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('domains', '0004_defaults'),
+        ('domains', '0005_folder_move'),
     ]
 
     operations = [
