@@ -304,4 +304,5 @@ UNFOLD = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": f"{STATIC_URL}panel/mark.svg"}
     ],
+    "STYLES": ["panel.staticfiles.admin_style"],
 }

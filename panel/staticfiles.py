@@ -12,6 +12,7 @@ from django.contrib.staticfiles.storage import StaticFilesStorage
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
+from django.templatetags.static import static
 
 COMPRESSED = ("text/css", "text/javascript", "application/javascript", "image/svg+xml")
 
@@ -28,6 +29,11 @@ class StampedFiles(StaticFilesStorage):
 def _stamp(name: str) -> str:
     found = finders.find(name)
     return hashlib.sha256(Path(found).read_bytes()).hexdigest()[:12] if found else ""
+
+
+def admin_style(request: HttpRequest) -> str:
+    """The address of what the Django admin needs beside Unfold's own style sheet."""
+    return static("panel/admin.css")
 
 
 class CompressStaticFiles(GZipMiddleware):
