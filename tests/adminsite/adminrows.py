@@ -55,6 +55,8 @@ def make_row(model: type[models.Model], known: dict[Any, Any], numbers: Iterator
             continue
         elif type(field).__name__ == "MomentField" or isinstance(field, models.DateField):
             values[field.name] = utc_now()
+        elif isinstance(field, models.GenericIPAddressField):
+            values[field.name] = f"192.0.2.{next(numbers) % 256}"
         elif isinstance(field, models.IntegerField):
             values[field.name] = next(numbers)
         elif isinstance(field, models.BinaryField):
