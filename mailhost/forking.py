@@ -24,15 +24,23 @@ FIRST_DESCRIPTOR = 3  # behind standard error
 SHARED = ("listeners.mail_process", "mailhost.urls")
 
 
+# Descriptors that belong to what has been loaded, such as those of multiprocessing's shared memory:
+# a library that closed its own in a copy would close what has got its number there.
+_of_the_program: frozenset[int] = frozenset()
+
+
 def load_shared() -> None:
     """Load the whole program once, for the copies to come.
 
     Loading it opens no connection and begins no thread: a copy would have neither.
     """
+    global _of_the_program
+    before = _open_descriptors()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailhost.settings")
     django.setup()
     for name in (*SHARED, settings.MAILHOST_JOBS_ENGINE):
         import_module(name)
+    _of_the_program = _open_descriptors() - before
     # What is collected in a copy would be written to, and so no longer shared.
     give_back_memory()
 
@@ -99,10 +107,27 @@ def _forget_the_supervisor(environment: Mapping[str, str], *, keep: Iterable[int
     signal.signal(signal.SIGINT, signal.default_int_handler)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
-    os.closerange(max((FIRST_DESCRIPTOR - 1, *keep)) + 1, os.sysconf("SC_OPEN_MAX"))
+    for number in _open_descriptors() - _of_the_program - frozenset(keep):
+        if number >= FIRST_DESCRIPTOR:
+            os.close(number)
     os.environ.clear()
     os.environ.update(environment)
     atexit._clear()
+
+
+def _open_descriptors() -> frozenset[int]:
+    with os.scandir("/proc/self/fd") as entries:
+        found = [int(entry.name) for entry in entries]
+    return frozenset(number for number in found if _is_open(number))
+
+
+def _is_open(number: int) -> bool:
+    """All of /proc/self/fd are, but that of the look itself."""
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
 
 
 def call_it(name: str) -> None:
