@@ -117,7 +117,7 @@ def _lapse(key: int, now: datetime) -> bool:
 
 def _require_room(domain: Domain) -> None:
     """Waiting names count, too: they may all be proven tomorrow."""
-    waiting = domain.claims.count()
+    waiting = ClaimedAlias.objects.filter(domain=domain).count()
     ceiling = DomainLimits.objects.get(domain=domain).domain_aliases
     limits.require_room("domain_aliases", ceiling, used=domain.aliases.count() + waiting)
     limits.require_room("domain_aliases", MOST_CLAIMS, used=waiting)

@@ -17,6 +17,7 @@ from domains import checking, defaults, folders, limits, ports, selectors
 from domains.errors import ChangedMeanwhile, NameTaken
 from domains.models import (
     TABS,
+    ClaimedAlias,
     Domain,
     DomainAlias,
     DomainLimits,
@@ -142,7 +143,7 @@ def add_alias(*, domain: Domain, name: str, by: Actor | None) -> DomainAlias:
         raise NameTaken(hosted.name)
     require_alias_room(domain)
     alias = _insert_alias(domain, hosted)
-    domain.claims.filter(name=hosted.name).delete()
+    ClaimedAlias.objects.filter(domain=domain, name=hosted.name).delete()
     _finish(domain, "added domain alias", {"alias": (None, hosted.name)}, by)
     return alias
 
@@ -188,7 +189,7 @@ def recycle(*, domain: Domain, item_id: int, by: Actor | None) -> None:
     audit.record(by, "deleted domain", domain)
     HostedName.objects.filter(domain=domain).delete()
     DomainAlias.objects.filter(domain=domain).delete()
-    domain.claims.all().delete()
+    ClaimedAlias.objects.filter(domain=domain).delete()
     Domain.objects.filter(pk=domain.pk).update(recycled=item_id)
     publish_on_commit(Topic.DOMAIN, domain.pk, durable=True)
 

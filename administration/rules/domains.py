@@ -14,7 +14,7 @@ from administration.rules.table import RULES, old_values, require, undoes
 from clock.moments import utc_now
 from domains import claims, moving, selectors, services
 from domains.errors import DomainUnknown
-from domains.models import TABS, Domain, DomainAlias
+from domains.models import TABS, ClaimedAlias, Domain, DomainAlias
 from events.models import AuditEntry
 from signing import keys
 from signing.models import SigningKey
@@ -79,7 +79,7 @@ def removed_alias(entry: AuditEntry, by: User | None) -> bool:
 def claimed_alias(entry: AuditEntry, by: User | None) -> bool:
     domain = domain_of(entry)
     require(by, Verb.CHANGE_DOMAIN_ALIASES, domain)
-    claim = domain.claims.filter(name=entry.changes["claim"][1]).first()
+    claim = ClaimedAlias.objects.filter(domain=domain, name=entry.changes["claim"][1]).first()
     if claim is not None:
         claims.withdraw(claim=claim, by=by)
     return claim is not None
