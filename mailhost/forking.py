@@ -107,9 +107,9 @@ def _forget_the_supervisor(environment: Mapping[str, str], *, keep: Iterable[int
     signal.signal(signal.SIGINT, signal.default_int_handler)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
-    for number in _open_descriptors() - _of_the_program - frozenset(keep):
-        if number >= FIRST_DESCRIPTOR:
-            os.close(number)
+    for descriptor in _open_descriptors() - _of_the_program - frozenset(keep):
+        if descriptor >= FIRST_DESCRIPTOR:
+            os.close(descriptor)
     os.environ.clear()
     os.environ.update(environment)
     atexit._clear()
