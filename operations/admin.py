@@ -48,7 +48,7 @@ class ResolverSettingsAdmin(SingleRowAdmin):
 
 class RelayNetworkForm(forms.ModelForm):  # type: ignore[type-arg]
     services = forms.MultipleChoiceField(
-        choices=RelayService.choices,
+        choices=[(name, name) for name in RelayService.values],  # short enough for a phone
         required=False,
         help_text="Elsewhere its machines must log in. None for a new network: SMTP alone.",
     )

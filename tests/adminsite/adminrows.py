@@ -65,6 +65,8 @@ def make_row(model: type[models.Model], known: dict[Any, Any], numbers: Iterator
             values[field.name] = f"192.0.2.{next(numbers) % 256}"
         elif isinstance(field, models.CharField | models.TextField):
             values[field.name] = HOSTILE[: field.max_length or 100]
+        elif isinstance(field, models.GenericIPAddressField) and not field.null:
+            values[field.name] = "192.0.2.1"
         elif isinstance(field, models.BooleanField):
             values[field.name] = False
     return model._default_manager.create(**values)
