@@ -151,17 +151,19 @@ def shown_to(
     `counters`: numbers beside the entries, by the name of their page.
     """
     groups = []
+    off = _features_off(actor)
     for group in MENU:
-        found = list(_entries(group, actor, counters))
+        found = list(_entries(group, actor, counters, off))
         if found:
             groups.append(ShownGroup(group.label, found))
     return _with_active(groups, path)
 
 
-def _entries(group: Group, actor: User, counters: Mapping[str, int]) -> Iterator[Shown]:
-    withheld = _withheld(actor, group)
+def _entries(
+    group: Group, actor: User, counters: Mapping[str, int], off: frozenset[str]
+) -> Iterator[Shown]:
     for entry in group.entries:
-        if (entry.of_domain and actor.domain is None) or entry.feature in withheld:
+        if (entry.of_domain and actor.domain is None) or entry.feature in off:
             continue
         if entry.verb and not permissions.may(actor, entry.verb, actor.domain):
             continue
@@ -188,13 +190,13 @@ def roles_of(url_name: str, arguments: int = 0) -> frozenset[Role]:
     return frozenset()
 
 
-def _withheld(actor: User, group: Group) -> frozenset[str]:
-    """Features that are off for the domain's own people; asked only if it matters."""
-    names = [entry.feature for entry in group.entries if entry.feature]
-    if not names or actor.domain_id is None:
+def _features_off(actor: User) -> frozenset[str]:
+    """Features that are off for the domain's own people."""
+    if actor.domain_id is None:
         return frozenset()
-    on = switches.in_force(actor.domain_id)
-    return frozenset(name for name in names if not on[name])
+    return frozenset(
+        name for name, is_on in switches.in_force(actor.domain_id).items() if not is_on
+    )
 
 
 def _with_active(groups: list[ShownGroup], path: str) -> list[ShownGroup]:

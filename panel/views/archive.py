@@ -103,7 +103,10 @@ def exported(request: HttpRequest, job_id: int) -> HttpResponseBase:
     """The file, for whoever asked for it."""
     made = exports.file_of(actor_of(request), job_id)
     return FileResponse(
-        made.open("rb"), content_type="application/octet-stream", headers=_as_file(made.name)
+        made.open("rb"),
+        as_attachment=True,  # FileResponse writes Content-Disposition anew
+        content_type="application/octet-stream",
+        headers=_as_file(made.name),
     )
 
 

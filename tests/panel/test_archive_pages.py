@@ -188,7 +188,9 @@ def test_chosen_messages_are_exported_by_a_job_for_whoever_asked(
     assert job.result["messages"] == 2
     fetch = f"{PAGE}export/{job.pk}/"
     assert fetch in client.get(PAGE).content.decode()
-    content = b"".join(client.get(fetch).streaming_content)  # type: ignore[attr-defined]
+    answer = client.get(fetch)
+    assert answer["Content-Disposition"].startswith("attachment")
+    content = b"".join(answer.streaming_content)  # type: ignore[attr-defined]
     with zipfile.ZipFile(io.BytesIO(content)) as made:
         assert {name: made.read(name) for name in made.namelist()} == {
             f"{key}.eml": archive.messages[key][1] for key in keys[:2]
