@@ -24,6 +24,7 @@ from mailhost.backup import restoring, taking
 from mailhost.backup.contents import BackupError
 from mailhost.backup.files import Copied
 from tests import databases
+from tests.reading import wait_for
 from tests.running import RunningServer
 
 PASSWORD = "correct horse battery"
@@ -124,6 +125,8 @@ def test_all_mail_of_a_running_server_is_read_from_its_backup(
         writer.start()
         try:
             assert is_going_on.wait(30)
+            for folder in (old.data / "domains/own.example", tmp_path / "elsewhere/far"):
+                wait_for((folder / "manifest.json").exists)
             made = json.loads(old.manage("backup", str(tmp_path / "backup"), "--json"))
         finally:
             stop.set()

@@ -69,7 +69,7 @@ def test_a_hold_rule_catches_mail_and_lets_it_go(world: World, log_in: LogIn) ->
     assert SpooledRecipient.objects.get().state == State.HELD
     assert HoldRule.objects.get().until is not None
     for wrong, words in (
-        ({"reason": "all"}, "selected"),
+        ({"reason": "all"}, "which mail it catches"),
         ({"sender": "x@y.example"}, "required"),
         ({"domain": "nowhere.example", "reason": "x"}, "nowhere.example"),
     ):
