@@ -11,6 +11,8 @@ from playwright.sync_api import expect
 
 from accounts import plans
 from accounts.models import Status, User
+from clock.moments import utc_now
+from domains import claims
 from domains.models import Domain
 from mailboxes.models import AccountUsage
 from tests.browser import Visitor
@@ -43,6 +45,7 @@ def root(visitor: Visitor, dns: ThreadedDnsServer, monkeypatch: pytest.MonkeyPat
     for number, user in enumerate(User.objects.filter(domain=world.own)):
         usage = {"bytes": 9_000_000 * number, "messages": 100 * number}
         AccountUsage.objects.update_or_create(account=user, defaults=usage)
+    claims.claim(domain=world.own, name="claimed.example", by=None, now=utc_now())
     return visitor.log_in(world.root)
 
 
@@ -59,6 +62,8 @@ def root(visitor: Visitor, dns: ThreadedDnsServer, monkeypatch: pytest.MonkeyPat
         ("alias/sales/", "alias"),
         ("catch-all/", "catch-all"),
         ("domain-aliases/", "domain-aliases"),
+        ("folder/", "folder"),
+        ("user/alice/export/", "user-export"),
         ("disk-space/", "disk"),
         ("owner/", "owner"),
         ("dns/", "dns"),

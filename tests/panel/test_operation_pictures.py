@@ -23,6 +23,7 @@ from operations.models import (
     Transcript,
     WhitelistEntry,
 )
+from spool import singly
 from spool.models import LedgerHour
 from tests.browser import Visitor
 from tests.panel.activity import make_connection, make_job, make_process
@@ -48,6 +49,7 @@ def root(visitor: Visitor, people: World) -> Visitor:
     make_connection(process, "pop", user=people.admin, client_address="203.0.113.9")
     make_connection(process, "smtp", client_address="203.0.113.25", is_outbound=True)
     rules.apply_preset("factory", by=None)
+    singly.add(name="picky.example", note=HOSTILE, by=None)
     blocks.add(network="203.0.113.66", seconds=600, service="smtp", note=HOSTILE, by=None)
     Block.objects.create(
         network="198.51.100.0/24", kind=Kind.HARVESTING, service="smtp", note="21 in 300 s",
@@ -101,6 +103,7 @@ PAGES = [
     ("inactive-users/?show=90d", "inactive"),
     ("inactive-users/", "inactive-some"),
     ("jobs/", "jobs"),
+    ("single-destinations/", "single-destinations"),
 ]
 
 
