@@ -32,7 +32,7 @@ def test_the_technical_tab_leads_to_it_and_refusals_stand_at_the_field(
 ) -> None:
     client = log_in(world.root)
     assert (
-        f'<a href="{URL}">Move the folder</a>'
+        f'href="{URL}">Move the folder</a>'
         in client.get("/panel/domain/own.example/").content.decode()
     )
     assert URL not in log_in(world.reseller).get("/panel/domain/own.example/").content.decode()
