@@ -23,6 +23,7 @@ from jobs import services
 from jobs.kinds import Kind
 from jobs.models import Job, State
 from jobs.progress import Progress
+from protocols.message import mbox
 
 KIND = "archive-export"
 KEPT = timedelta(days=7)
@@ -134,13 +135,9 @@ def _write_zip(file: Any, messages: Iterator[tuple[Archived, bytes]]) -> None:
 
 def _write_mbox(file: Any, messages: Iterator[tuple[Archived, bytes]]) -> None:
     for row, content in messages:
-        sender = "".join(row.sender.split()) or "MAILER-DAEMON"
-        head = f"From {sender} {row.at:%a %b %d %H:%M:%S %Y}\n"
-        file.write(head.encode("utf-8", "replace"))
-        for line in content.replace(b"\r\n", b"\n").split(b"\n"):
-            # Else a line of text would begin another message (mboxrd).
-            file.write((b">" if line.lstrip(b">").startswith(b"From ") else b"") + line + b"\n")
-        file.write(b"\n")
+        quoter = mbox.Quoter()
+        file.write(mbox.separator(row.sender, row.at.timestamp()))
+        file.write(quoter.feed(content) + quoter.finish())
 
 
 def _plain(criteria: Criteria) -> dict[str, Any]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from django.conf import settings
+from blobs.locks import locked
 
 
 @contextmanager
@@ -17,28 +15,12 @@ def all_kept() -> Iterator[None]:
 
     Waits for a removal that is under way. The lock ends with the process that holds it.
     """
-    with _locked(fcntl.LOCK_SH) as _:
+    with locked("segments", fcntl.LOCK_SH):
         yield
 
 
 @contextmanager
 def removing() -> Iterator[bool]:
     """Whether segment files may be removed inside."""
-    with _locked(fcntl.LOCK_EX | fcntl.LOCK_NB) as is_free:
+    with locked("segments", fcntl.LOCK_EX | fcntl.LOCK_NB) as is_free:
         yield is_free
-
-
-@contextmanager
-def _locked(how: int) -> Iterator[bool]:
-    folder = Path(settings.MAILHOST_DATA) / "run"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fd = os.open(folder / "segments.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(fd, how)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(fd)

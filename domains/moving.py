@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
+from blobs.locks import locked
 from blobs.models import Area
 from domains import folders, selectors
 from domains.errors import (
@@ -92,19 +92,8 @@ def begin(move: Move, *, now: datetime, job_id: int | None = None) -> None:
 @contextmanager
 def alone(domain_id: int) -> Iterator[bool]:
     """Whether no other process of this machine moves that folder; freed however it ends."""
-    directory = Path(settings.MAILHOST_DATA) / "run"
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = directory / f"move-{domain_id}.lock"
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(fd)
+    with locked(f"move-{domain_id}", fcntl.LOCK_EX | fcntl.LOCK_NB) as is_free:
+        yield is_free
 
 
 def is_switched(move: Move) -> bool:

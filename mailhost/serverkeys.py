@@ -21,6 +21,8 @@ from pathlib import Path
 
 from django.conf import settings
 
+from blobs.locks import locked
+
 Stamp = tuple[int, int, int]
 
 
@@ -170,32 +172,21 @@ def _make(path: Path) -> None:
 @contextmanager
 def all_kept() -> Iterator[None]:
     """No key is dropped meanwhile by a process of this machine: copied values need theirs."""
-    with _locked("server-key.lock", fcntl.LOCK_SH):
+    with locked("server-key", fcntl.LOCK_SH):
         yield
 
 
 @contextmanager
 def dropping() -> Iterator[None]:
     """Waits until nobody needs an old key for what he copies."""
-    with _locked("server-key.lock", fcntl.LOCK_EX):
+    with locked("server-key", fcntl.LOCK_EX):
         yield
 
 
 @contextmanager
 def alone() -> Iterator[None]:
     """Raises BlockingIOError while another process is replacing the key."""
-    with _locked("new-server-key.lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
+    with locked("new-server-key", fcntl.LOCK_EX | fcntl.LOCK_NB) as is_free:
+        if not is_free:
+            raise BlockingIOError("another process is replacing the key")
         yield
-
-
-@contextmanager
-def _locked(name: str, how: int) -> Iterator[None]:
-    """The lock ends with the process that holds it."""
-    folder = Path(settings.MAILHOST_DATA) / "run"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fd = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, how)
-        yield
-    finally:
-        os.close(fd)

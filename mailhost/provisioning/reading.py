@@ -323,22 +323,22 @@ class _Reader:
 
     def ban(self, node: yaml.Node) -> BanEntry | None:
         """A domain or `*.domain` alone, or a mapping with a note besides."""
-        found = {"name": node}
-        if not isinstance(node, yaml.ScalarNode):
-            found = self.nodes.mapping(node, ("name", "note"), needed=["name"])
-        text = self.optional_text(found.get("name"))
-        if text is None:
+        found = self._named(node, forwarding.read_pattern)
+        if found is None:
             return None
-        try:
-            name = forwarding.read_pattern(text)
-        except NameMalformed as error:
-            self.nodes.refuse(node, str(error))
-            return None
-        note = self.optional_text(found.get("note"))
+        name, note = found
         return BanEntry(place=place_of(node), name=name, note=note)
 
     def single(self, node: yaml.Node) -> SingleDestinationEntry | None:
         """A domain or `.domain` alone, or a mapping with a note besides."""
+        found = self._named(node, gateways.read_destination)
+        if found is None:
+            return None
+        name, note = found
+        return SingleDestinationEntry(place=place_of(node), name=name, note=note)
+
+    def _named(self, node: yaml.Node, read: Callable[[str], str]) -> tuple[str, str | None] | None:
+        """A name as `read` has it, and a note; None where it has been refused."""
         found = {"name": node}
         if not isinstance(node, yaml.ScalarNode):
             found = self.nodes.mapping(node, ("name", "note"), needed=["name"])
@@ -346,12 +346,11 @@ class _Reader:
         if text is None:
             return None
         try:
-            name = gateways.read_destination(text)
+            name = read(text)
         except NameMalformed as error:
             self.nodes.refuse(node, str(error))
             return None
-        note = self.optional_text(found.get("note"))
-        return SingleDestinationEntry(place=place_of(node), name=name, note=note)
+        return name, self.optional_text(found.get("note"))
 
     def tls_policy(self, node: yaml.Node) -> TlsPolicyEntry | None:
         keys = ("destination", "level", "note")

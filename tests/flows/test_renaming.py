@@ -11,16 +11,15 @@ import smtplib
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from tests.reading import wait_for
 from tests.running import ROOT, RunningServer
 
 PASSWORD = "correct horse battery"
-PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +30,6 @@ def hosting(server: RunningServer) -> RunningServer:
     listed = ", ".join(f"{{name: {name}, {people}}}" for name in names)
     server.manage("apply", "-", text=f"domains: [{listed}]")
     return server
-
-
-def wait_for(question: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not question():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.1)
 
 
 def may_log_in(server: RunningServer, login: str) -> bool:

@@ -8,7 +8,6 @@ import fcntl
 import imaplib
 import json
 import re
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from importlib import import_module
@@ -48,6 +47,7 @@ from spool import rewriting
 from spool.models import Gateway
 from tests.adminsite.adminrows import make_row
 from tests.factories import PASSWORD, make_domain, make_user
+from tests.reading import wait_for
 from tests.running import ROOT, RunningServer
 
 # Columns of bytes that are no secrets of ours to be read again: hashes, salts, notes.
@@ -439,11 +439,3 @@ def logs_in(server: RunningServer, name: str, *, by_key: bool = False) -> bool:
     finally:
         client.shutdown()
     return True
-
-
-def wait_for(question: Callable[[], object]) -> None:
-    """Raises AssertionError when the answer does not become yes."""
-    end = time.monotonic() + 60
-    while not question():
-        assert time.monotonic() < end, question
-        time.sleep(0.1)
