@@ -236,7 +236,8 @@ class Listener:
     async def _wait_and_cut(self, seconds: float) -> None:
         if self.visits:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._all_gone.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self._all_gone.wait()
         self._cut(list(self.visits))
         for task in list(self._tasks):
             task.cancel()

@@ -92,7 +92,8 @@ class Guardian:
         """Each second, and at once when a rule was broken."""
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._offence.wait(), TELL_SECONDS)
+                async with asyncio.timeout(TELL_SECONDS):
+                    await self._offence.wait()
             self._offence.clear()
             events = self._guard.take_unsent()
             if events:

@@ -152,7 +152,8 @@ class MailProcess:
                 has_failed = any(listener.failures for listener in self._listeners)
                 may_wait = not has_failed and not self._lost_addresses
                 seconds = REBIND_SECONDS if may_wait else TRY_AGAIN_SECONDS
-                await asyncio.wait_for(self._policies_changed.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self._policies_changed.wait()
             self._policies_changed.clear()
             try:
                 servers = await bridge.ask_warm(name_servers)

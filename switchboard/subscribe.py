@@ -159,7 +159,8 @@ class Switchboard:
         try:
             while True:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._poll_now.wait(), seconds)
+                    async with asyncio.timeout(seconds):
+                        await self._poll_now.wait()
                 self._poll_now.clear()
                 notes = await poll.read()
                 if notes:

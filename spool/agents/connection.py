@@ -318,7 +318,8 @@ class SmtpConnection(asyncio.Protocol):
             self._flush()
             if self._drained is not None:
                 try:
-                    await asyncio.wait_for(asyncio.shield(self._drained), WRITE_TIMEOUT_SECONDS)
+                    async with asyncio.timeout(WRITE_TIMEOUT_SECONDS):
+                        await asyncio.shield(self._drained)
                 except TimeoutError:
                     self._act(self.client.timed_out())
                     self.abort()
