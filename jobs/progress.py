@@ -13,8 +13,14 @@ from jobs.errors import JobStopped
 MOST_NOTES = 500  # lines of a job's log; then the oldest go
 LONGEST_WORDS = 300
 
-# Set when the part ends; made before the workers are forked, so it reaches all of them.
+# Set when the part ends. Its processes share it: `renew` comes before workers are forked.
 ending = multiprocessing.Event()
+
+
+def renew() -> None:
+    """For a part that begins: what it was loaded with may be shared with one that has ended."""
+    global ending
+    ending = multiprocessing.Event()
 
 
 class Progress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+from collections.abc import Callable
 
 import structlog
 from django.conf import settings
@@ -57,10 +58,13 @@ def certificate() -> None:
     certificates.make_default(settings.MAILHOST_HOSTNAME, now=utc_now())
 
 
-def first_administrator() -> tuple[str, str] | None:
-    """Login and password of a new system administrator; None if there is one already."""
+def first_administrator(tell: Callable[[str, str], object]) -> None:
+    """Make a system administrator if there is none; `tell` gets the login and the password.
+
+    It is told before the commit: killed in between, the next start makes and tells another one.
+    """
     if User.objects.filter(role=Role.SYSTEM_ADMINISTRATOR).exists():
-        return None
+        return
     login, password = "admin", secrets.token_urlsafe(12)
     with transaction.atomic():
         user = User.objects.create(
@@ -70,4 +74,4 @@ def first_administrator() -> tuple[str, str] | None:
             created_at=utc_now(),
         )
         services.set_password(user=user, password=password, by=None)
-    return login, password
+        tell(login, password)

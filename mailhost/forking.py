@@ -9,16 +9,20 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 
 import django
 from django.conf import settings
 
 from listeners.readiness import give_back_memory
+from logbook.writer import BOOK
 
 _PR_SET_NAME = 15
 FIRST_DESCRIPTOR = 3  # behind standard error
+# What the supervisor has handlers for.
+HANDLED = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 
 # All of the program: behind these stand the models and the settings.
 SHARED = ("listeners.mail_process", "mailhost.urls")
@@ -57,9 +61,10 @@ class Copy:
         self._exit_code: int | None = None
         sys.stdout.flush()
         sys.stderr.flush()
-        self.pid = os.fork()
-        if self.pid == 0:
-            _become_a_part(work, environment, keep=keep)
+        with _signals_wait():
+            self.pid = os.fork()
+            if self.pid == 0:
+                _become_a_part(work, environment, keep=keep)
 
     def poll(self) -> int | None:
         """The exit code, None while it runs; -N if signal N ended it."""
@@ -78,6 +83,16 @@ class Copy:
     def terminate(self) -> None:
         if self.poll() is None:
             os.kill(self.pid, signal.SIGTERM)
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """A copy that is told to end at once must not hear it by its original's handlers."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
 
 
 def _become_a_part(
@@ -102,9 +117,10 @@ def _become_a_part(
 def _forget_the_supervisor(environment: Mapping[str, str], *, keep: Iterable[int]) -> None:
     os.setsid()  # Ctrl-C in a terminal is for the supervisor alone
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+    for number in HANDLED - {signal.SIGINT}:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     for descriptor in _open_descriptors() - _of_the_program - frozenset(keep):
@@ -113,6 +129,7 @@ def _forget_the_supervisor(environment: Mapping[str, str], *, keep: Iterable[int
     os.environ.clear()
     os.environ.update(environment)
     atexit._clear()
+    atexit.register(BOOK.flush)  # this process's own lines, the last of them too
 
 
 def _open_descriptors() -> frozenset[int]:

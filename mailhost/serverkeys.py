@@ -160,7 +160,10 @@ def _make(path: Path) -> None:
     path.parent.mkdir(exist_ok=True, mode=0o700)
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     fresh.touch(mode=0o600)
-    fresh.write_text(KeyFile(new_key()).encode())
+    with fresh.open("w") as file:
+        file.write(KeyFile(new_key()).encode())
+        file.flush()
+        os.fsync(file.fileno())  # what is encrypted with it may be on the disk in a second
     try:
         path.hardlink_to(fresh)  # fails where the name exists
     except FileExistsError:

@@ -10,6 +10,7 @@ from typing import Any
 
 from celery import Celery, signals
 from celery.schedules import crontab
+from celery.worker import state
 from django.conf import settings
 from django.db import connections
 from django.utils.module_loading import import_string
@@ -76,7 +77,16 @@ def declare_schedule(entries: Iterable[Periodic]) -> None:
 def serve(stop: Stop, *, when_ready: Callable[[], None], in_worker: Callable[[], None]) -> bool:
     """Run workers and beat until `stop`; False if they ended by themselves."""
     Path(app.conf.beat_schedule_filename).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    worker = app.Worker(
+
+    class Worker(app.Worker):  # type: ignore[misc, name-defined]
+        def install_platform_tweaks(self, worker: Any) -> None:
+            """Celery's own handlers of signals know nothing of what came before them."""
+            super().install_platform_tweaks(worker)
+            if stop.is_set():
+                progress.ending.set()
+                state.should_stop = os.EX_OK
+
+    worker = Worker(
         pool="prefork",
         concurrency=settings.MAILHOST_JOB_WORKERS,
         beat=True,

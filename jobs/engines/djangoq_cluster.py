@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import queue
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -25,15 +24,20 @@ from jobs import progress
 from jobs.stopping import Stop
 
 LOOK_SECONDS = 1.0
+END = "STOP"  # to whoever takes from a queue
 
 
 class Broker(ORM):  # type: ignore[misc]
-    """django-q2's table as queue."""
+    """django-q2's table as queue; who finds it empty is kept waiting, until the end."""
+
+    def __init__(self, is_ending: threading.Event) -> None:
+        super().__init__()
+        self._is_ending = is_ending
 
     def dequeue(self) -> Any:
         tasks = super().dequeue()
         if not tasks:
-            time.sleep(LOOK_SECONDS)
+            self._is_ending.wait(LOOK_SECONDS)
         return tasks
 
 
@@ -41,7 +45,9 @@ class Cluster(Sentinel):  # type: ignore[misc]
     """Watches the workers in the calling thread, from `start()` to the end of the drain."""
 
     def __init__(self, stop: Stop, *, when_ready: Callable[[], None]) -> None:
-        super().__init__(stop, _Started(when_ready), uuid.uuid4(), Broker(), Conf.TIMEOUT, False)
+        self._is_ending = threading.Event()
+        broker = Broker(self._is_ending)
+        super().__init__(stop, _Started(when_ready), uuid.uuid4(), broker, Conf.TIMEOUT, False)
         self.task_queue = _Queue(maxsize=Conf.QUEUE_LIMIT or 0)
         self.result_queue = _Queue()
 
@@ -54,8 +60,17 @@ class Cluster(Sentinel):  # type: ignore[misc]
         return thread
 
     def stop(self) -> None:
+        """As django-q2's own, which looks ten times a second whether a process has ended."""
         progress.ending.set()
-        super().stop()
+        self.event_out.set()
+        self._is_ending.set()
+        self.pusher.join()
+        for _ in self.pool:
+            self.task_queue.put(END)
+        for thread in self.pool:
+            thread.join()
+        self.result_queue.put(END)
+        self.monitor.join()
 
 
 class _Queue(queue.Queue[Any]):

@@ -70,6 +70,38 @@ copy.terminate()
     assert printed == ["-15", "the supervisor's own end"]
 
 
+def test_a_copy_that_is_told_to_end_in_its_first_moment_ends():
+    """It does not hear it by the handler that it still has from its original."""
+    printed, _ = run("""
+reader, writer = os.pipe()
+os.register_at_fork(after_in_child=lambda: os.read(reader, 1))
+copy = Copy(lambda: time.sleep(60) or 0, {}, keep=())
+copy.terminate()
+os.write(writer, b".")
+print(copy.wait())
+signal.raise_signal(signal.SIGTERM)
+""")
+    assert printed == ["-15", "asked to stop", "the supervisor's own end"]
+
+
+def test_the_last_lines_of_a_copy_reach_the_logs(tmp_path: Path):
+    run(
+        """
+from pathlib import Path
+from logbook.kinds import Kind
+from logbook.writer import BOOK
+BOOK.open(Path(os.environ["LOGS"]))
+BOOK.note(Kind.SMTP, "of the original")
+copy = Copy(lambda: BOOK.note(Kind.SMTP, "last words") or 0, {}, keep=())
+assert copy.wait() == 0
+""",
+        LOGS=str(tmp_path),
+    )
+    [written] = (tmp_path / "smtp").iterdir()
+    text = written.read_text()
+    assert (text.count("of the original"), text.count("last words")) == (1, 1)
+
+
 def test_a_copy_that_fails_says_why_and_never_goes_on_as_its_original():
     printed, said = run("""
 def work():

@@ -114,6 +114,26 @@ def test_a_killed_part_comes_back(server, part):
     assert greets(server)
 
 
+RELOAD = """
+from administration import reloadjob
+from domains.models import Domain
+print(reloadjob.start_reload(domain=Domain.objects.get(name="restarted.example"), by=None).pk)
+"""
+
+
+@pytest.mark.spec("X-007")
+def test_jobs_run_again_after_their_part_was_ended(server):
+    """What told the jobs of the old part to end is not what those of the new one hear."""
+    text = "domains: [{name: restarted.example, admin: {username: admin}}]"
+    server.manage("apply", "-", text=text)
+    is_back = 'event="part is ready again" name=jobs'
+    before = server.log.count(is_back)
+    os.kill(*server.pids("serve_jobs"), signal.SIGTERM)
+    wait_until(lambda: server.log.count(is_back) > before, 60)
+    job = server.manage("shell", "--no-imports", "-c", RELOAD).strip()
+    wait_until(lambda: ": done\n" in server.manage("job", "show", job), 60)
+
+
 def test_a_mail_port_in_use_is_named_and_taken_when_it_is_free(fresh):
     with socket.create_server(("127.0.0.1", fresh.port("smtp"))):
         fresh.start()

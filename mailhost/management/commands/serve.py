@@ -23,7 +23,7 @@ class Command(BaseCommand):
             firststart.claim_data()
             firststart.migrate()
             firststart.certificate()
-            self._make_administrator()
+            firststart.first_administrator(self._tell)
             plan = supervise.Plan(
                 mail_processes=settings.MAILHOST_MAIL_PROCESSES,
                 drain_seconds=settings.MAILHOST_DRAIN_SECONDS,
@@ -45,13 +45,10 @@ class Command(BaseCommand):
         connections.close_all()
         supervise.become(plan)
 
-    def _make_administrator(self) -> None:
-        administrator = firststart.first_administrator()
-        if administrator is not None:
-            # To the screen and never to the log; this is the only time that anybody sees it.
-            login, password = administrator
-            self.stdout.write(f"First administrator: {login}   password: {password}")
-            self.stdout.flush()
+    def _tell(self, login: str, password: str) -> None:
+        # To the screen and never to the log; this is the only time that anybody sees it.
+        self.stdout.write(f"First administrator: {login}   password: {password}")
+        self.stdout.flush()
 
 
 def _certificates() -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs import periodic, tasks
+from jobs import periodic, progress, tasks
 from jobs.stopping import Stop
 from listeners import readiness
 from mailhost import privileges
@@ -28,6 +28,7 @@ class Command(BaseCommand):
         privileges.follow_supervisor()
         engine = import_module(settings.MAILHOST_JOBS_ENGINE)
         engine.declare_schedule(periodic.discover().values())
+        progress.renew()
         stop = Stop()
 
         def when_ready() -> None:

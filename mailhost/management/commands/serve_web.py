@@ -17,6 +17,7 @@ from django.core.wsgi import get_wsgi_application
 from blobs.committer import stop_process_committer
 from certificates import files
 from certificates.errors import CertificateRefused
+from jobs.stopping import Stop
 from listeners import readiness
 from listeners.base import Endpoint, open_socket
 from mailhost import firststart, privileges
@@ -35,7 +36,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         privileges.follow_supervisor()
-        stop = threading.Event()
+        stop = Stop()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         firststart.certificate()
@@ -45,9 +46,7 @@ class Command(BaseCommand):
         keeper.stop()
 
 
-def serve(
-    application: Application, stop: threading.Event, *, when_ready: Callable[[], object]
-) -> None:
+def serve(application: Application, stop: Stop, *, when_ready: Callable[[], object]) -> None:
     """Answer until `stop`; a new certificate is taken in by itself."""
     plain = Server(application, Door(_open(HTTP)))
     plain.start()

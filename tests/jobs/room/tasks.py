@@ -34,9 +34,12 @@ def fail() -> None:
 
 
 @job("count", "Count slowly")
-def count(progress, *, until: int, seconds: float = 0.0):
+def count(progress, *, until: int, seconds: float = 0.0, waits_at: int = -1):
+    """`waits_at` that number for the mark "go on"."""
     progress.note(f"counting to {until}")
     for number in range(progress.done, until):
+        while number == waits_at and not (Path(settings.MAILHOST_DATA) / "go on").exists():
+            time.sleep(0.05)
         mark("counted", str(number))
         time.sleep(seconds)
         progress.report(number + 1, until, words=f"at {number + 1}")
