@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from pathlib import Path
 
 from tests import databases
@@ -20,6 +21,8 @@ STANDARD_PORTS = {
     "smtp": 25, "submission": 587, "submissions": 465, "pop3": 110, "pop3s": 995, "imap": 143,
     "imaps": 993, "http": 80, "https": 443,
 }  # fmt: skip
+# No two of them are a multiple of this apart: servers whose offsets are share no port.
+OFFSET_STEP = 26
 START_SECONDS = 180.0  # a busy machine takes its time
 STOP_SECONDS = 30.0
 COMMAND_SECONDS = 120.0
@@ -44,7 +47,8 @@ class RunningServer:
         self.data = data
         self._has_tables = is_empty or database_url is not None
         self.log_path = data.with_name(f"{data.name}.log")
-        self.offset = free_offset()
+        claim, self.offset = claim_offset()
+        weakref.finalize(self, claim.close)
         self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith("MAILHOST_")
         }
@@ -81,14 +85,19 @@ class RunningServer:
                 self._wait_ready(notes)
         return self
 
-    def launch(self, **environment: str) -> subprocess.Popen[bytes]:
-        """Start the process without waiting for it."""
+    def prepare(self) -> RunningServer:
+        """From here on `manage` works: what it sets up now, all processes know when they start."""
         if not self._has_tables:
             self._has_tables = True
             self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
             tables = self.data / "mailhost.sqlite3"
             if not tables.exists():
                 tables.write_bytes(databases.sqlite_with_tables())
+        return self
+
+    def launch(self, **environment: str) -> subprocess.Popen[bytes]:
+        """Start the process without waiting for it."""
+        self.prepare()
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, str(ROOT / "manage.py"), "serve"],
@@ -155,13 +164,23 @@ class RunningServer:
         return found
 
 
-def free_offset() -> int:
-    """An offset at which every standard port is free on loopback now."""
+def claim_offset() -> tuple[socket.socket, int]:
+    """An offset at which every standard port is free on loopback now.
+
+    Of all tests of this machine nobody else gets it before that socket is closed.
+    """
     for _ in range(200):
         # Below 32768, where the system begins to choose ports for clients.
-        offset = random.SystemRandom().randrange(10_000, 31_000)
+        offset = random.SystemRandom().randrange(10_000, 31_000, OFFSET_STEP)
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0mailhost-tests-offset-{offset}")
+        except OSError:
+            claim.close()
+            continue
         if all(_is_free(port + offset) for port in STANDARD_PORTS.values()):
-            return offset
+            return claim, offset
+        claim.close()
     raise RuntimeError("no free ports")
 
 

@@ -16,6 +16,7 @@ import pytest
 from tests.crash.inspection import wait_for_empty_spool
 from tests.crash.killing import _end, _wait_until_back
 from tests.crash.load import MARK, Promises, Sender
+from tests.reading import wait_for
 from tests.running import RunningServer
 from tests.sinks import Sink
 
@@ -33,9 +34,9 @@ def sink() -> Iterator[Sink]:
     loop, sink = asyncio.new_event_loop(), Sink()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    asyncio.run_coroutine_threadsafe(sink.open(), loop).result(5)
+    asyncio.run_coroutine_threadsafe(sink.open(), loop).result(30)
     yield sink
-    asyncio.run_coroutine_threadsafe(sink.shut(), loop).result(5)
+    asyncio.run_coroutine_threadsafe(sink.shut(), loop).result(30)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
 
@@ -44,16 +45,13 @@ def start(tmp_path: Path, sink: Sink, database: str | None) -> RunningServer:
     """With several mail processes where the database can be shared by them."""
     processes = 2 if database else 1
     server = RunningServer(tmp_path / "data", database_url=database, mail_processes=processes)
-    server.start()
-    site = tmp_path / "site.yaml"
-    site.write_text(
+    site = (
         "relay_networks: [127.0.0.0/8]\n"
         "gateways:\n"
         f"  - {{name: sink, host: 127.0.0.1, port: {sink.port}, domains: [sink.test]}}\n"
     )
-    server.manage("apply", str(site))
-    time.sleep(1.5)  # until the listeners have heard of the network
-    return server
+    server.prepare().manage("apply", "-", text=site)
+    return server.start()
 
 
 def arrived(sink: Sink) -> Counter[tuple[str, str]]:
@@ -93,7 +91,7 @@ def test_after_kill_9_all_is_relayed_and_only_what_was_in_flight_twice(
             time.sleep(dice.uniform(0.3, 1.2))
             _end(dice.choice(server.pids("serve_mail")))
             _wait_until_back(server)
-        time.sleep(0.5)
+        wait_for(lambda: len(promises.accepted) > 50)
         for sender in senders:
             sender.stop()
         wait_for_empty_spool(server)

@@ -96,9 +96,10 @@ assert bycelery.serve(stop, when_ready=when_ready, in_worker=in_worker)
 def test_a_signal_that_comes_before_celery_listens_is_heard(tmp_path):
     subprocess.run(
         [sys.executable, "-c", SIGNALLED],
-        cwd=ROOT,
+        cwd=tmp_path,
         env={
             **os.environ,
+            "PYTHONPATH": str(ROOT),
             "DJANGO_SETTINGS_MODULE": "mailhost.settings",
             "MAILHOST_DATA": str(tmp_path / "data"),
             "MAILHOST_JOBS": "celery",

@@ -27,7 +27,7 @@ def test_a_session_is_seen_by_another_process_and_can_be_ended(server, tmp_path)
     assert session["encrypted"] is False
     server.manage("sessions", "--end", session["id"])
     with pytest.raises(imaplib.IMAP4.abort):
-        for _ in range(50):
+        for _ in range(300):
             imap.noop()
             time.sleep(0.1)
     _wait_for(lambda: not _sessions(server))

@@ -11,9 +11,12 @@ import trustme
 
 from mailhost.web import Door, Server
 
+in_hand = threading.Event()
+
 
 def application(environ, start_response):
     if environ["PATH_INFO"] == "/slow":
+        in_hand.set()
         time.sleep(0.5)
     start_response("200 OK", [("Content-Type", "text/plain")])
     size = len(environ["wsgi.input"].read())
@@ -71,7 +74,7 @@ def test_a_request_in_hand_is_finished_before_the_end(opened):
         )
     )
     client.start()
-    time.sleep(0.2)
+    assert in_hand.wait(10)
     assert server.drain(10)
     client.join(10)
     assert answers == [b"http GET 0"]

@@ -128,8 +128,12 @@ def test_a_transcript_shows_the_dialogue_of_one_user_without_secrets(server) -> 
     open_already.user("ann@heard.example")
     open_already.pass_(PASSWORD)
     number = server.manage("transcript", "start", "ann@heard.example").strip()
-    time.sleep(4)
-    open_already.noop()
+
+    def is_heard() -> bool:
+        open_already.noop()
+        return "C: NOOP" in transcript(server, number)
+
+    soon(is_heard)
     open_already.quit()
     with imaplib.IMAP4("127.0.0.1", server.port("imap"), timeout=10) as client:
         client.login("ann@heard.example", PASSWORD)
@@ -149,10 +153,15 @@ def test_a_transcript_shows_the_dialogue_of_one_user_without_secrets(server) -> 
     assert PASSWORD not in shown
     assert "hidden-body" not in shown
     server.manage("transcript", "stop", number)
-    time.sleep(4)
-    hand_in(server, "ann@heard.example")
-    time.sleep(0.5)
-    assert transcript(server, number) == shown
+
+    def is_over() -> bool:
+        nonlocal shown
+        before, shown = shown, transcript(server, number)
+        hand_in(server, "ann@heard.example")
+        time.sleep(0.5)
+        return before == shown == transcript(server, number)
+
+    soon(is_over)
     assert len(server.manage("transcript", "show", number).splitlines()) == shown.count("\n")
     assert log(server, "admin", "started a transcript")
     assert log(server, "admin", "stopped a transcript")

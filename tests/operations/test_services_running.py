@@ -123,7 +123,7 @@ def test_after_the_limit_sessions_are_cut(pair, tmp_path):
     pop.pass_(PASSWORD)
     pair.manage("service", "stop", "pop")
     with pytest.raises((ConnectionError, poplib.error_proto)):
-        for _ in range(100):
+        for _ in range(400):
             pop.noop()
             time.sleep(0.1)
     path.write_text("settings: {listeners: {stop_seconds: 60}}\n")

@@ -278,12 +278,15 @@ async def test_claims_of_a_dead_process_are_given_back_at_start(one, far_dns):
     assert (first.outcome, second.outcome, second.number) == ("", "delivered", 2)
 
 
+def begun(sink):
+    return sum(command.startswith("MAIL") for command in sink.commands)
+
+
 async def test_what_was_not_begun_is_given_back_at_the_end(one, far_dns):
     sink = Sink(answers={"MAIL": b"<hang>"})
     async with sink, running_manager(far_dns, port=sink.port):
         ids = [await submit_async(f"r{n}@far.test") for n in range(15)]
-        await outgoing.until(lambda: sink.sessions == FIRST_LIMIT)
-        await asyncio.sleep(0.1)
+        await outgoing.until(lambda: begun(sink) == FIRST_LIMIT)
     rows = [row async for row in SpooledRecipient.objects.filter(message__in=ids)]
     assert {row.claimed_by for row in rows} == {None}
     assert sorted(row.attempts for row in rows) == [0] * (15 - FIRST_LIMIT) + [1] * FIRST_LIMIT

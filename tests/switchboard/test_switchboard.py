@@ -208,7 +208,7 @@ def test_receiver_that_is_stuck_for_long_is_given_up(run_directory, monkeypatch)
     peers = Peers(run_directory, 0)
     for key in range(1_000):
         peers.send([Note(Topic.FOLDER, key)])
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while any(peer.backlog for peer in peers._peers.values()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -308,6 +308,7 @@ async def test_lost_hint_of_a_durable_note_is_found_by_the_poll(transactional_db
         await asyncio.to_thread(publish_on_commit, Topic.DOMAIN, 9, durable=True)
     await settle(lambda: seen)
     await asyncio.to_thread(publish_on_commit, Topic.DOMAIN, 10, durable=True)
+    await settle(lambda: len(seen) > 1)
     await asyncio.sleep(0.3)
     assert [note.key for note in seen] == [9, 10], "each once, by hint or by poll"
     await board.stop()
@@ -367,6 +368,7 @@ async def test_other_machine_is_told_by_the_database(transactional_db, settings,
     assert [note.key for note in seen] == [0, 1, 2]
     # Its own notes come back from the database too, and are not taken twice.
     await asyncio.to_thread(publish_on_commit, Topic.SPOOL, 50)
+    await settle(lambda: len(seen) > 3)
     await asyncio.sleep(0.3)
     assert [note.key for note in seen] == [0, 1, 2, 50]
     await kill_listeners()

@@ -162,7 +162,7 @@ def test_failed_handshake_ends_the_session(talk, imap):
     session.ok(b"STARTTLS")
     session.send(b"this is no handshake at all, and long enough to be read as a record\r\n")
     assert session.lines.read() is not None
-    for _ in range(50):
+    for _ in range(300):
         if not imap.listener.visits:
             break
         time.sleep(0.1)

@@ -1,6 +1,7 @@
 """What happens below the commands: TLS, time, limits, nonsense."""
 
 import asyncio
+import select
 import socket
 import time
 
@@ -52,7 +53,7 @@ def test_plain_text_on_a_tls_port_gets_no_session(smtp):
         raw.sendall(b"EHLO client.test\r\n")
         received = raw.recv(4096)
         assert b"220" not in received
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while smtp.listener.visits and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not smtp.listener.visits
@@ -70,15 +71,13 @@ def test_a_silent_client_is_told_and_dropped(limits, talk):
 def test_a_client_that_trickles_a_command_is_dropped_all_the_same(limits, talk):
     limits(smtp_idle_seconds=1)
     one = talk()
-    began = time.monotonic()
-    for _ in range(8):
-        try:
-            one.send(b"N")
-        except OSError:
+    for _ in range(60):
+        one.send(b"N")
+        if select.select([one.socket], [], [], 0.3)[0]:
             break
-        time.sleep(0.3)
+    else:
+        pytest.fail("it may trickle for ever")
     assert one.read().startswith("421 4.4.2")
-    assert time.monotonic() - began < 4
 
 
 @pytest.mark.spec("N-007")
