@@ -76,6 +76,7 @@ class MailProcess:
         self._listeners: list[Listener] = []
         self._manager: Manager | None = None
         self._transport: TransportOffice | None = None
+        self._registry: Registry | None = None
         self._lost_addresses: frozenset[str] = frozenset()  # of domains (D-033)
         self._policies_changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -114,6 +115,7 @@ class MailProcess:
         await guardian.load()
         registry = Registry(self._board, self._listeners)
         await registry.enter()
+        self._registry = registry
         self._servicing = Servicing(self._board, self._served(), registry.process_id)
         await self._servicing.begin()
         for work in (registry, guardian, self._servicing):
@@ -143,6 +145,8 @@ class MailProcess:
         if self._transport is not None:
             await self._transport.stop()
         await asyncio.to_thread(process_committer().stop, seconds)
+        if self._registry is not None:
+            await self._registry.leave()
         await self._resolver.close()
         await self._board.stop()
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import structlog
 from django.conf import settings
+from django.db import DatabaseError
 
 from blobs.committer import process_committer
 from blobs.ids import new_id, time_of
@@ -55,16 +56,20 @@ class Registry:
         )  # fmt: skip
 
     async def run(self) -> None:
-        """Until cancelled; then the process leaves the registry."""
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(TELL_SECONDS)
+            try:
+                await self._tell()
+            except Exception:
+                log.exception("the registry of sessions could not be written")
+
+    async def leave(self) -> None:
+        """From here on no row may refer to this process: nothing that would is being written."""
         try:
-            while True:
-                await asyncio.sleep(TELL_SECONDS)
-                try:
-                    await self._tell()
-                except Exception:
-                    log.exception("the registry of sessions could not be written")
-        finally:
-            await asyncio.shield(bridge.ask(connections.leave, process_id=self.process_id))
+            await bridge.ask(connections.leave, process_id=self.process_id)
+        except DatabaseError:
+            log.warning("the registry still has this process; the next one will remove it")
 
     async def _tell(self) -> None:
         now = asyncio.get_running_loop().time()

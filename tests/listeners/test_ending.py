@@ -1,11 +1,14 @@
 """A mail process ends when it is told to, at whatever moment."""
 
 import asyncio
+import threading
 
 import pytest
 
+from blobs.committer import Job, process_committer
 from listeners import bridge
 from listeners.mail_process import MailProcess
+from operations import connections
 
 
 @pytest.mark.parametrize("steps", range(5))
@@ -27,3 +30,29 @@ def test_what_follows_the_policies_ends_at_every_step_of_its_wait(steps, monkeyp
 
     monkeypatch.setattr(bridge, "ask_warm", ask)
     assert asyncio.run(main())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_leaves_the_registry_when_all_that_names_it_is_written(monkeypatch, tmp_path):
+    """What is in the committer's hands at the end, such as the states of its services."""
+    order, has_left = [], threading.Event()
+
+    class Last(Job):
+        @staticmethod
+        def write_rows(jobs, cursor):
+            has_left.wait(0.5)
+            order.append("written")
+
+    def leave(**_):
+        order.append("left")
+        has_left.set()
+
+    async def main():
+        process = MailProcess(frozenset())
+        await process.start()
+        process_committer().submit(Last())
+        await process.drain()
+
+    monkeypatch.setattr(connections, "leave", leave)
+    asyncio.run(main())
+    assert order == ["written", "left"]
