@@ -32,6 +32,8 @@ from reports.errors import ReportUnknown, ScheduleUnknown
 from signing.errors import KeysWaiting, KeyUnknown
 from spool.errors import MessageUnknown
 from spool.holding import RuleFitsAll
+from spool.lost import LostUnknown
+from spool.requeueing import NotRequeued
 from spool.selection import NothingSelected
 from spool.services import PriorityOutOfRange
 from spool.throttled import NotThrottled
@@ -135,6 +137,7 @@ KINDS: dict[type[Exception], Kind] = {
     ReportUnknown: NOT_FOUND,
     ScheduleUnknown: NOT_FOUND,
     MessageUnknown: NOT_FOUND,
+    LostUnknown: NOT_FOUND,
     of_operations.ConnectionUnknown: NOT_FOUND,
     of_administration.EntryUnknown: NOT_FOUND,
     of_certificates.CertificateUnknown: NOT_FOUND,
@@ -164,6 +167,7 @@ KINDS: dict[type[Exception], Kind] = {
     of_accounts.StillOwner: Kind(409, "still-owner", "The reseller still has domains"),
     of_jobs.JobOver: Kind(409, "job-over", "The job has ended"),
     NotThrottled: Kind(409, "not-throttled", "Nothing of theirs is held by a limit"),
+    NotRequeued: Kind(409, "not-requeued", "It cannot go into the spool now"),
     NotUndoable: Kind(409, "not-undoable", "It cannot be taken back any more"),
     of_administration.UndoRefused: Kind(409, "undo-refused", "Others have changed it since"),
     of_administration.CannotUndo: Kind(409, "not-undoable", "It cannot be taken back any more"),

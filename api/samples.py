@@ -256,6 +256,18 @@ BY_COMPONENT: dict[str, dict[str, Any]] = {
     "ChangeOut": {"count": 12},
     "ConflictOut": {"entry": 815, "what": ADDRESS, "reason": "it was changed since"},
     "ConnectionOut": {"id": "7214935"},
+    "LostMailOut": {
+        "id": SPOOL_ID,
+        "origin": "smtp",
+        "reason": "",
+        "recipients": [ADDRESS],
+        "message_id": "20300131.1@elsewhere.example",
+        "file": "spool/lost+found/0f3k9q2vd8m1b.seg",
+        "spool_id": None,
+        "patience_until": "2030-02-01T09:00:00Z",
+        "forget_at": "2030-03-02T09:00:00Z",
+    },
+    "RequeuedOut": {"spool_id": SPOOL_ID},
     "DifferenceOut": {"changes": {"limits.users": [20, 50]}},
     "ClaimOut": {
         "name": "shop-mail.example",

@@ -32,6 +32,7 @@ TOPICS = (
 # What several kinds of things are told under.
 _TOPIC_OF = {
     "spoolchange": "spool", "spooledmessage": "spool", "holdrule": "spool",
+    "lostrecord": "spool",
     "relaynetwork": "relaying", "relaydomain": "relaying", "forwardingban": "relaying",
     "block": "blocks", "abuserule": "blocks", "blacklistentry": "blocks",
     "whitelistentry": "blocks", "massmail": "messaging", "reminder": "messaging",

@@ -132,7 +132,8 @@ def _lost_mail(actor: User) -> Iterator[Matter]:
         words = "1 piece of mail" if count == 1 else f"{count:,} pieces of mail"
         yield Matter(
             f"A crash has left {words} whose acceptance it cut off and that could not be put into"
-            " the spool. The command “spool lost list” shows what."
+            " the spool.",
+            url_name="panel:lost-mail",
         )
 
 

@@ -196,6 +196,10 @@ _ALL = (
         ("spool", "spool-waiting", "spool-statistics", "spool-changes", "throttled", "message",
          "message-text", "trace", "refused-mail", "ledger"),
     ),
+    Topic(
+        "lost-mail", "What a crash has left", "Mail",
+        ("lost-mail", "lost-message", "lost-message-text", "lost-message-delete"),
+    ),
     *(_route_topic(*row) for row in _ROUTES),
     Topic("messaging", "Writing to many users", "Mail", ("mass-email", "mass-reminder")),
     Topic("archive", "The message archive", "Mail", ("archive", "domain-archive")),

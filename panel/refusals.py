@@ -19,6 +19,7 @@ from operations import errors as of_operations
 from operations.transcripts import TranscriptUnknown
 from reports.errors import ReportUnknown, ScheduleUnknown
 from spool import errors as of_spool
+from spool.lost import LostUnknown
 
 # What one may not see answers as if it were not there: 404.
 OUT_OF_SIGHT = (
@@ -31,6 +32,7 @@ OUT_OF_SIGHT = (
     of_operations.ConnectionUnknown,
     TranscriptUnknown,
     of_spool.MessageUnknown,
+    LostUnknown,
     SendingUnknown,
     ReportUnknown,
     ScheduleUnknown,

@@ -83,8 +83,21 @@ def listed() -> QuerySet[LostRecord]:
     return LostRecord.objects.filter(state__in=OPEN).select_related("area").order_by("id")
 
 
-def by_id(record_id: int) -> LostRecord:
+def known() -> QuerySet[LostRecord]:
+    """The same and what has been dealt with since, until all of it is forgotten."""
+    return LostRecord.objects.select_related("area")
+
+
+def known_by_id(record_id: int) -> LostRecord:
     """Raises LostUnknown."""
+    row = known().filter(pk=record_id).first()
+    if row is None:
+        raise LostUnknown(record_id)
+    return row
+
+
+def by_id(record_id: int) -> LostRecord:
+    """Of what can still be acted on. Raises LostUnknown."""
     row = listed().filter(pk=record_id).first()
     if row is None:
         raise LostUnknown(record_id)
@@ -93,6 +106,11 @@ def by_id(record_id: int) -> LostRecord:
 
 def path_of(row: LostRecord) -> Path:
     return row.area.directory / reconcile.LOST_AND_FOUND / row.file_name
+
+
+def place_of(row: LostRecord) -> str:
+    """The file as people are told of it: below the data folder."""
+    return f"{row.area.path}/{reconcile.LOST_AND_FOUND}/{row.file_name}"
 
 
 def delete(*, row: LostRecord, by: Actor | None) -> None:

@@ -124,6 +124,8 @@ def requeue(*, row: LostRecord, now: datetime) -> int:
 
 def requeue_by_hand(*, row: LostRecord, by: Actor | None, now: datetime) -> int:
     """Whether or not it came again; the new spool id. Raises as `requeue`."""
+    if row.state not in lost.OPEN:
+        raise NotRequeued("it has been dealt with already", LostState(row.state))
     found, envelope = _read(row)
     message_id = _put_in(row, found, envelope, now=now, waits=False)
     audit.record(by, "put what a crash had left into the spool", row)

@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from blobs import reconcile
 from blobs.ids import encode_id
+from spool import lost as in_lost_and_found
 from spool.listing import Page
+from spool.lostviewing import LostView
 from spool.models import HoldRule, LostRecord, SpoolChange
 from spool.statistics import Statistics
 from spool.viewing import MessageView, RecipientView
@@ -39,7 +40,7 @@ def messages(page: Page) -> str:
     return _drawn(table) + f"{page.shown} messages\n"
 
 
-def view(shown: MessageView) -> str:
+def view(shown: MessageView | LostView) -> str:
     """Only what can do no harm in a terminal."""
     lines = [f"{name}: {value}" for name, value in shown.readable.fields]
     lines += ["", shown.readable.text]
@@ -118,7 +119,7 @@ def plain_lost(one: LostRecord) -> dict[str, Any]:
         "recipients": one.recipients,
         "message_id": one.message_id,
         "size_bytes": one.size_bytes,
-        "file": f"{one.area.path}/{reconcile.LOST_AND_FOUND}/{one.file_name}",
+        "file": in_lost_and_found.place_of(one),
     }
 
 

@@ -39,6 +39,10 @@ NO_WAY_BACK = {
         "app passwords are not kept, so it cannot be made valid again: add a new one"
     ),
     ("spool.spoolchange", "undid a change in the spool"): "do what was undone once more instead",
+    ("spool.lostrecord", "deleted what a crash had left"): "its bytes are gone",
+    ("spool.lostrecord", "put what a crash had left into the spool"): (
+        "what has been delivered stays so: delete in the spool what has not"
+    ),
     ("operations.blacklistentry", "removed imported blacklist entries"): "import the file again",
     ("operations.whitelistentry", "removed imported whitelist entries"): "import the file again",
     ("domains.domain", "retired signing key"): (

@@ -23,8 +23,10 @@ from blobs.ids import decode_id
 from clock.moments import utc_now
 from spool import selectors, sight, statistics, viewing
 from spool.errors import MessageGone
+from spool.lostviewing import LostView
 from spool.models import SpoolChange, SpooledMessage
 from spool.statistics import Statistics
+from spool.viewing import MessageView
 
 MOST_CHANGES = 200
 
@@ -138,19 +140,7 @@ class MessageText(Endpoint):
             view = viewing.view(message=message, by=actor, now=utc_now())
         except (MessageGone, StoreError):
             raise NotFound from None
-        readable = view.readable
-        return Response(
-            {
-                "header": [{"name": name, "value": value} for name, value in readable.fields],
-                "text": readable.text,
-                "is_from_html": readable.is_from_html,
-                "attachments": [
-                    {"name": one.name, "type": one.content_type, "size_bytes": one.size_bytes}
-                    for one in readable.attachments
-                ],
-                "is_cut": view.is_cut,
-            }
-        )
+        return Response(text_shown(view))
 
 
 class MessageDownload(DownloadEndpoint):
@@ -169,6 +159,21 @@ class MessageDownload(DownloadEndpoint):
         except (MessageGone, StoreError):
             raise NotFound from None
         return download([content], name=name, content_type="message/rfc822")
+
+
+def text_shown(view: MessageView | LostView) -> dict[str, Any]:
+    """As TextOut says."""
+    readable = view.readable
+    return {
+        "header": [{"name": name, "value": value} for name, value in readable.fields],
+        "text": readable.text,
+        "is_from_html": readable.is_from_html,
+        "attachments": [
+            {"name": one.name, "type": one.content_type, "size_bytes": one.size_bytes}
+            for one in readable.attachments
+        ],
+        "is_cut": view.is_cut,
+    }
 
 
 def _message(actor: User, spool_id: str) -> SpooledMessage:

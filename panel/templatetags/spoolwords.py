@@ -9,6 +9,7 @@ from django import template
 from django.template import Context
 from django.urls import reverse
 
+from blobs.ids import encode_id
 from panel import menu
 
 register = template.Library()
@@ -20,6 +21,7 @@ FAMILIES = {
         ("Waiting to deliver", "panel:spool-waiting"),
         ("Throttled", "panel:throttled"),
         ("Hold rules", "panel:hold-rules"),
+        ("Lost and found", "panel:lost-mail"),
         ("Statistics", "panel:spool-statistics"),
         ("Changes", "panel:spool-changes"),
         ("Settings", "panel:settings"),
@@ -51,6 +53,12 @@ def family(context: Context, name: str) -> dict[str, Any]:
         for url in [reverse(url_name)]
     ]
     return {"tabs": tabs if len(tabs) > 1 else []}
+
+
+@register.filter
+def spool_id(value: int) -> str:
+    """As Received lines and addresses of pages have it."""
+    return encode_id(value)
 
 
 @register.filter

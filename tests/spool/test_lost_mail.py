@@ -13,17 +13,14 @@ from accounts.models import User
 from blobs import lostfound, reconcile
 from blobs.ids import encode_id, new_id
 from blobs.models import Area, Segment
-from blobs.segment import SegmentWriter
 from blobs.store import (
     NewRecord,
     ensure_area,
-    ensure_spool_area,
     locate,
     new_body,
     read_body,
 )
 from clock.moments import utc_now
-from domains import directory as domain_directory
 from domains import services as domain_services
 from events.models import AuditEntry
 from mailboxes.models import Message
@@ -31,8 +28,7 @@ from mailhost.backup import taking
 from mailhost.backup.contents import AreaPlace, SegmentFile
 from mailhost.backup.files import Copied
 from panel import attention
-from protocols.address import Address
-from spool import intake, lost, maintenance, proof, requeueing, routing, telling, trace
+from spool import intake, lost, proof, requeueing, telling, trace
 from spool.models import (
     LostRecord,
     LostState,
@@ -41,11 +37,11 @@ from spool.models import (
     SpooledMessage,
     SpooledRecipient,
 )
-from spool.routing import Question
 from spool.tasks import put_lost_mail_into_spool
 from tests import factories
 from tests.people import make_world
 from tests.spool import outgoing
+from tests.spool.crashing import crash, crash_with, prepared, start_again
 from tests.spool.outgoing import MESSAGE, submit
 
 pytestmark = [
@@ -61,42 +57,6 @@ def _own_folder(one, settings, tmp_path):
     """What a test leaves in lost+found is no other test's."""
     outgoing.stop_committer()
     settings.MAILHOST_DATA = tmp_path
-
-
-def prepared(*recipients, sender="alice@one.example", body=MESSAGE, **given):
-    """What intake hands to the committer."""
-    opened = intake.begin(
-        sender=sender,
-        origin=given.pop("origin", Origin.RELAY),
-        client=intake.Client(address="192.0.2.7", greeting="pc.one.example"),
-        domain=domain_directory.by_name(sender.rpartition("@")[2]),
-        **given,
-    )
-    for recipient in recipients:
-        address = Address.parse(recipient)
-        question = Question(sender, may_relay=True)
-        opened.add_recipient(address, routing.resolve(address, question))
-    opened.write(body)
-    return opened.prepare()
-
-
-def crash(*acceptances, area=None):
-    """What a process leaves that dies between the sync of these records and their COMMIT."""
-    return crash_with(*[record for one in acceptances for record in one.records], area=area)
-
-
-def crash_with(*records, area=None):
-    writer = SegmentWriter(area or ensure_spool_area())
-    writer.append(records)
-    writer.sync()
-    path = writer.segment.path
-    writer.segment.close()
-    return path
-
-
-def start_again():
-    outgoing.stop_committer()
-    maintenance.recover(now=utc_now())
 
 
 def a_while_later(after=HOUR):
@@ -358,6 +318,7 @@ def test_the_command_lists_requeues_and_deletes():
     assert (shown["state"], shown["recipients"]) == ("needless", ["bob@far.test"])
     assert shown["file"].startswith("spool/lost+found/")
     assert shown["id"] in command("list")
+    assert "Subject: Hello" in command("view", shown["id"])
     assert command("requeue", shown["id"]).startswith("it is in the spool as ")
     assert SpooledRecipient.objects.filter(address="bob@far.test").count() == 2
     with pytest.raises(CommandError, match="nothing in lost\\+found has the id"):

@@ -21,6 +21,7 @@ from spool import (
     deleting,
     holding,
     lost,
+    lostviewing,
     requeueing,
     selectors,
     services,
@@ -127,6 +128,7 @@ class Command(BaseCommand):
         shown = acts.add_parser("list", help="what lies there, and what becomes of it")
         shown.add_argument("--json", action="store_true")
         for act, words in (
+            ("view", "header and text of one"),
             ("requeue", "put it into the spool now, even if it came again since"),
             ("delete", "for good"),
         ):
@@ -245,6 +247,9 @@ class Command(BaseCommand):
                 self.stdout.write(tables.lost(rows))
             return
         row = lost.by_id(_read_id(options["id"]))
+        if options["act"] == "view":
+            self.stdout.write(tables.view(lostviewing.view(row=row, by=None)))
+            return
         if options["act"] == "delete":
             lost.delete(row=row, by=None)
             self.stdout.write("deleted")
