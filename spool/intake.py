@@ -404,20 +404,26 @@ class Intake:
 
     def _meta(self) -> bytes:
         """What the record says of itself, so that the spool can be rebuilt without rows."""
-        return msgspec.json.encode(
-            {
-                "id": self.id,
-                "sender": self.sender,
-                "origin": self.origin.value,
-                "kind": self.kind.value,
-                "domain": self.domain_id,
-                "recipients": [
-                    [r.target.address, r.original_address, r.notify, r.orcpt]
-                    for r in self.recipients
-                ],
-                "accepted_at": to_micros(self._accepted_at),
-            }
-        )
+        said: dict[str, Any] = {
+            "id": self.id,
+            "sender": self.sender,
+            "origin": self.origin.value,
+            "kind": self.kind.value,
+            "domain": self.domain_id,
+            "recipients": [
+                [r.target.address, r.original_address, r.notify, r.orcpt] for r in self.recipients
+            ],
+            "accepted_at": to_micros(self._accepted_at),
+        }
+        # Few senders say any of these: the records of all others do not grow by them.
+        parameters = self.parameters
+        if parameters.ret:
+            said["ret"] = parameters.ret
+        if parameters.envid:
+            said["envid"] = parameters.envid
+        if parameters.priority is not None:
+            said["priority"] = parameters.priority
+        return msgspec.json.encode(said)
 
     def _message_row(self, now: int) -> dict[str, Any]:
         assert self._body is not None

@@ -38,6 +38,9 @@ class Envelope(msgspec.Struct, frozen=True):
     kind: Kind
     recipients: list[LostRecipient]
     domain: int | None = None
+    ret: str = ""
+    envid: str = ""
+    priority: int | None = None  # as the sender wished, 1…10
 
     @property
     def addresses(self) -> list[str]:

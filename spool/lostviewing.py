@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -74,9 +73,8 @@ def _read(row: LostRecord) -> bytes:
     path = lost.path_of(row)
     found = lostfound.record_at(path, row.offset, row.pk)
     content = bytearray()
-    with closing(lostfound.body_of(path, found)) as pieces:
-        for piece in pieces:
-            content += piece
-            if len(content) >= SHOWN_BYTES:
-                break
+    for piece in lostfound.body_of(path, found):
+        content += piece
+        if len(content) >= SHOWN_BYTES:
+            break
     return bytes(content[:SHOWN_BYTES])

@@ -281,6 +281,9 @@ def _fill(opened: Intake, row: LostRecord, found: Found, envelope: Envelope) -> 
     opened.parameters = Parameters(
         body_type="BINARYMIME" if not is_text else "7BIT" if is_seven_bit else "8BITMIME",
         smtputf8=not all(address.isascii() for address in addresses),
+        ret=envelope.ret,
+        envid=envelope.envid,
+        priority=envelope.priority,
     )
 
 
