@@ -8,8 +8,9 @@ from typing import Any
 
 from django.db import transaction
 
-from accounts import aliases, caps, closing, localparts, recyclebin
+from accounts import aliases, caps, closing, localparts, permissions, recyclebin
 from accounts.models import DomainOwnership, LocalPart, User, UserAlias
+from accounts.permissions import Verb
 from accounts.services import NewUser, add_users
 from accounts.settings import DELETION
 from blobs.contention import tried_again
@@ -31,6 +32,7 @@ BATCH = 500
 class NewDomain:
     """A domain to be. `tabs`: values by tab; `folder_path` None: below the data directory.
 
+    Where a folder lies is the server's affair: system administrators alone choose it (D-034).
     `keeps_withheld`: features may be switched on that are withheld, and so are off all the same:
     a domain that comes from elsewhere keeps its switches.
     """
@@ -49,8 +51,11 @@ class NewDomain:
 def open_domain(*, new: NewDomain, by: Actor | None) -> Domain:
     """A domain with its settings, its primary administrator and more users (D-037…D-040).
 
-    Raises what `domains.services.create` and `accounts.services.add_users` do, and FeatureOff.
+    Raises what `domains.services.create` and `accounts.services.add_users` do, FeatureOff, and
+    NotPermitted where `by` may not choose the folder.
     """
+    if new.folder_path is not None and isinstance(by, User):
+        permissions.require(by, Verb.MANAGE_SERVER)
     plan = caps.lock_plan(new.reseller)
     caps.require_domain_room(new.reseller, plan)
     caps.require_server_room(domains=1)

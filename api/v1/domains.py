@@ -312,8 +312,6 @@ def _new_domain(actor: User, given: dict[str, Any]) -> NewDomain:
     reseller: User | None = actor if actor.role == Role.RESELLER else None
     if "reseller" in given:
         reseller = reseller_named(actor, given["reseller"])
-    if "folder_path" in given:
-        permissions.require(actor, Verb.MANAGE_SERVER)
     admin = given["administrator"]
     verifiers = services.new_verifiers(admin["password"], admin["username"])
     return NewDomain(

@@ -95,7 +95,11 @@ def _administrator_fields(is_required: bool) -> dict[str, forms.Field]:
 
 
 class NewOptionsForm(PanelForm):
-    """D-032…D-040: a domain cannot be without an administrator."""
+    """D-032…D-040: a domain cannot be without an administrator.
+
+    `offers_folder`: who fills it in may say where the domain lies (D-034). What another one sends
+    all the same reaches the service, which refuses it.
+    """
 
     help_page = "domains.options"
     name = forms.CharField(
@@ -105,19 +109,21 @@ class NewOptionsForm(PanelForm):
         widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, offers_folder: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         fields: dict[str, forms.Field] = {
             **_administrator_fields(is_required=True),
             "listen_ip": ListenField(self.initial.get("listen_ip")),
             **of_model(Domain, OPTIONS[1:]),
-            "folder_path": forms.CharField(
+        }
+        if offers_folder or self.data.get(self.add_prefix("folder_path")):
+            fields["folder_path"] = forms.CharField(
                 label="Folder",
                 max_length=1024,
                 required=False,
-                help_text="Absolute, and of no other use; empty: below the data folder.",
-            ),
-        }
+                help_text="For system administrators: absolute, and of no other use; empty: below "
+                "the data folder.",
+            )
         for name, field in fields.items():
             self.add(name, field)
 
@@ -210,14 +216,21 @@ def tab_form(tab: str) -> type[PanelForm]:
 
 
 def for_new(
-    data: Any, *, only: Collection[str] = tuple(TABS), withheld: Collection[str] = ()
+    data: Any,
+    *,
+    only: Collection[str] = tuple(TABS),
+    withheld: Collection[str] = (),
+    offers_folder: bool = True,
 ) -> TabbedForm:
     """`only`: the tabs besides the options; what the others hold is the default (D-027).
 
     `withheld`: features that the plan has not; they are shown, and cannot be ticked (X-010).
+    `offers_folder`: as NewOptionsForm says.
     """
     begins_with = defaults.current()
-    options = NewOptionsForm(data, prefix="options", initial=begins_with["options"])
+    options = NewOptionsForm(
+        data, prefix="options", initial=begins_with["options"], offers_folder=offers_folder
+    )
     tabs = [FormTab("options", "Options", options)]
     for tab in TABS:
         if tab in only:

@@ -22,11 +22,17 @@ class Draft:
     """There is no domain before Save: leaving leaves nothing behind but this, in one session."""
 
     def __init__(
-        self, session: MutableMapping[str, Any], *, withheld: Collection[str] = ()
+        self,
+        session: MutableMapping[str, Any],
+        *,
+        withheld: Collection[str] = (),
+        offers_folder: bool = True,
     ) -> None:
-        """`withheld`: features that the plan of who fills it in has not."""
+        """`withheld`: features that the plan of who fills it in has not; `offers_folder`: whether
+        he may say where the domain lies."""
         self._session = session
         self._withheld = withheld
+        self._offers_folder = offers_folder
         self._kept: dict[str, Any] = session.get(KEY, {})
 
     @property
@@ -79,7 +85,9 @@ class Draft:
         return self._without_duty(tabbed.form(step))
 
     def _blank(self, data: Any) -> TabbedForm:
-        return forms.for_new(data, only=STEPS, withheld=self._withheld)
+        return forms.for_new(
+            data, only=STEPS, withheld=self._withheld, offers_folder=self._offers_folder
+        )
 
     def _without_duty(self, form: PanelForm) -> PanelForm:
         """A password that is kept need not be entered again, and is never sent back."""

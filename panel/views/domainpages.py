@@ -28,7 +28,11 @@ def new(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     permissions.require(actor, Verb.OPEN_DOMAIN)
     data = request.POST if request.method == "POST" else None
-    tabbed = forms.for_new(data, withheld=caps.withheld_from(actor))
+    tabbed = forms.for_new(
+        data,
+        withheld=caps.withheld_from(actor),
+        offers_folder=permissions.may(actor, Verb.MANAGE_SERVER),
+    )
     if request.method == "POST" and tabbed.is_valid():
         opened: list[Domain] = []
         if tabbed.save(lambda: opened.append(open_by(tabbed, actor))):
@@ -67,7 +71,7 @@ def open_by(tabbed: TabbedForm, actor: User) -> Domain:
         administrator=form.new_user(),
         options={name: data[name] for name in forms.OPTIONS},
         tabs={tab: values for tab, values in tabbed.changed().items() if tab in TABS},
-        folder_path=data["folder_path"] or None,
+        folder_path=data.get("folder_path") or None,
         reseller=actor if actor.role == Role.RESELLER else None,
     )
     return provisioning.open_domain(new=new, by=actor)

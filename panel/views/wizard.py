@@ -28,7 +28,11 @@ LAST = len(STEPS)
 def page(request: HttpRequest, number: int) -> HttpResponse:
     actor = actor_of(request)
     permissions.require(actor, Verb.OPEN_DOMAIN)
-    draft = Draft(request.session, withheld=caps.withheld_from(actor))
+    draft = Draft(
+        request.session,
+        withheld=caps.withheld_from(actor),
+        offers_folder=permissions.may(actor, Verb.MANAGE_SERVER),
+    )
     if not 1 <= number <= draft.reached:
         return redirect("panel:domain-wizard", draft.reached)
     if request.method != "POST":

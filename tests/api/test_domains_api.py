@@ -97,8 +97,18 @@ def test_a_reseller_gives_a_domain_to_nobody_else(world, program):
     asker = program(world.reseller)
     assert asker.call("post", "domains/", NEW | {"reseller": "ruth"}).status_code == 403
     assert asker.change("domains/own.example/", {"reseller": "ruth"}).status_code == 403
-    path = NEW | {"folder_path": "/tmp/elsewhere"}
-    assert asker.call("post", "domains/", path).status_code == 403
+
+
+@pytest.mark.spec("D-034")
+def test_system_administrators_alone_say_where_a_domain_lies(world, program, settings, tmp_path):
+    settings.MAILHOST_DOMAIN_ROOTS = [str(tmp_path.resolve())]
+    body = NEW | {"folder_path": str(tmp_path.resolve() / "chosen")}
+    refused = program(world.reseller).call("post", "domains/", body)
+    assert (refused.status_code, refused.json()["type"]) == (403, "/api/problems/not-permitted/")
+    assert not Domain.objects.filter(name="new.example").exists()
+    opened = program(world.root).call("post", "domains/", body)
+    assert opened.status_code == 201, opened.json()
+    assert Domain.objects.get(name="new.example").area.path == body["folder_path"]
 
 
 def test_the_provider_hands_a_domain_over(world, program):

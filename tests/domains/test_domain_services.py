@@ -10,6 +10,7 @@ from django.conf import LazySettings
 from django.db import connections
 
 from accounts import provisioning
+from accounts.errors import NotPermitted
 from accounts.models import User
 from accounts.provisioning import NewDomain
 from accounts.services import NewUser
@@ -27,6 +28,7 @@ from domains.errors import (
 )
 from domains.models import TABS, Domain, DomainAlias, HostedName
 from tests.factories import make_domain, make_domain_alias
+from tests.people import make_world
 from tests.races import Pause, beside
 
 
@@ -303,10 +305,24 @@ def test_a_folder_must_be_absolute_allowed_apart_and_free_of_links(
     assert Area.objects.filter(kind=Area.Kind.DOMAIN).count() == 2
 
 
-def open_at(name: str, path: str) -> Domain:
+@pytest.mark.django_db
+@pytest.mark.spec("D-034")
+def test_system_administrators_alone_choose_the_folder_of_a_new_domain(
+    settings: LazySettings, tmp_path: Path
+) -> None:
+    settings.MAILHOST_DOMAIN_ROOTS = [str(tmp_path.resolve())]
+    world, path = make_world(), str(tmp_path.resolve() / "chosen")
+    for actor in (world.reseller, world.admin, world.user):
+        with pytest.raises(NotPermitted):
+            open_at("new.example", path, by=actor)
+    assert not Domain.objects.filter(name="new.example").exists()
+    assert open_at("new.example", path, by=world.root).area.path == path
+
+
+def open_at(name: str, path: str, *, by: User | None = None) -> Domain:
     administrator = NewUser(username="admin")
     new = NewDomain(name=name, administrator=administrator, folder_path=path)
-    return provisioning.open_domain(new=new, by=None)
+    return provisioning.open_domain(new=new, by=by)
 
 
 @pytest.mark.django_db

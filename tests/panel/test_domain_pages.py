@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -264,6 +265,29 @@ def test_a_domain_is_opened_by_the_form(world: World, log_in: LogIn) -> None:
     domain = Domain.objects.get(name="new.example")
     assert domain.ownership.reseller == world.reseller  # type: ignore[attr-defined]
     assert (domain.users.get().local_part, domain.domainlimits.users) == ("ada", 3)
+
+
+@pytest.mark.spec("D-034")
+def test_system_administrators_alone_say_where_a_domain_lies(
+    world: World, log_in: LogIn, settings: Any, tmp_path: Path
+) -> None:
+    settings.MAILHOST_DOMAIN_ROOTS = [str(tmp_path.resolve())]
+    url, path = f"{LIST}new/", str(tmp_path.resolve() / "chosen")
+    new = {
+        "options__name": "new.example", "options__username": "ada",
+        "options__password": PASSWORD,
+    }  # fmt: skip
+    reseller, root = log_in(world.reseller), log_in(world.root)
+    first = f"{url}step/1/"
+    for page in (url, first):
+        assert "folder_path" not in reseller.get(page).content.decode()
+        assert "folder_path" in root.get(page).content.decode()
+    sent = filled(reseller, url, **new, options__folder_path=path)
+    assert reseller.post(url, sent).status_code == 403
+    assert reseller.post(first, {**sent, "go": "next"}).status_code == 403
+    assert not Domain.objects.filter(name="new.example").exists()
+    assert root.post(url, filled(root, url, **new, options__folder_path=path)).status_code == 302
+    assert Domain.objects.get(name="new.example").area.path == path
 
 
 @pytest.mark.spec("D-004")
