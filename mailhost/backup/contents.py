@@ -17,8 +17,9 @@ AREAS = "areas"  # folders of domains that lie elsewhere, by the key of their ar
 SQLITE = "database.sqlite3"
 TABLES = "tables"  # of PostgreSQL: one file for each
 
-# Of MAILHOST_DATA: what only a running server needs, or what is kept in another way.
-NOT_COPIED = frozenset({"run", "logs", "spool", "domains", "trash"})
+# Of MAILHOST_DATA: what only a running server needs, what is kept in another way, and exports,
+# which are made of what is in the backup anyway and last a week.
+NOT_COPIED = frozenset({"run", "logs", "spool", "domains", "trash", "exports"})
 
 
 class BackupError(Exception):

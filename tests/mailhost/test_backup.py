@@ -215,6 +215,16 @@ def test_a_backup_that_fails_leaves_no_folder_and_an_unfinished_one_is_none(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_what_has_been_exported_is_not_copied(data: Path, tmp_path: Path) -> None:
+    (data / "exports").mkdir()
+    (data / "exports" / "mailbox-1.zip").write_bytes(b"a whole mailbox")
+    taking.take(tmp_path / "backup", now=utc_now())
+    copied = tmp_path / "backup" / "data"
+    assert (copied / "keys" / "server.key").read_text() == "key"
+    assert not (copied / "exports").exists()
+
+
+@pytest.mark.django_db(transaction=True)
 def test_segments_stay_while_a_backup_is_made(data: Path) -> None:
     area = Area.objects.create(name="kept", path="kept", kind=Area.Kind.DOMAIN)
     area.directory.mkdir()
