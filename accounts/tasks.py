@@ -13,6 +13,7 @@ from accounts.models import User
 from accounts.permissions import Verb
 from accounts.userimport import Existing, Outcome
 from clock.moments import utc_now
+from domains import folders
 from domains.errors import Refused
 from domains.models import Domain
 from events import audit
@@ -81,5 +82,7 @@ def propagate_defaults(
 @periodic("23 * * * *")
 @task
 def empty_recycle_bin() -> int:
-    """Deleted users and domains whose days are over go for good."""
-    return recyclebin.purge_due(now=utc_now())
+    """Deleted users and domains whose days are over go for good, and the folders of these."""
+    purged = recyclebin.purge_due(now=utc_now())
+    folders.empty_trash()
+    return purged

@@ -93,14 +93,27 @@ def run(progress: Progress, move: Move, *, by: Actor | None) -> Moved:
 
 
 def give_up(move: Move) -> None:
-    """Whatever was brought goes, and the new place is free again."""
+    """Whatever was brought goes, and the new place is free again.
+
+    Of a domain that was deleted meanwhile neither place holds: its folder is in the trash.
+    """
     if not of_domains.is_begun(move):
         return
-    try:
-        relocating.take_back(move.goal, source=move.source, ours=OURS)
-    except OSError as error:
-        log.error("files of a move not removed", path=move.new_path, reason=error.strerror)
+    area = of_domains.area_of(move)
+    is_deleted = area is None or area.path not in (move.old_path, move.new_path)
+    if is_deleted and area is not None and not _is_in_trash(area):
+        return  # it is about to go there, as a whole: the next look finds what stays
+    source = area.directory if is_deleted and area is not None else move.source
+    for place in (move.goal, move.source) if is_deleted else (move.goal,):
+        try:
+            relocating.take_back(place, source=source, ours=OURS)
+        except OSError as error:
+            log.error("files of a move not removed", path=str(place), reason=error.strerror)
     of_domains.end(move)
+
+
+def _is_in_trash(area: Area) -> bool:
+    return area.directory.is_dir() or not area.segments.exists()
 
 
 def mend(*, now: datetime) -> int:
@@ -124,12 +137,23 @@ def _mend(move: Move) -> None:
     log.warning("an unfinished move was ended", domain=move.name, is_switched=is_switched)
     if is_switched:
         try:
-            relocating.drop(move.source, other=move.goal)
+            _empty_old_place(move)
         except OSError as error:
             log.error("files of a move not removed", path=move.old_path, reason=error.strerror)
-        of_domains.end(move)
+            of_domains.end(move)
     else:
         give_up(move)
+
+
+def _empty_old_place(move: Move) -> int:
+    """How many files are not of this server, and stay."""
+    left = relocating.drop(move.source, other=move.goal)
+    area = of_domains.area_of(move)
+    if area is not None and area.path == move.new_path:
+        of_domains.end(move)
+        return left
+    give_up(move)  # deleted just now, and its folder with all that was compared
+    return 0
 
 
 @contextmanager
@@ -187,8 +211,7 @@ def _finish(progress: Progress, move: Move, *, held_seconds: float) -> Moved:
     reading.forget_all()
     left = 0
     if of_domains.is_begun(move):
-        left = relocating.drop(move.source, other=move.goal)
-        of_domains.end(move)
+        left = _empty_old_place(move)
     if left:
         progress.note(f"{left:,} files that are not of this server stay in {move.source}")
     there = relocating.measure(move.goal)

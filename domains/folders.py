@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 import structlog
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
-from blobs import relocating
+from blobs import keeping, relocating
 from blobs.holding import left_alone
 from blobs.models import Area
 from blobs.segment import sync_directory
 from blobs.space import free_space
 from domains.errors import FolderRefused
-from domains.models import FolderMove
+from domains.models import Domain, FolderMove
 from units import sizes
 
 log = structlog.get_logger()
 
 MODE = 0o700
+TRASH = "trash/"
 # How long a folder that is to be moved may be in the hands of those who write into it.
 PATIENCE_SECONDS = 20.0
 OUR_PROGRAMS = frozenset({"manage.py", "granian", "serve"})
@@ -31,6 +33,44 @@ OUR_PROGRAMS = frozenset({"manage.py", "granian", "serve"})
 def default_path(name: str) -> str:
     """Relative to the data directory, as areas keep it."""
     return f"domains/{name}"
+
+
+def trash_name(area: Area) -> str:
+    """What the area of a deleted domain is called, so that its name is free."""
+    return f"{TRASH}{area.pk}"
+
+
+def trash_path(area: Area) -> str:
+    """Where its folder goes in one rename, and so on the same disk."""
+    usual = f"{TRASH}{area.pk}"
+    try:
+        is_near = relocating.is_one_file_system(area.directory, settings.MAILHOST_DATA / usual)
+    except OSError:  # a broken disk is no reason to keep a domain
+        is_near = True
+    if is_near:
+        return usual
+    return str(Path(area.path).with_name(f".deleted-{area.pk}"))
+
+
+def empty_trash() -> int:
+    """Remove the folders of domains that are gone for good once no mail is left in them, with all
+    else that lies there; how many. While a backup is made nothing is removed."""
+    with keeping.removing() as may_remove:
+        gone = _gone() if may_remove else []
+        for area in gone:
+            shutil.rmtree(area.directory, ignore_errors=True)
+            if area.directory.exists():
+                log.error("folder of a deleted domain not removed", path=area.path)
+            else:
+                area.delete()
+    return len(gone)
+
+
+def _gone() -> list[Area]:
+    rows = Area.objects.filter(kind=Area.Kind.DOMAIN, name__startswith=TRASH, segments=None)
+    in_use = Domain.everything.filter(area=OuterRef("pk"))
+    moving = FolderMove.objects.filter(area_id=OuterRef("pk"))  # its files are compared with these
+    return list(rows.exclude(Exists(in_use)).exclude(Exists(moving)))
 
 
 def check_path(text: str) -> str:

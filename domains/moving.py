@@ -85,7 +85,12 @@ def begin(move: Move, *, now: datetime, job_id: int | None = None) -> None:
     _require_where_it_was(domain, move)
     folders.require_apart(move.new_path)
     FolderMove.objects.create(
-        domain=domain, old_path=move.old_path, new_path=move.new_path, job_id=job_id, begun_at=now
+        domain=domain,
+        area_id=domain.area_id,
+        old_path=move.old_path,
+        new_path=move.new_path,
+        job_id=job_id,
+        begun_at=now,
     )
 
 
@@ -143,8 +148,18 @@ def running_of(domain: Domain) -> FolderMove | None:
 
 
 def of_row(row: FolderMove) -> Move:
-    name = Domain.everything.values_list("name", flat=True).get(pk=row.domain_id)
-    return Move(row.domain_id, name, row.old_path, row.new_path)
+    """Of a domain that is gone, too."""
+    name = Domain.everything.values_list("name", flat=True).filter(pk=row.domain_id).first()
+    return Move(row.domain_id, name or Path(row.old_path).name, row.old_path, row.new_path)
+
+
+def area_of(move: Move) -> Area | None:
+    """As it is now; None: even the mail of the deleted domain is gone."""
+    row = FolderMove.objects.filter(domain=move.domain_id).first()
+    key = row.area_id if row is not None else None
+    if key is None:
+        key = Domain.everything.values_list("area", flat=True).filter(pk=move.domain_id).first()
+    return None if key is None else Area.objects.filter(pk=key).first()
 
 
 def _require_possible(move: Move) -> None:

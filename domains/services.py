@@ -173,10 +173,11 @@ def mark_deleting(*, domain: Domain, by: Actor | None) -> Domain:
 def remove(*, domain: Domain, by: Actor | None) -> None:
     """The last step of deleting: the rows go, the folder gets a trash name in one rename.
 
-    The area stays: its segments are removed when nothing in them is referred to any more.
+    The area stays: its segments are removed when nothing in them is referred to any more, and then
+    the rest (`folders.empty_trash`).
     """
     domain = selectors.locked(domain.pk)
-    _move_folder(domain, f"trash/{domain.area_id}")
+    _move_folder_to_trash(domain)
     audit.record(by, "deleted domain", domain)
     _delete_rows(domain)
 
@@ -185,7 +186,7 @@ def remove(*, domain: Domain, by: Actor | None) -> None:
 def recycle(*, domain: Domain, item_id: int, by: Actor | None) -> None:
     """The same, with the rows kept out of sight: its names are free from now on."""
     domain = selectors.locked(domain.pk)
-    _move_folder(domain, f"trash/{domain.area_id}")
+    _move_folder_to_trash(domain)
     audit.record(by, "deleted domain", domain)
     HostedName.objects.filter(domain=domain).delete()
     DomainAlias.objects.filter(domain=domain).delete()
@@ -224,9 +225,16 @@ def purge(*, domain: Domain, by: Actor | None) -> None:
 
 def _move_folder(domain: Domain, path: str) -> None:
     area = Area.objects.select_for_update().get(pk=domain.area_id)
-    old, area.path = area.path, path
-    is_trash = path.startswith("trash/")
-    area.name = path if is_trash else folders.default_path(domain.name)
+    _place(area, folders.default_path(domain.name), path)
+
+
+def _move_folder_to_trash(domain: Domain) -> None:
+    area = Area.objects.select_for_update().get(pk=domain.area_id)
+    _place(area, folders.trash_name(area), folders.trash_path(area))
+
+
+def _place(area: Area, name: str, path: str) -> None:
+    old, area.path, area.name = area.path, path, name
     area.save(update_fields=["name", "path"])
     transaction.on_commit(partial(folders.move, old, path))
 

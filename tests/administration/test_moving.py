@@ -20,13 +20,15 @@ from django.core import mail
 from django.core.management import CommandError, call_command
 from django.db import connections
 
-from accounts import provisioning
+from accounts import provisioning, recyclebin
 from accounts.errors import NotPermitted
+from accounts.models import Recycled
+from accounts.settings import DELETION
 from administration import movejob, moving, reloadjob, renamejob, undo
 from administration.errors import DomainInUse, NothingToUndo, RenameRefused, UndoRefused
-from blobs import keeping, relocating
+from blobs import keeping, relocating, sweep
 from blobs.committer import stop_process_committer
-from blobs.models import Segment
+from blobs.models import Area, Segment
 from blobs.reading import forget_all
 from blobs.space import FreeSpace
 from clock.moments import utc_now
@@ -292,14 +294,120 @@ def test_undo_moves_it_back_unless_it_has_moved_on(world: World, other: Path) ->
         undo.undo([entry], by=world.root)
 
 
+@pytest.mark.parametrize("days", [14, 0])
 def test_a_domain_that_goes_meanwhile_is_not_moved(
-    world: World, other: Path, monkeypatch: Any
+    world: World, other: Path, monkeypatch: Any, days: int
 ) -> None:
+    DELETION.change({"recycle_days": days}, by=None)
     receive(ALICE, "one")
     in_the_middle(monkeypatch, lambda: provisioning.close_domain(domain=world.own, by=None))
     job = move(world.own, other / "own")
     assert job.state == State.FAILED
     assert files(other) == set() and not FolderMove.objects.exists()
+
+
+class Killed(BaseException):
+    """What nothing but a signal does."""
+
+
+def kill_at(monkeypatch: Any, point: str) -> None:
+    """The process ends there, so that nothing of it is put right."""
+    link_or_copy, done = relocating._link_or_copy, []
+
+    def dies(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    def dies_at_the_second(*args: Any, **options: Any) -> None:
+        if done:
+            raise Killed
+        done.append(True)
+        link_or_copy(*args, **options)
+
+    if point == "files are brought":
+        monkeypatch.setattr(relocating, "_link_or_copy", dies_at_the_second)
+    elif point == "all are brought":
+        monkeypatch.setattr(of_domains, "switch", dies)
+    elif point == "it is switched":
+        monkeypatch.setattr(relocating, "drop", dies)
+    else:
+        monkeypatch.setattr(relocating, "_drop_empty", dies)
+
+
+def break_off(domain: Domain, goal: Path, point: str, monkeypatch: Any) -> None:
+    row = Domain.objects.select_related("area").get(pk=domain.pk)
+    with monkeypatch.context() as patched:
+        kill_at(patched, point)
+        with pytest.raises(Killed):
+            movejob.run_now(domain=row, folder_path=str(goal), progress=Progress(job_id=0))
+    assert FolderMove.objects.exists()
+
+
+def mend() -> int:
+    return moving.mend(now=utc_now() + moving.GRACE * 2)
+
+
+def sweep_all() -> None:
+    """What hours of sweeping and ticks do."""
+    stop_process_committer()
+    later, at_once = utc_now() + timedelta(days=1), timedelta()
+    for _ in range(3):
+        sweep.sweep(now=later, unreferenced_grace=at_once, readers_grace=at_once)
+    folders.empty_trash()
+
+
+def add_other_files(domain: Domain) -> None:
+    (directory(domain) / "lost+found").mkdir()
+    (directory(domain) / "lost+found" / "kept").write_text("here")
+
+
+POINTS = ("files are brought", "all are brought", "it is switched", "the old place is emptied")
+
+
+@pytest.mark.spec("D-034", "D-008")
+@pytest.mark.parametrize("point", POINTS)
+def test_purged_after_a_move_was_broken_off_nothing_is_left_at_either_place(
+    world: World, disk: Path, monkeypatch: Any, point: str
+) -> None:
+    for subject in ("one", "two"):
+        receive(ALICE, subject)
+    add_other_files(world.own)
+    old, goal = directory(world.own), disk / "own"
+    area = Area.objects.get(pk=world.own.area_id)
+    break_off(world.own, goal, point, monkeypatch)
+    if point in POINTS[1::2]:
+        DELETION.change({"recycle_days": 0}, by=None)
+    provisioning.close_domain(domain=world.own, by=None)
+    for item in Recycled.objects.all():
+        recyclebin.purge(item=item, by=None)
+    with pytest.raises(FolderRefused):  # nobody else's before it is empty
+        begin(world.other, goal)
+    assert mend() == 1
+    assert not goal.exists() and not old.exists() and not FolderMove.objects.exists()
+    sweep_all()
+    assert not Area.objects.filter(pk=area.pk).exists()
+    assert files(conf.MAILHOST_DATA / "trash") | files(disk) == set()
+    assert begin(world.other, goal)
+
+
+@pytest.mark.spec("D-034", "D-008")
+@pytest.mark.parametrize("point", POINTS)
+def test_restored_after_a_move_was_broken_off_it_has_all_its_mail(
+    world: World, disk: Path, monkeypatch: Any, point: str
+) -> None:
+    for subject in ("one", "two"):
+        receive(ALICE, subject)
+    add_other_files(world.own)
+    break_off(world.own, disk / "own", point, monkeypatch)
+    here = directory(world.own)
+    provisioning.close_domain(domain=world.own, by=None)
+    assert mend() == 1
+    places = {disk / "own", conf.MAILHOST_DATA / "domains/own.example"}
+    assert [place for place in places if place.exists()] == []
+    recyclebin.restore(item=Recycled.objects.get(), by=None)
+    assert directory(world.own) == here
+    assert subjects(world.own) == ["one", "two"]
+    assert (here / "lost+found" / "kept").exists()
+    assert verify.verify() == []
 
 
 def test_it_waits_for_the_end_of_a_backup(world: World, other: Path) -> None:
