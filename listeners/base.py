@@ -4,43 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, cast
+from typing import Protocol
 
 import structlog
 
 from blobs.ids import new_id
 from clock.moments import utc_now
-from listeners import activation, proxied, traffic
+from listeners import activation, traffic
+from listeners.accepting import HANDSHAKE_SECONDS, Acceptor, Address, Doorman
 from listeners.gate import Gate, Refusal, plain_address
+from listeners.sockets import BACKLOG, Endpoint, open_socket, without_covered
 from listeners.tls import Certificates
 from logbook.taps import Tap
 from operations import trustedproxies
 from operations.tally import TALLY
-from protocols.proxy import ProxyMalformed
 
 log = structlog.get_logger(__name__)
 
-BACKLOG = 1024
-HANDSHAKE_SECONDS = 20.0
-ACCEPT_AGAIN_SECONDS = 1.0
 DROP_SECONDS = 0.5
-
-# As sockets give it: the IP, the port, and for IPv6 two numbers more.
-Address = Any
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Endpoint:
-    """An (IP, port) pair of one protocol (N-003). `purpose` tells SMTP's two kinds apart."""
-
-    ip: str
-    port: int
-    is_tls: bool = False  # from the first byte on (N-004)
-    purpose: str = ""
 
 
 class Session(Protocol):
@@ -94,6 +78,16 @@ class Visit:
         traffic.logged_in(self)
         return True
 
+    def begin(self, transport: asyncio.Transport) -> None:
+        """A session takes the connection over."""
+        session = self.listener.make_session(self)
+        self.session = session  # type: ignore[assignment]  # it is both, see MakeSession
+        self.handshake = None
+        transport.set_protocol(session)
+        session.connection_made(transport)
+        if self.listener.is_draining:
+            self.session.drain()  # type: ignore[union-attr]
+
     def end(self) -> None:
         """The connection is gone. More than one call does no harm."""
         self.listener.forget(self)
@@ -129,7 +123,7 @@ class Listener:
         self.sole_domain: dict[tuple[str, int], int] = {}
         self.is_draining = False
         self._shares_ports = shares_ports
-        self._servers: dict[Endpoint, asyncio.Server | _Door] = {}
+        self._servers: dict[Endpoint, asyncio.Server | Acceptor] = {}
         # What could not be bound, and why.
         self.failures: dict[Endpoint, str] = {}
         self.entered = 0  # visits so far
@@ -172,10 +166,10 @@ class Listener:
             endpoint = Endpoint(endpoint.ip, port, endpoint.is_tls, endpoint.purpose)
         loop = asyncio.get_running_loop()
         if endpoint.is_tls or trustedproxies.are_listed():
-            self._servers[endpoint] = _Door(self, endpoint, opened)
+            self._servers[endpoint] = Acceptor(self, endpoint, opened)
         else:
             self._servers[endpoint] = await loop.create_server(
-                lambda: _Doorman(self, endpoint), sock=opened, backlog=BACKLOG
+                lambda: Doorman(self, endpoint), sock=opened, backlog=BACKLOG
             )
         log.info("endpoint open", protocol=self.name, ip=endpoint.ip, port=endpoint.port)
 
@@ -185,6 +179,31 @@ class Listener:
         if not stays_open:
             activation.silence(endpoint.ip, endpoint.port)
         log.info("endpoint closed", protocol=self.name, ip=endpoint.ip, port=endpoint.port)
+
+    def admit(
+        self, endpoint: Endpoint, client: Address, local: Address, *, peer: Address
+    ) -> Visit | Refusal:
+        """A new visit if the gate lets the client in, why not if it doesn't.
+
+        `peer` is the client, or a proxy of ours that connects for it.
+        """
+        client_ip = plain_address(client[0])
+        refusal = self.gate.enter(client_ip)
+        if refusal is not None:
+            log.info(
+                "connection refused", protocol=self.name, client=client_ip, reason=refusal.value
+            )
+            traffic.turned_away(self.name, client_ip, refusal.value)
+            return refusal
+        local_ip = plain_address(local[0])
+        visit = Visit(self, endpoint, client_ip, client[1], local_ip, endpoint.is_tls)
+        self.visits.add(visit)
+        self.entered += 1
+        visit.is_probe = client is peer and peer[1] in self.own_probes
+        if not visit.is_probe:
+            TALLY.connected(self.name)
+        traffic.began(visit)
+        return visit
 
     def end_sessions(self, is_meant: Callable[[Visit], bool]) -> int:
         """Drain the sessions of, say, one user or one domain (D-036); returns how many."""
@@ -266,168 +285,6 @@ class Listener:
         task.add_done_callback(self._tasks.discard)
 
 
-class _Doorman(asyncio.Protocol):
-    """Asks the gate and hands the connection to a session."""
-
-    def __init__(self, listener: Listener, endpoint: Endpoint) -> None:
-        self._listener = listener
-        self._endpoint = endpoint
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are not asyncio's by class, only by what they do.
-        transport = cast(asyncio.Transport, transport)
-        peer = transport.get_extra_info("peername")
-        local = transport.get_extra_info("sockname")
-        if not peer or not local:  # the client is gone already
-            transport.abort()
-            return
-        visit = _admit(self._listener, self._endpoint, peer, local, peer=peer)
-        if isinstance(visit, Visit):
-            _hand_over(visit, transport)
-        else:
-            transport.write(self._listener.refuse(visit))
-            transport.close()
-
-
-class _Door:
-    """Accepts where something comes before the session: a proxy's word, TLS.
-
-    First a trusted proxy says for whom it connects (M-022); the gate comes before any TLS work,
-    TLS before any byte. Not `create_server`: TLS can't be put under a connection that it has made
-    already, because uvloop begins to read when `connection_made` returns, paused or not, and the
-    client's first bytes would be lost.
-    """
-
-    def __init__(self, listener: Listener, endpoint: Endpoint, opened: socket.socket) -> None:
-        self._listener = listener
-        self._endpoint = endpoint
-        self._socket = opened
-        opened.setblocking(False)  # one from systemd may block
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(opened, self._accept)
-
-    def close(self) -> None:
-        if self._socket.fileno() >= 0:
-            self._loop.remove_reader(self._socket)
-            self._socket.close()
-
-    def _accept(self) -> None:
-        for _ in range(BACKLOG):
-            try:
-                connection, peer = self._socket.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                # Such as too many open files: waiting helps, asking again at once does not.
-                log.error("cannot accept", protocol=self._listener.name, error=str(error))
-                self._loop.remove_reader(self._socket)
-                self._loop.call_later(ACCEPT_AGAIN_SECONDS, self._go_on)
-                return
-            self._let_in(connection, peer)
-
-    def _go_on(self) -> None:
-        if self._socket.fileno() >= 0:
-            self._loop.add_reader(self._socket, self._accept)
-
-    def _let_in(self, connection: socket.socket, peer: Address) -> None:
-        connection.setblocking(False)
-        if trustedproxies.is_trusted(peer[0]):
-            self._listener.run_beside(self._loop.create_task(self._hear_proxy(connection, peer)))
-        else:
-            self._welcome(connection, peer, peer)
-
-    async def _hear_proxy(self, connection: socket.socket, proxy: Address) -> None:
-        try:
-            header = await proxied.announcement(connection)
-        except (ProxyMalformed, OSError, asyncio.CancelledError) as error:
-            log.info(
-                "a proxy did not say for whom it connects", protocol=self._listener.name,
-                proxy=plain_address(proxy[0]), error=str(error),
-            )  # fmt: skip
-            connection.close()
-            return
-        self._welcome(connection, header.client or proxy, proxy)
-
-    def _welcome(self, connection: socket.socket, client: Address, peer: Address) -> None:
-        local = connection.getsockname()
-        visit = _admit(self._listener, self._endpoint, client, local, peer=peer)
-        if isinstance(visit, Visit):
-            task = self._loop.create_task(self._begin(connection, visit))
-            visit.handshake = task
-            self._listener.run_beside(task)
-            return
-        if not self._endpoint.is_tls:
-            with contextlib.suppress(OSError):
-                connection.send(self._listener.refuse(visit))
-        connection.close()
-
-    async def _begin(self, connection: socket.socket, visit: Visit) -> None:
-        is_tls = self._endpoint.is_tls
-        context = self._listener.certificates.context_on(visit.local_ip)
-        try:
-            await self._loop.connect_accepted_socket(
-                lambda: _Guest(visit),
-                connection,
-                ssl=context if is_tls else None,
-                ssl_handshake_timeout=HANDSHAKE_SECONDS if is_tls else None,
-            )
-        except (OSError, asyncio.CancelledError) as error:
-            log.debug("handshake failed", client=visit.client_ip, error=str(error))
-            connection.close()
-            visit.end()
-
-
-class _Guest(asyncio.Protocol):
-    """Stands in for the session until the handshake, if there is one, is done."""
-
-    def __init__(self, visit: Visit) -> None:
-        self._visit = visit
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if self._visit in self._visit.listener.visits:
-            _hand_over(self._visit, cast(asyncio.Transport, transport))
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """Only where the connection ends before a session has taken it over."""
-        self._visit.end()
-
-
-def _admit(
-    listener: Listener, endpoint: Endpoint, client: Address, local: Address, *, peer: Address
-) -> Visit | Refusal:
-    """A new visit if the gate lets the client in, why not if it doesn't.
-
-    `peer` is the client, or a proxy of ours that connects for it.
-    """
-    client_ip = plain_address(client[0])
-    refusal = listener.gate.enter(client_ip)
-    if refusal is not None:
-        log.info(
-            "connection refused", protocol=listener.name, client=client_ip, reason=refusal.value
-        )
-        traffic.turned_away(listener.name, client_ip, refusal.value)
-        return refusal
-    local_ip = plain_address(local[0])
-    visit = Visit(listener, endpoint, client_ip, client[1], local_ip, endpoint.is_tls)
-    listener.visits.add(visit)
-    listener.entered += 1
-    visit.is_probe = client is peer and peer[1] in listener.own_probes
-    if not visit.is_probe:
-        TALLY.connected(listener.name)
-    traffic.began(visit)
-    return visit
-
-
-def _hand_over(visit: Visit, transport: asyncio.Transport) -> None:
-    session = visit.listener.make_session(visit)
-    visit.session = session  # type: ignore[assignment]  # it is both, see MakeSession
-    visit.handshake = None
-    transport.set_protocol(session)
-    session.connection_made(transport)
-    if visit.listener.is_draining:
-        visit.session.drain()  # type: ignore[union-attr]
-
-
 async def start_tls(
     transport: asyncio.Transport,
     protocol: asyncio.Protocol,
@@ -447,50 +304,3 @@ async def start_tls(
     if encrypted is None:
         raise ConnectionAbortedError("the client is gone")
     return encrypted
-
-
-def open_socket(endpoint: Endpoint, *, shares_port: bool = False) -> socket.socket:
-    """A bound socket that listens; `::` takes IPv4 clients as well. Raises OSError.
-
-    Where systemd has opened this pair already, that socket is used.
-    """
-    inherited = activation.take(endpoint.ip, endpoint.port)
-    if inherited is not None:
-        inherited.listen(BACKLOG)  # again, where the service had been stopped
-        return inherited
-    family = socket.AF_INET6 if ":" in endpoint.ip else socket.AF_INET
-    opened = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    try:
-        opened.setblocking(False)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shares_port:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6:
-            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, endpoint.ip != "::")
-        opened.bind((endpoint.ip, endpoint.port))
-        opened.listen(BACKLOG)
-    except OSError:
-        opened.close()
-        raise
-    return opened
-
-
-def without_covered(endpoints: Iterable[Endpoint]) -> set[Endpoint]:
-    """Drop pairs on a port that a wildcard address takes anyway, and second claims on a pair.
-
-    Where one pair is claimed for two purposes the first in order wins.
-    """
-    kept: dict[tuple[str, int], Endpoint] = {}
-    for endpoint in sorted(endpoints):
-        kept.setdefault((endpoint.ip, endpoint.port), endpoint)
-    # Port 0 means any free one: nothing is covered there.
-    wild = {(e.ip, e.port) for e in kept.values() if e.ip in ("0.0.0.0", "::") and e.port}  # noqa: S104
-    return {endpoint for (ip, port), endpoint in kept.items() if not _is_covered(ip, port, wild)}
-
-
-def _is_covered(ip: str, port: int, wild: set[tuple[str, int]]) -> bool:
-    if ip == "::":
-        return False
-    if ("::", port) in wild:
-        return True
-    return ip != "0.0.0.0" and ":" not in ip and ("0.0.0.0", port) in wild  # noqa: S104

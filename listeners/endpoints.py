@@ -11,7 +11,7 @@ from django.db.models import Case, Count, F, IntegerField, Min, Value, When
 
 from domains import ownaddresses
 from domains.models import Domain
-from listeners.base import Endpoint
+from listeners.sockets import Endpoint
 
 SUBMISSION = "submission"
 # Server-wide, whatever the domains say (N-004): implicit TLS and the standard ports, so that a

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from listeners.base import Endpoint, Listener
+from listeners.base import Listener
+from listeners.sockets import Endpoint
 from operations import trustedproxies
 from protocols import proxy
 

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 
 import uvloop
 
-from listeners.base import Endpoint, Listener
+from listeners.base import Listener
 from listeners.context import Context
+from listeners.sockets import Endpoint
 from listeners.tls import Certificates
 from operations.guard import Guard
 from switchboard.subscribe import Switchboard

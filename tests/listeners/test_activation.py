@@ -6,8 +6,8 @@ import socket
 import pytest
 
 from listeners import activation
-from listeners.base import Endpoint
 from listeners.pop3.server import make_listener
+from listeners.sockets import Endpoint
 from tests.listeners.running import RunningListener
 
 

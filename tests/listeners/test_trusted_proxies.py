@@ -12,7 +12,7 @@ import pytest
 
 from clock.moments import utc_now
 from listeners import login, probe, proxied
-from listeners.base import _Door
+from listeners.accepting import Acceptor
 from listeners.gate import Refusal
 from listeners.smtp.server import make_listener
 from operations import settings as operations_settings
@@ -176,6 +176,6 @@ def test_where_no_proxy_is_listed_nothing_stands_before_the_session(
 ) -> None:
     running = RunningListener(make_listener, tmp_path, [PLAIN])
     try:
-        assert not any(isinstance(one, _Door) for one in running.listener._servers.values())
+        assert not any(isinstance(one, Acceptor) for one in running.listener._servers.values())
     finally:
         running.stop()

@@ -19,7 +19,7 @@ from certificates import files
 from certificates.errors import CertificateRefused
 from jobs.stopping import Stop
 from listeners import readiness
-from listeners.base import Endpoint, open_socket
+from listeners.sockets import Endpoint, open_socket
 from mailhost import firststart, privileges
 from mailhost.keeper import Keeper
 from mailhost.web import Application, Door, Server

@@ -10,8 +10,8 @@ from aiosmtpd.smtp import SMTP
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from listeners.base import Endpoint
 from listeners.smtp.connection import INBOX_BYTES
+from listeners.sockets import Endpoint
 from tests.listeners.smtp.conftest import HOSTS
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from listeners.base import Endpoint, without_covered
+from listeners.sockets import Endpoint, without_covered
 
 
 @pytest.mark.spec("N-003")
