@@ -395,7 +395,7 @@ class ForwardingBanAdmin(ServiceAdmin):
         return forwarding.add(name=data["name"], note=data["note"], by=request.user)
 
     def change(self, request: HttpRequest, row: models.ForwardingBan, data: dict[str, Any]) -> None:
-        forwarding.change(row=row, note=data["note"], by=request.user)
+        forwarding.change(row=row, values=data, by=request.user)
 
     def remove(self, request: HttpRequest, row: models.ForwardingBan) -> None:
         forwarding.remove(row=row, by=request.user)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.db import transaction
 
@@ -46,8 +47,9 @@ def add(*, name: str, by: Actor | None, note: str = "") -> ForwardingBan:
 
 
 @transaction.atomic
-def change(*, row: ForwardingBan, note: str, by: Actor | None) -> ForwardingBan:
-    changes = replace(row, {"note": note}, fields=("note",))
+def change(*, row: ForwardingBan, values: Mapping[str, Any], by: Actor | None) -> ForwardingBan:
+    """Its note can be set. Raises ValuesRefused."""
+    changes = replace(row, values, fields=("note",))
     if changes:
         row.save(update_fields=list(changes))
         audit.record(by, "changed forwarding blacklist entry", row, changes)

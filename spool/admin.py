@@ -333,7 +333,7 @@ class SingleDestinationAdmin(ServiceAdmin):
     def change(
         self, request: HttpRequest, row: models.SingleDestination, data: dict[str, Any]
     ) -> None:
-        singly.change(row=row, note=data.get("note", row.note), by=request.user)
+        singly.change(row=row, values={"note": data.get("note", row.note)}, by=request.user)
 
     def remove(self, request: HttpRequest, row: models.SingleDestination) -> None:
         singly.remove(row=row, by=request.user)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.db import transaction
 
@@ -39,9 +40,11 @@ def add(*, name: str, by: Actor | None, note: str = "") -> SingleDestination:
 
 
 @transaction.atomic
-def change(*, row: SingleDestination, note: str, by: Actor | None) -> SingleDestination:
-    """Raises ValuesRefused."""
-    if changes := replace(row, {"note": note}, fields=("note",)):
+def change(
+    *, row: SingleDestination, values: Mapping[str, Any], by: Actor | None
+) -> SingleDestination:
+    """Its note can be set. Raises ValuesRefused."""
+    if changes := replace(row, values, fields=("note",)):
         row.save(update_fields=list(changes))
         audit.record(by, "changed single-recipient destination", row, changes)
     return row

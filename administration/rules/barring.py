@@ -9,6 +9,7 @@ from typing import Any
 from accounts.models import User
 from accounts.permissions import Verb
 from administration.errors import CannotUndo, GoneSince
+from administration.rules.serverrows import ServerRows
 from administration.rules.table import RULES, kept, old_values, require, undoes
 from clock.moments import utc_now
 from events.models import AuditEntry
@@ -49,33 +50,6 @@ def deleted_rule(entry: AuditEntry, by: User | None) -> bool:
     return True
 
 
-def _added(model: Any, entry: AuditEntry, by: User | None) -> bool:
-    require(by, Verb.MANAGE_SERVER)
-    row = model.objects.filter(pk=entry.object_id or 0).first()
-    if row is not None:
-        listing.remove(row=row, by=by)
-    return row is not None
-
-
-def _changed(model: Any, entry: AuditEntry, by: User | None) -> bool:
-    require(by, Verb.MANAGE_SERVER)
-    row = model.objects.filter(pk=entry.object_id or 0).first()
-    if row is None:
-        raise GoneSince(f"the network {entry.object_name}")
-    values = old_values(entry, row)
-    if values:
-        listing.change(row=row, values=values, by=by)
-    return bool(values)
-
-
-def _removed(model: Any, entry: AuditEntry, by: User | None) -> bool:
-    require(by, Verb.MANAGE_SERVER)
-    if model.objects.filter(network=entry.object_name).exists():
-        return False
-    listing.add(model, network=entry.object_name, by=by, **kept(entry))
-    return True
-
-
 def _imported(model: Any, entry: AuditEntry, by: User | None) -> bool:
     require(by, Verb.MANAGE_SERVER)
     if "created_at" not in entry.changes:
@@ -85,11 +59,18 @@ def _imported(model: Any, entry: AuditEntry, by: User | None) -> bool:
 
 
 for _model in (BlacklistEntry, WhitelistEntry):
-    _key, _one = _model._meta.label_lower, _model._meta.verbose_name
-    RULES[_key, f"added {_one}"] = partial(_added, _model)
-    RULES[_key, f"changed {_one}"] = partial(_changed, _model)
-    RULES[_key, f"removed {_one}"] = partial(_removed, _model)
-    RULES[_key, f"imported {_model._meta.verbose_name_plural}"] = partial(_imported, _model)
+    ServerRows(
+        model=_model,
+        noun=str(_model._meta.verbose_name),
+        words="the network",
+        key="network",
+        add=partial(listing.add, _model),
+        change=listing.change,
+        remove=listing.remove,
+    ).register()
+    RULES[_model._meta.label_lower, f"imported {_model._meta.verbose_name_plural}"] = partial(
+        _imported, _model
+    )
 
 
 @undoes(BLOCK, "added block")

@@ -6,6 +6,7 @@ from accounts import forwarding
 from accounts.models import ForwardingBan, User
 from accounts.permissions import Verb
 from administration.errors import GoneSince
+from administration.rules.serverrows import ServerRows, as_far_as_on_record
 from administration.rules.table import earlier, kept, old_values, require, undoes
 from events import audit
 from events.models import AuditEntry
@@ -16,42 +17,45 @@ from spool.models import Gateway, RelayDomain, SingleDestination
 from transport import overrides
 from transport.models import TlsPolicyOverride
 
-NETWORK, GATEWAY = "operations.relaynetwork", "spool.gateway"
-RELAY, BAN = "spool.relaydomain", "accounts.forwardingban"
-OVERRIDE = "transport.tlspolicyoverride"
-SINGLE = "spool.singledestination"
+GATEWAY, OVERRIDE = "spool.gateway", "transport.tlspolicyoverride"
 UNTIL_PASSWORD = "Its password is not kept: it is off until that is set."  # noqa: S105
 
-
-@undoes(NETWORK, "added relay network")
-def added_network(entry: AuditEntry, by: User | None) -> bool:
-    require(by, Verb.MANAGE_SERVER)
-    row = RelayNetwork.objects.filter(pk=entry.object_id or 0).first()
-    if row is not None:
-        relay.remove(row=row, by=by)
-    return row is not None
-
-
-@undoes(NETWORK, "changed relay network")
-def changed_network(entry: AuditEntry, by: User | None) -> bool:
-    require(by, Verb.MANAGE_SERVER)
-    row = RelayNetwork.objects.filter(pk=entry.object_id or 0).first()
-    if row is None:
-        raise GoneSince(f"the network {entry.object_name}")
-    values = old_values(entry, row)
-    if values:
-        relay.change(row=row, values=values, by=by)
-    return bool(values)
-
-
-@undoes(NETWORK, "removed relay network")
-def removed_network(entry: AuditEntry, by: User | None) -> bool:
-    require(by, Verb.MANAGE_SERVER)
-    if RelayNetwork.objects.filter(network=entry.object_name).exists():
-        return False
-    values = {name: old for name, (old, _) in entry.changes.items() if name in relay.FIELDS}
-    relay.add(network=entry.object_name, by=by, **values)
-    return True
+ServerRows(
+    model=RelayNetwork,
+    noun="relay network",
+    words="the network",
+    key="network",
+    add=relay.add,
+    change=relay.change,
+    remove=relay.remove,
+    on_record=as_far_as_on_record(*relay.FIELDS),
+).register()
+ServerRows(
+    model=RelayDomain,
+    noun="relay domain",
+    words="the relay domain",
+    add=lambda name, by, **values: relaydomains.add(name=name, values=values, by=by),
+    change=relaydomains.change,
+    remove=relaydomains.remove,
+).register()
+ServerRows(
+    model=ForwardingBan,
+    noun="forwarding blacklist entry",
+    words="the entry",
+    add=forwarding.add,
+    change=forwarding.change,
+    remove=forwarding.remove,
+    on_record=as_far_as_on_record("note"),
+).register()
+ServerRows(
+    model=SingleDestination,
+    noun="single-recipient destination",
+    words="the entry",
+    add=singly.add,
+    change=singly.change,
+    remove=singly.remove,
+    on_record=as_far_as_on_record("note"),
+).register()
 
 
 @undoes(GATEWAY, "added gateway")
@@ -96,96 +100,6 @@ def deleted_gateway(entry: AuditEntry, by: User | None) -> bool:
         return True
     with audit.because(UNTIL_PASSWORD):
         gateways.add(values=values | {"is_enabled": False}, by=by, **parts)
-    return True
-
-
-@undoes(RELAY, "added relay domain")
-def added_relay(entry: AuditEntry, by: User | None) -> bool:
-    require(by, Verb.MANAGE_SERVER)
-    row = RelayDomain.objects.filter(pk=entry.object_id or 0).first()
-    if row is not None:
-        relaydomains.remove(row=row, by=by)
-    return row is not None
-
-
-@undoes(RELAY, "changed relay domain")
-def changed_relay(entry: AuditEntry, by: User | None) -> bool:
-    require(by, Verb.MANAGE_SERVER)
-    row = RelayDomain.objects.filter(pk=entry.object_id or 0).first()
-    if row is None:
-        raise GoneSince(f"the relay domain {entry.object_name}")
-    values = old_values(entry, row)
-    if values:
-        relaydomains.change(row=row, values=values, by=by)
-    return bool(values)
-
-
-@undoes(RELAY, "removed relay domain")
-def removed_relay(entry: AuditEntry, by: User | None) -> bool:
-    require(by, Verb.MANAGE_SERVER)
-    if RelayDomain.objects.filter(name=entry.object_name).exists():
-        return False
-    relaydomains.add(name=entry.object_name, values=kept(entry), by=by)
-    return True
-
-
-@undoes(BAN, "added forwarding blacklist entry")
-def added_ban(entry: AuditEntry, by: User | None) -> bool:
-    require(by, Verb.MANAGE_SERVER)
-    row = ForwardingBan.objects.filter(pk=entry.object_id or 0).first()
-    if row is not None:
-        forwarding.remove(row=row, by=by)
-    return row is not None
-
-
-@undoes(BAN, "changed forwarding blacklist entry")
-def changed_ban(entry: AuditEntry, by: User | None) -> bool:
-    require(by, Verb.MANAGE_SERVER)
-    row = ForwardingBan.objects.filter(pk=entry.object_id or 0).first()
-    if row is None:
-        raise GoneSince(f"the entry {entry.object_name}")
-    values = old_values(entry, row)
-    if values:
-        forwarding.change(row=row, note=values["note"], by=by)
-    return bool(values)
-
-
-@undoes(BAN, "removed forwarding blacklist entry")
-def removed_ban(entry: AuditEntry, by: User | None) -> bool:
-    require(by, Verb.MANAGE_SERVER)
-    if ForwardingBan.objects.filter(name=entry.object_name).exists():
-        return False
-    forwarding.add(name=entry.object_name, note=entry.changes.get("note", [""])[0], by=by)
-    return True
-
-
-@undoes(SINGLE, "added single-recipient destination")
-def added_single(entry: AuditEntry, by: User | None) -> bool:
-    require(by, Verb.MANAGE_SERVER)
-    row = SingleDestination.objects.filter(pk=entry.object_id or 0).first()
-    if row is not None:
-        singly.remove(row=row, by=by)
-    return row is not None
-
-
-@undoes(SINGLE, "changed single-recipient destination")
-def changed_single(entry: AuditEntry, by: User | None) -> bool:
-    require(by, Verb.MANAGE_SERVER)
-    row = SingleDestination.objects.filter(pk=entry.object_id or 0).first()
-    if row is None:
-        raise GoneSince(f"the entry {entry.object_name}")
-    values = old_values(entry, row)
-    if values:
-        singly.change(row=row, note=values["note"], by=by)
-    return bool(values)
-
-
-@undoes(SINGLE, "removed single-recipient destination")
-def removed_single(entry: AuditEntry, by: User | None) -> bool:
-    require(by, Verb.MANAGE_SERVER)
-    if SingleDestination.objects.filter(name=entry.object_name).exists():
-        return False
-    singly.add(name=entry.object_name, note=entry.changes.get("note", [""])[0], by=by)
     return True
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
 from accounts import forwarding
 from accounts.models import ForwardingBan
@@ -49,43 +50,40 @@ def plan_forwarding_blacklist(
     entries: Sequence[BanEntry] | None, choices: Choices, by: Actor | None
 ) -> Steps:
     """None: the file does not name them. Raises Refused."""
-    if entries is None:
-        return
-    present = {row.name: row for row in ForwardingBan.objects.all()}
-    for entry in entries:
-        row = present.get(entry.name)
-        if row is None:
-            add = partial(forwarding.add, name=entry.name, note=entry.note or "", by=by)
-            yield Step(Mark.ADD, f"no forwarding to {entry.name}", entry.place, add)
-        elif entry.note is not None and entry.note != row.note:
-            change = partial(forwarding.change, row=row, note=entry.note, by=by)
-            yield Step(Mark.CHANGE, f"note of no forwarding to {row}", entry.place, change)
-    if choices.prune:
-        for name in present.keys() - {entry.name for entry in entries}:
-            remove = partial(forwarding.remove, row=present[name], by=by)
-            yield Step(Mark.REMOVE, f"no forwarding to {name}", None, remove)
+    yield from _noted(entries, choices, by, ForwardingBan, forwarding, "no forwarding to")
 
 
 def plan_single_destinations(
     entries: Sequence[SingleDestinationEntry] | None, choices: Choices, by: Actor | None
 ) -> Steps:
     """None: the file does not name them. Raises Refused."""
+    yield from _noted(entries, choices, by, SingleDestination, singly, "one recipient at a time to")
+
+
+def _noted(
+    entries: Sequence[BanEntry | SingleDestinationEntry] | None,
+    choices: Choices,
+    by: Actor | None,
+    model: Any,
+    service: Any,
+    words: str,
+) -> Steps:
+    """Names with a note; `service`: the module that adds, changes and removes them."""
     if entries is None:
         return
-    present = {row.name: row for row in SingleDestination.objects.all()}
+    present = {row.name: row for row in model.objects.all()}
     for entry in entries:
         row = present.get(entry.name)
-        words = f"one recipient at a time to {entry.name}"
         if row is None:
-            add = partial(singly.add, name=entry.name, note=entry.note or "", by=by)
-            yield Step(Mark.ADD, words, entry.place, add)
+            add = partial(service.add, name=entry.name, note=entry.note or "", by=by)
+            yield Step(Mark.ADD, f"{words} {entry.name}", entry.place, add)
         elif entry.note is not None and entry.note != row.note:
-            change = partial(singly.change, row=row, note=entry.note, by=by)
-            yield Step(Mark.CHANGE, f"note of {words}", entry.place, change)
+            change = partial(service.change, row=row, values={"note": entry.note}, by=by)
+            yield Step(Mark.CHANGE, f"note of {words} {entry.name}", entry.place, change)
     if choices.prune:
         for name in present.keys() - {entry.name for entry in entries}:
-            remove = partial(singly.remove, row=present[name], by=by)
-            yield Step(Mark.REMOVE, f"one recipient at a time to {name}", None, remove)
+            remove = partial(service.remove, row=present[name], by=by)
+            yield Step(Mark.REMOVE, f"{words} {name}", None, remove)
 
 
 def plan_tls_policies(

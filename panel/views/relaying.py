@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path, reverse
+from django.urls import URLPattern, path, reverse
 
 from accounts import forwarding
-from accounts.models import ForwardingBan, User
+from accounts.models import ForwardingBan
 from operations import relay
 from operations.models import RelayNetwork
 from panel import notices
@@ -31,12 +31,13 @@ from spool.models import RelayDomain, SingleDestination
 
 MOST_SHOWN = 1_000
 
-Values = Mapping[str, Any]
-
 
 @dataclass(frozen=True, slots=True)
 class ShortList:
-    """`key`: the field that names a row; `columns`: label and field of what is shown besides."""
+    """`key`: the field that names a row; `columns`: label and field of what is shown besides.
+
+    `add` takes `by` and what stands in the form, `remove` row and `by`.
+    """
 
     title: str
     noun: str
@@ -46,8 +47,8 @@ class ShortList:
     key: str
     form: type[PanelForm]
     columns: tuple[tuple[str, str], ...]
-    add: Callable[[Values, User], Any]
-    remove: Callable[[Any, User], None]
+    add: Callable[..., Any]
+    remove: Callable[..., None]
 
 
 RELAY_DOMAINS = ShortList(
@@ -59,10 +60,8 @@ RELAY_DOMAINS = ShortList(
     key="name",
     form=RelayDomainForm,
     columns=(("Passed on to", "host"), ("Port", "port"), ("Note", "note")),
-    add=lambda values, by: relaydomains.add(
-        name=values["name"], values={k: v for k, v in values.items() if k != "name"}, by=by
-    ),
-    remove=lambda row, by: relaydomains.remove(row=row, by=by),
+    add=lambda name, by, **values: relaydomains.add(name=name, values=values, by=by),
+    remove=relaydomains.remove,
 )
 RELAY_NETWORKS = ShortList(
     title="Relay networks",
@@ -74,8 +73,8 @@ RELAY_NETWORKS = ShortList(
     key="network",
     form=RelayNetworkForm,
     columns=(("Services", "services"), ("Note", "note")),
-    add=lambda values, by: relay.add(by=by, **values),
-    remove=lambda row, by: relay.remove(row=row, by=by),
+    add=relay.add,
+    remove=relay.remove,
 )
 FORWARDING_BLACKLIST = ShortList(
     title="Forwarding blacklist",
@@ -87,11 +86,9 @@ FORWARDING_BLACKLIST = ShortList(
     key="name",
     form=ForwardingBanForm,
     columns=(("Note", "note"),),
-    add=lambda values, by: forwarding.add(name=values["name"], note=values["note"], by=by),
-    remove=lambda row, by: forwarding.remove(row=row, by=by),
+    add=forwarding.add,
+    remove=forwarding.remove,
 )
-
-
 SINGLE_DESTINATIONS = ShortList(
     title="One recipient at a time",
     noun="single-recipient destination",
@@ -103,57 +100,17 @@ SINGLE_DESTINATIONS = ShortList(
     key="name",
     form=SingleDestinationForm,
     columns=(("Note", "note"),),
-    add=lambda values, by: singly.add(name=values["name"], note=values["note"], by=by),
-    remove=lambda row, by: singly.remove(row=row, by=by),
+    add=singly.add,
+    remove=singly.remove,
 )
 
 
-@opens_for(SYSTEM, methods=FORM)
-def relay_domains(request: HttpRequest) -> HttpResponse:
-    return _page(request, RELAY_DOMAINS, "panel:relay-domain-remove")
-
-
-@opens_for(SYSTEM, methods=ACTION)
-def remove_relay_domain(request: HttpRequest, row_id: int) -> HttpResponse:
-    return _remove(request, RELAY_DOMAINS, row_id, "panel:relay-domains")
-
-
-@opens_for(SYSTEM, methods=FORM)
-def relay_networks(request: HttpRequest) -> HttpResponse:
-    return _page(request, RELAY_NETWORKS, "panel:relay-network-remove")
-
-
-@opens_for(SYSTEM, methods=ACTION)
-def remove_relay_network(request: HttpRequest, row_id: int) -> HttpResponse:
-    return _remove(request, RELAY_NETWORKS, row_id, "panel:relay-networks")
-
-
-@opens_for(SYSTEM, methods=FORM)
-def forwarding_blacklist(request: HttpRequest) -> HttpResponse:
-    return _page(request, FORWARDING_BLACKLIST, "panel:forwarding-ban-remove")
-
-
-@opens_for(SYSTEM, methods=ACTION)
-def remove_forwarding_ban(request: HttpRequest, row_id: int) -> HttpResponse:
-    return _remove(request, FORWARDING_BLACKLIST, row_id, "panel:forwarding-blacklist")
-
-
-@opens_for(SYSTEM, methods=FORM)
-def single_destinations(request: HttpRequest) -> HttpResponse:
-    return _page(request, SINGLE_DESTINATIONS, "panel:single-destination-remove")
-
-
-@opens_for(SYSTEM, methods=ACTION)
-def remove_single_destination(request: HttpRequest, row_id: int) -> HttpResponse:
-    return _remove(request, SINGLE_DESTINATIONS, row_id, "panel:single-destinations")
-
-
-def _page(request: HttpRequest, short: ShortList, remove_name: str) -> HttpResponse:
+def _list(request: HttpRequest, short: ShortList, remove_name: str) -> HttpResponse:
     form = short.form(request.POST if request.method == "POST" else None)
     tabbed = one_form(form, f"Add a {short.noun}")
     if request.method == "POST" and tabbed.is_valid():
         actor = actor_of(request)
-        if tabbed.save(lambda: short.add(form.cleaned_data, actor)):
+        if tabbed.save(lambda: short.add(by=actor, **form.cleaned_data)):
             notices.done(request, f"Added the {short.noun} {form.cleaned_data[short.key]}.")
             return redirect(request.path)
     found = short.model._default_manager.order_by(short.key)[:MOST_SHOWN]
@@ -175,7 +132,7 @@ def _remove(request: HttpRequest, short: ShortList, row_id: int, back: str) -> H
         raise Http404
     values = {name: getattr(row, name) for name in short.form.base_fields}
     name = getattr(row, short.key)
-    short.remove(row, actor_of(request))
+    short.remove(row=row, by=actor_of(request))
     # Undo adds it again: what stands in the form is all that there is.
     fields = {
         key: value if isinstance(value, list) else [str(value)]
@@ -191,21 +148,27 @@ def _shown(value: Any) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
+def _paths(short: ShortList, list_name: str, row_name: str) -> list[URLPattern]:
+    """The list, its path and URL name the same, and what takes a row off it."""
+    remove_name = f"{row_name}-remove"
+
+    @opens_for(SYSTEM, methods=FORM)
+    def rows(request: HttpRequest) -> HttpResponse:
+        return _list(request, short, f"panel:{remove_name}")
+
+    @opens_for(SYSTEM, methods=ACTION)
+    def remove(request: HttpRequest, row_id: int) -> HttpResponse:
+        return _remove(request, short, row_id, f"panel:{list_name}")
+
+    return [
+        path(f"{list_name}/", rows, name=list_name),
+        path(f"{list_name}/<int:row_id>/remove/", remove, name=remove_name),
+    ]
+
+
 urlpatterns = [
-    path("relay-domains/", relay_domains, name="relay-domains"),
-    path("relay-domains/<int:row_id>/remove/", remove_relay_domain, name="relay-domain-remove"),
-    path("relay-networks/", relay_networks, name="relay-networks"),
-    path("relay-networks/<int:row_id>/remove/", remove_relay_network, name="relay-network-remove"),
-    path("forwarding-blacklist/", forwarding_blacklist, name="forwarding-blacklist"),
-    path(
-        "forwarding-blacklist/<int:row_id>/remove/",
-        remove_forwarding_ban,
-        name="forwarding-ban-remove",
-    ),
-    path("single-destinations/", single_destinations, name="single-destinations"),
-    path(
-        "single-destinations/<int:row_id>/remove/",
-        remove_single_destination,
-        name="single-destination-remove",
-    ),
+    *_paths(RELAY_DOMAINS, "relay-domains", "relay-domain"),
+    *_paths(RELAY_NETWORKS, "relay-networks", "relay-network"),
+    *_paths(FORWARDING_BLACKLIST, "forwarding-blacklist", "forwarding-ban"),
+    *_paths(SINGLE_DESTINATIONS, "single-destinations", "single-destination"),
 ]

@@ -88,7 +88,7 @@ def test_entries_are_domains_and_come_once() -> None:
         with pytest.raises(NameMalformed):
             forwarding.add(name=name, by=None)
     row = ForwardingBan.objects.get()
-    assert forwarding.change(row=row, note="new", by=None).note == "new"
+    assert forwarding.change(row=row, values={"note": "new"}, by=None).note == "new"
 
 
 @pytest.mark.spec("G-045")

@@ -80,14 +80,14 @@ def test_relay_domains_bans_and_overrides_go_back(world: World) -> None:
     assert not RelayDomain.objects.exists()
 
     ban = forwarding.add(name="*.strict.example", note="spam traps", by=None)
-    forwarding.change(row=ban, note="none", by=None)
+    forwarding.change(row=ban, values={"note": "none"}, by=None)
     undo_latest(world.root)
     forwarding.remove(row=ForwardingBan.objects.get(), by=None)
     undo_latest(world.root)
     assert ForwardingBan.objects.get().note == "spam traps"
 
     single = singly.add(name=".lists.example", note="VERP", by=None)
-    singly.change(row=single, note="none", by=None)
+    singly.change(row=single, values={"note": "none"}, by=None)
     undo_latest(world.root)
     singly.remove(row=SingleDestination.objects.get(), by=None)
     undo_latest(world.root)

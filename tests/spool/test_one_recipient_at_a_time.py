@@ -117,7 +117,7 @@ def test_names_are_domains_and_come_once():
         singly.add(name="no domain", by=None)
     with pytest.raises(ValuesRefused):
         singly.add(name="near.test", by=None, note="a\nb")
-    singly.change(row=row, note="VERP", by=None)
+    singly.change(row=row, values={"note": "VERP"}, by=None)
     singly.remove(row=row, by=None)
     verbs = AuditEntry.objects.order_by("-pk").values_list("verb", flat=True)[:2]
     assert [verb.partition(" ")[0] for verb in verbs] == ["removed", "changed"]
