@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,19 +10,17 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from accounts import caps, forwarding, localparts
-from accounts.errors import AliasLoops, AliasUnknown, LocalPartTaken, TargetMalformed, TargetUnknown
+from accounts import aliastargets, caps, localparts
+from accounts.errors import AliasUnknown, LocalPartTaken
 from accounts.models import CATCH_ALL, AliasTarget, LocalPart, UserAlias
 from clock.moments import utc_now
 from domains import selectors as domain_selectors
-from domains.errors import NameMalformed, Problem, ValuesRefused
 from domains.localparts import LocalPartMalformed, read_local_part
-from domains.models import Domain, HostedName
-from domains.names import read_name
+from domains.models import Domain
 from domains.values import replace
 from events import audit
 from events.audit import Actor
-from protocols.address import Address, MalformedAddress, fold, split_detail
+from protocols.address import Address
 from switchboard.publish import publish_on_commit
 from switchboard.topics import Topic
 
@@ -31,11 +28,6 @@ Values = Mapping[str, Any]
 
 ALIAS_FIELDS = ("internal_only", "may_send_as", "in_address_list")
 CATCH_ALL_FIELDS = (*ALIAS_FIELDS, "takes_reports")
-
-LONGEST_LOCAL_PART = 64  # of the column; RFC 5321 §4.5.3.1.1
-
-# A chain longer than this is not followed by routing either.
-LONGEST_SEARCH = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,19 +49,6 @@ class Dropped:
     account_id: int | None
     local_part: str
     domain_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """An address as rows know it; `domain_id` None: not ours."""
-
-    local_part: str
-    domain_name: str
-    domain_id: int | None
-    account_id: int | None = None
-
-    def __str__(self) -> str:
-        return f"{self.local_part}@{self.domain_name}"
 
 
 def fields_of(local_part: str) -> tuple[str, ...]:
@@ -110,11 +89,11 @@ def add_aliases(
     except IntegrityError:
         raise LocalPartTaken(", ".join(names)) from None
     localparts.take(domain, localparts.Kind.ALIAS, {row.local_part: row.pk for row in rows})
-    found = [_read_targets(domain, new.targets) for new in aliases]
+    found = [aliastargets.read(domain, new.targets) for new in aliases]
     for row, places in zip(rows, found, strict=True):
-        _insert_targets(row, places)
+        aliastargets.insert(row, places)
     for row in rows:
-        _require_no_loop(domain, row)
+        aliastargets.require_no_loop(domain, row)
     audit.record_all(
         by,
         "added alias",
@@ -150,10 +129,10 @@ def change_alias(
         alias.save(update_fields=list(changes))
     if targets is not None:
         old = target_names(alias)
-        places = _read_targets(domain, targets)
+        places = aliastargets.read(domain, targets)
         alias.targets.all().delete()
-        _insert_targets(alias, places)
-        _require_no_loop(domain, alias)
+        aliastargets.insert(alias, places)
+        aliastargets.require_no_loop(domain, alias)
         if old != (new := target_names(alias)):
             changes["targets"] = (old, new)
     if changes:
@@ -208,7 +187,7 @@ def target_name(domain: Domain, target: AliasTarget) -> str:
 
 def normal_targets(domain: Domain, targets: Sequence[str]) -> list[str]:
     """The same form for targets as somebody wrote them. Raises TargetMalformed."""
-    places = [locate(domain, text) for text in targets]
+    places = [aliastargets.locate(domain, text) for text in targets]
     return [_shorten(domain, place.local_part, place.domain_name) for place in places]
 
 
@@ -222,22 +201,6 @@ def _is_plain(local_part: str) -> bool:
         return read_local_part(local_part) == local_part
     except LocalPartMalformed:
         return False
-
-
-def point_at_accounts(domain: Domain, owners: Mapping[str, int]) -> None:
-    """Targets that name new accounts by address lead to them by key from now on."""
-    rows = AliasTarget.objects.filter(
-        account=None,
-        local_part__in=owners,
-        domain_name__in=domain_selectors.names_of(domain),
-    )
-    for row in rows:
-        account_id = owners[row.local_part]
-        if AliasTarget.objects.filter(alias=row.alias_id, account=account_id).exists():
-            row.delete()
-            continue
-        row.account_id, row.local_part, row.domain_name = account_id, "", ""
-        row.save()
 
 
 def drop_targets(
@@ -356,103 +319,3 @@ def _finish(alias: UserAlias, verb: str, changes: audit.Changes, by: Actor | Non
     payload = alias.domain_id.to_bytes(8, "big")
     publish_on_commit(Topic.ACCOUNT, alias.pk, payload, durable=True)
     publish_on_commit(Topic.DOMAIN, alias.domain_id, durable=True)
-
-
-def _read_targets(domain: Domain, targets: Sequence[str]) -> list[Place]:
-    """Where the targets lead; accounts of ours by key. Raises what `add_aliases` does."""
-    if not targets:
-        raise ValuesRefused((Problem("targets", "an alias needs at least one"),))
-    places = [locate(domain, text) for text in targets]
-    forwarding.require_allowed(
-        domain, ((str(place), place.domain_name) for place in places if place.domain_id is None)
-    )
-    wanted = Q(pk=None)
-    for place in places:
-        if place.domain_id is not None:
-            wanted |= Q(domain_id=place.domain_id, local_part=place.local_part)
-    known = {(row.domain_id, row.local_part): row for row in LocalPart.objects.filter(wanted)}
-    found = []
-    for place in places:
-        row = known.get((place.domain_id or 0, place.local_part))
-        if row is None and place.domain_id == domain.pk:
-            _require_reachable(domain, place)
-        is_user = row is not None and row.kind == LocalPart.Kind.USER
-        account_id = row.object_id if row is not None and is_user else None
-        found.append(dataclasses.replace(place, account_id=account_id))
-    return list(dict.fromkeys(found))
-
-
-def locate(domain: Domain, text: str) -> Place:
-    """The address that a target means, under the primary name of a domain of ours."""
-    try:
-        if "@" not in text:
-            return Place(read_local_part(text), domain.name, domain.pk)
-        address = Address.parse(text)
-        name = address.domain if address.is_literal else read_name(address.domain).name
-    except (MalformedAddress, NameMalformed, LocalPartMalformed) as error:
-        raise TargetMalformed(text, error.reason) from None
-    if len(address.local_part) > LONGEST_LOCAL_PART:
-        raise TargetMalformed(text, "the part before the @ is too long")
-    hosted = HostedName.objects.select_related("domain").filter(name=name).first()
-    if hosted is None:
-        return Place(address.local_part, name, None)
-    # Elsewhere local parts may tell cases apart (RFC 5321 §2.4); here they never do.
-    return Place(fold(address.local_part), hosted.domain.name, hosted.domain_id)
-
-
-def _require_reachable(domain: Domain, place: Place) -> None:
-    """An address of the same domain without an entry may still be a detail or caught (U-032)."""
-    base, _ = split_detail(place.local_part)
-    reachable = LocalPart.objects.filter(domain=domain, local_part__in=[base, CATCH_ALL])
-    if not reachable.exists():
-        raise TargetUnknown(str(place))
-
-
-def _insert_targets(alias: UserAlias, places: Sequence[Place]) -> None:
-    # Two spellings can mean one account.
-    accounts = dict.fromkeys(p.account_id for p in places if p.account_id is not None)
-    rows = [AliasTarget(alias=alias, account_id=key) for key in accounts]
-    rows += [
-        AliasTarget(alias=alias, local_part=place.local_part, domain_name=place.domain_name)
-        for place in places
-        if place.account_id is None
-    ]
-    AliasTarget.objects.bulk_create(rows)
-
-
-def _require_no_loop(domain: Domain, alias: UserAlias) -> None:
-    """Follow the alias through aliases and domain aliases of ours. Raises AliasLoops."""
-    start = Place(alias.local_part, domain.name, domain.pk)
-    waiting: deque[tuple[UserAlias, tuple[str, ...]]] = deque([(alias, (str(start),))])
-    seen: set[int] = set()
-    while waiting and len(seen) < LONGEST_SEARCH:
-        current, path = waiting.popleft()
-        for target in current.targets.filter(account=None):
-            name = f"{target.local_part}@{target.domain_name}"
-            following = _alias_at(target)
-            if following is None:
-                continue
-            if following.pk == alias.pk:
-                raise AliasLoops((*path, name))
-            if following.pk not in seen:
-                seen.add(following.pk)
-                waiting.append((following, (*path, name)))
-
-
-def _alias_at(target: AliasTarget) -> UserAlias | None:
-    """The alias that a target by address meets, in the order of U-032; None: something else."""
-    hosted = HostedName.objects.filter(name=target.domain_name).first()
-    if hosted is None:
-        return None
-    base, _ = split_detail(target.local_part)
-    candidates = [target.local_part, base, CATCH_ALL]
-    known = {
-        row.local_part: row
-        for row in LocalPart.objects.filter(domain_id=hosted.domain_id, local_part__in=candidates)
-    }
-    for candidate in candidates:
-        row = known.get(candidate)
-        if row is not None:
-            is_alias = row.kind == LocalPart.Kind.ALIAS
-            return UserAlias.objects.get(pk=row.object_id) if is_alias else None
-    return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from accounts import aliases, forwarding
+from accounts import aliastargets, forwarding
 from accounts.errors import TargetMalformed
 from accounts.models import User
 from domains.errors import Problem, ValuesRefused
@@ -43,9 +43,9 @@ def _read(domain: Domain, own_name: str, texts: list[str]) -> list[str]:
     return [Address(place.local_part, place.domain_name).encode() for place in places]
 
 
-def _locate(domain: Domain, text: str) -> aliases.Place:
+def _locate(domain: Domain, text: str) -> aliastargets.Place:
     try:
-        return aliases.locate(domain, text.strip())
+        return aliastargets.locate(domain, text.strip())
     except TargetMalformed as error:
         raise _refused(error.target, error.reason) from None
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import models, transaction
 
-from accounts import administrators, aliases, caps, closing, localparts, rows
+from accounts import administrators, aliases, aliastargets, caps, closing, localparts, rows
 from accounts.aliases import Dropped
 from accounts.errors import NotPermitted
 from accounts.models import DomainOwnership, LocalPart, Recycled, Role, User, UserAlias
@@ -122,7 +122,7 @@ def _restore_user(item: Recycled, by: Actor | None) -> tuple[str, ...]:
     localparts.take(domain, localparts.Kind.USER, {user.local_part: user.pk})
     user.recycled = None
     user.save(update_fields=["recycled"])
-    aliases.point_at_accounts(domain, {user.local_part: user.pk})
+    aliastargets.point_at_accounts(domain, {user.local_part: user.pk})
     item.delete()
     rows.finish(user, "restored user", {}, by)
     aliases.put_back(_dropped(item), by=by)

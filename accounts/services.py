@@ -15,6 +15,7 @@ from accounts import (
     addresslist,
     administrators,
     aliases,
+    aliastargets,
     caps,
     closing,
     forwards,
@@ -126,7 +127,7 @@ def add_users(*, domain: Domain, users: Sequence[NewUser], by: Actor | None) -> 
         raise LocalPartTaken(", ".join(names)) from None
     owners = {user.local_part: user.pk for user in added}
     localparts.take(domain, localparts.Kind.USER, owners)
-    aliases.point_at_accounts(domain, owners)
+    aliastargets.point_at_accounts(domain, owners)
     audit.record_all(by, "added user", ((user, {"role": (None, user.role)}) for user in added))
     publish_on_commit(Topic.DOMAIN, domain.pk, durable=True)
     return added
