@@ -14,24 +14,21 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from accounts import (
     admindomains,
     administrators,
+    adminplans,
     aliases,
     apppasswords,
     forwarding,
     models,
-    plans,
-    provisioning,
     recyclebin,
     services,
 )
 from accounts.models import Role, Status, User
-from accounts.settings import CAPS, DELETION, LOGIN
+from accounts.settings import DELETION, LOGIN
 from adminsite.readonly import ReadOnlyAdmin
 from domains.adminpages import ServiceAdmin, SingleRowAdmin, act_on_each
 from domains.lookups import begins_with
-from domains.models import DomainFeatures
-from domains.values import settable_fields
 
-__all__ = ["admindomains"]
+__all__ = ["admindomains", "adminplans"]
 
 # Roles are all that there is: groups would only promise what nothing asks.
 admin.site.unregister(Group)
@@ -165,9 +162,7 @@ class UserAliasAdmin(ServiceAdmin):
     search_fields = ("local_part", "domain__name")
     autocomplete_fields = ("domain",)
     fields = ("domain", "local_part", "leads_to", *aliases.CATCH_ALL_FIELDS)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("domain", "local_part") if obj else ()
+    fixed = ("domain", "local_part")
 
     def add(self, request: HttpRequest, data: dict[str, Any]) -> models.UserAlias:
         values = {name: data[name] for name in aliases.ALIAS_FIELDS}
@@ -323,73 +318,12 @@ class RecycledAdmin(ReadOnlyAdmin):
         act_on_each(self, request, rows, act, "Restored")
 
 
-class WithholdingForm(forms.ModelForm):  # type: ignore[type-arg]
-    withheld_features = forms.MultipleChoiceField(
-        choices=[(name, name.replace("_", " ")) for name in settable_fields(DomainFeatures)],
-        required=False,
-    )
-
-
-@admin.register(models.CapSettings)
-class CapSettingsAdmin(SingleRowAdmin):
-    single = CAPS
-    form = WithholdingForm
-
-
-class PlanForm(WithholdingForm):
-    class Meta:
-        model = models.Plan
-        fields = plans.FIELDS
-
-
-@admin.register(models.Plan)
-class PlanAdmin(ServiceAdmin):
-    form = PlanForm
-    list_display = ("name", "domains", "users", "users_per_domain", "disk_space_mb")
-    search_fields = ("name",)
-
-    def add(self, request: HttpRequest, data: dict[str, Any]) -> models.Plan:
-        values = {name: value for name, value in data.items() if name != "name"}
-        return plans.add(name=data["name"], values=values, by=request.user)
-
-    def change(self, request: HttpRequest, row: models.Plan, data: dict[str, Any]) -> None:
-        plans.change(plan=row, values=data, by=request.user)
-
-    def remove(self, request: HttpRequest, row: models.Plan) -> None:
-        plans.delete(plan=row, by=request.user)
-
-
-@admin.register(models.ResellerPlan)
-class ResellerPlanAdmin(ServiceAdmin):
-    list_display = ("reseller", "plan")
-    list_select_related = ("reseller__domain", "plan")
-    search_fields = ("reseller__local_part", "plan__name")
-    autocomplete_fields = ("reseller", "plan")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("reseller",) if obj else ()
-
-    def add(self, request: HttpRequest, data: dict[str, Any]) -> models.ResellerPlan:
-        reseller: User = data["reseller"]
-        return plans.put_on(
-            username=reseller.local_part, plan_name=data["plan"].name, by=request.user
-        )
-
-    def change(self, request: HttpRequest, row: models.ResellerPlan, data: dict[str, Any]) -> None:
-        plans.put_on(username=row.reseller.local_part, plan_name=data["plan"].name, by=request.user)
-
-    def remove(self, request: HttpRequest, row: models.ResellerPlan) -> None:
-        plans.take_off(row=row, by=request.user)
-
-
 @admin.register(models.ForwardingBan)
 class ForwardingBanAdmin(ServiceAdmin):
     list_display = ("name", "note")
     search_fields = ("name", "note")
     fields = ("name", "note")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("name",) if obj else ()
+    fixed = ("name",)
 
     def add(self, request: HttpRequest, data: dict[str, Any]) -> models.ForwardingBan:
         return forwarding.add(name=data["name"], note=data["note"], by=request.user)
@@ -399,27 +333,3 @@ class ForwardingBanAdmin(ServiceAdmin):
 
     def remove(self, request: HttpRequest, row: models.ForwardingBan) -> None:
         forwarding.remove(row=row, by=request.user)
-
-
-@admin.register(models.DomainOwnership)
-class DomainOwnershipAdmin(ServiceAdmin):
-    list_display = ("domain", "reseller")
-    list_select_related = ("domain", "reseller__domain")
-    search_fields = ("domain__name", "reseller__local_part")
-    autocomplete_fields = ("domain", "reseller")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("domain",) if obj else ()
-
-    def add(self, request: HttpRequest, data: dict[str, Any]) -> models.DomainOwnership:
-        domain, reseller = data["domain"], data["reseller"]
-        provisioning.hand_over(domain=domain, reseller=reseller, by=request.user)
-        return models.DomainOwnership.objects.get(domain=domain)
-
-    def change(
-        self, request: HttpRequest, row: models.DomainOwnership, data: dict[str, Any]
-    ) -> None:
-        provisioning.hand_over(domain=row.domain, reseller=data["reseller"], by=request.user)
-
-    def remove(self, request: HttpRequest, row: models.DomainOwnership) -> None:
-        provisioning.hand_over(domain=row.domain, reseller=None, by=request.user)

@@ -49,6 +49,7 @@ class DomainAdmin(ServiceAdmin):
         "is_disabled",
     )
     fields = ("name", "listen_ip", "list_command_address", "area", "is_disabled")
+    fixed = ("name", "area")  # D-014: the name changes by renaming alone.
     actions = ("enable", "disable")
 
     @admin.action(description="Enable", permissions=["change"])
@@ -70,10 +71,6 @@ class DomainAdmin(ServiceAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.fields if obj else self.add_fields
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        # D-014: the name changes by renaming alone.
-        return ("name", "area") if obj else ()
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         if obj is None:

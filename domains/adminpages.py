@@ -23,10 +23,11 @@ class ServiceAdmin(ImportMixin, PlainAdmin):
     """Subclasses hand over to services in `add`, `change` and `remove`.
 
     A refusal of the service becomes an error on the form, which is shown again as it was filled.
-    Where rows can be added they can be imported.
+    Where rows can be added they can be imported. `fixed`: what only a new row is asked for.
     """
 
     actions_list: tuple[str, ...] = ("import_csv",)
+    fixed: tuple[str, ...] = ()
 
     @action(  # type: ignore[untyped-decorator]
         description="Import CSV", url_path="import-csv", permissions=["add"]
@@ -47,6 +48,9 @@ class ServiceAdmin(ImportMixin, PlainAdmin):
         raise NotImplementedError
 
     # --- what Django asks --------------------------------------------------------------------
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fixed if obj is not None else ()
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         with _acting(request):

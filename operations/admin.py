@@ -65,9 +65,7 @@ class RelayNetworkAdmin(ServiceAdmin):
     shown_as: ClassVar[dict[str, Any]] = {"services": " ".join}  # as a file is read
     search_fields = ("network", "note")
     fields = ("network", *relay.FIELDS)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("network",) if obj else ()
+    fixed = ("network",)
 
     def add(self, request: HttpRequest, data: dict[str, Any]) -> RelayNetwork:
         services = data.pop("services") or None
@@ -197,9 +195,7 @@ class ListedNetworkAdmin(ServiceAdmin):
     list_display = ("network", "services", "note", "created_at")
     search_fields = ("network", "note")
     fields: tuple[str, ...] = ("network", "services", "note")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("network",) if obj else ()
+    fixed = ("network",)
 
     def add(self, request: HttpRequest, data: dict[str, Any]) -> Any:
         return listing.add(self.model, by=request.user, **data)

@@ -302,9 +302,7 @@ class RelayDomainAdmin(ServiceAdmin):
     list_display = ("name", "host", "port", "is_enabled", "verify_recipients")
     search_fields = ("name", "host", "note")
     fields = ("name", *relaydomains.FIELDS)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("name",) if obj else ()
+    fixed = ("name",)
 
     def add(self, request: HttpRequest, data: dict[str, Any]) -> models.RelayDomain:
         values = {name: data[name] for name in relaydomains.FIELDS}
@@ -323,9 +321,7 @@ class SingleDestinationAdmin(ServiceAdmin):
     list_display = ("name", "note")
     search_fields = ("name", "note")
     fields = ("name", "note")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("name",) if obj else ()
+    fixed = ("name",)
 
     def add(self, request: HttpRequest, data: dict[str, Any]) -> models.SingleDestination:
         return singly.add(name=data["name"], note=data["note"], by=request.user)
@@ -333,7 +329,7 @@ class SingleDestinationAdmin(ServiceAdmin):
     def change(
         self, request: HttpRequest, row: models.SingleDestination, data: dict[str, Any]
     ) -> None:
-        singly.change(row=row, values={"note": data.get("note", row.note)}, by=request.user)
+        singly.change(row=row, values=data, by=request.user)
 
     def remove(self, request: HttpRequest, row: models.SingleDestination) -> None:
         singly.remove(row=row, by=request.user)

@@ -19,9 +19,7 @@ class TlsPolicyOverrideAdmin(ServiceAdmin):
     list_filter = ("level",)
     search_fields = ("destination", "note")
     fields = ("destination", "level", "note")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("destination",) if obj is not None else ()
+    fixed = ("destination",)
 
     def add(self, request: HttpRequest, data: dict[str, Any]) -> models.TlsPolicyOverride:
         return overrides.set_override(**data, by=request.user)

@@ -28,9 +28,7 @@ class PublishedPolicyAdmin(ServiceAdmin):
     list_filter = ("mode",)
     search_fields = ("domain__name",)
     autocomplete_fields = ("domain",)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("domain",) if obj is not None else ()
+    fixed = ("domain",)
 
     def add(self, request: HttpRequest, data: dict[str, Any]) -> PublishedPolicy:
         domain = data.pop("domain")
