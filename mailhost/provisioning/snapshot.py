@@ -28,8 +28,9 @@ from domains.models import TABS, Domain, Tab
 from domains.values import settable_fields
 from events import audit
 from mailhost.provisioning.credentials import write_scram
-from mailhost.provisioning.reading import GATEWAY_FIELDS, OPTIONS, PLAN_FIELDS
+from mailhost.provisioning.domainreading import OPTIONS
 from mailhost.provisioning.settings import SETTINGS
+from mailhost.provisioning.systemreading import GATEWAY_FIELDS, PLAN_FIELDS
 from operations import relay, rules
 from operations.models import AbuseRule, BlacklistEntry, RelayNetwork, WhitelistEntry
 from spool import gateways, relaydomains
