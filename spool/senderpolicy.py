@@ -45,22 +45,8 @@ async def verdict(resolver: Resolver, *, client_ip: str, sender: str, greeting: 
         return Verdict.TEMPERROR
 
 
-class _Query(spf.query):  # type: ignore[misc]  # the library is untyped
-    """The library's evaluation, in a thread; its questions go to our resolver on the loop."""
-
-    def __init__(
-        self,
-        resolver: Resolver,
-        loop: asyncio.AbstractEventLoop,
-        *,
-        client_ip: str,
-        sender: str,
-        greeting: str,
-    ) -> None:
-        super().__init__(i=client_ip, s=sender, h=greeting)
-        self._resolver = resolver
-        self._loop = loop
-        self.is_over = False
+class Evaluation(spf.query):  # type: ignore[misc]  # the library is untyped
+    """The library's evaluation; whoever asks DNS says how."""
 
     def verdict(self) -> Verdict:
         try:
@@ -78,14 +64,36 @@ class _Query(spf.query):  # type: ignore[misc]  # the library is untyped
         text = str(name).rstrip(".").lower()
         if not all(0 < len(label) < 64 for label in text.split(".")) or qtype == "SPF":
             return []  # RFC 7208 §3.1: TXT records only
-        found = self._records(text, qtype)
+        found = self.records(text, qtype)
         if not found and not ignore_void:
             self.void_lookups += 1
             if self.void_lookups > spf.MAX_VOID_LOOKUPS:
                 raise spf.PermError(f"more than {spf.MAX_VOID_LOOKUPS} void look-ups")
         return found
 
-    def _records(self, name: str, qtype: Any) -> list[Any]:
+    def records(self, name: str, qtype: str) -> list[Any]:
+        """As the library has them: MX in pairs, TXT as tuples of bytes. Raises spf.TempError."""
+        raise NotImplementedError
+
+
+class _Query(Evaluation):
+    """In a thread; its questions go to our resolver on the loop."""
+
+    def __init__(
+        self,
+        resolver: Resolver,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        client_ip: str,
+        sender: str,
+        greeting: str,
+    ) -> None:
+        super().__init__(i=client_ip, s=sender, h=greeting)
+        self._resolver = resolver
+        self._loop = loop
+        self.is_over = False
+
+    def records(self, name: str, qtype: Any) -> list[Any]:
         if self.is_over:
             raise spf.TempError("DNS took too long")
         asked = asyncio.run_coroutine_threadsafe(self._resolver.records(name, qtype), self._loop)
