@@ -6,16 +6,21 @@ import getpass
 import json
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from django.core.exceptions import FieldDoesNotExist
 from django.core.management.base import BaseCommand, CommandError
 from django.db import models
+from django.db.models import QuerySet
 
-from domains.errors import Refused
+from domains import selectors
+from domains.errors import DomainUnknown, Refused
 from events import audit
+from protocols.address import fold
+
+M = TypeVar("M", bound=models.Model)
 
 SWITCHES = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 
@@ -51,6 +56,19 @@ class RoomCommand(BaseCommand):
                 first, *others = row.values()
                 rest = "  ".join(_in_words(value) for value in others)
                 self.stdout.write(f"{first:40} {rest}".rstrip())
+
+
+def row_at(rows: QuerySet[M], address: str, unknown: Callable[[str], Refused]) -> M:
+    """The user or alias of an address. Raises what `unknown` makes of it."""
+    local_part, _, name = address.rpartition("@")
+    try:
+        domain = selectors.by_name(name)
+    except DomainUnknown:
+        raise unknown(address) from None
+    row = rows.filter(domain=domain, local_part=fold(local_part)).first()
+    if row is None:
+        raise unknown(address)
+    return row
 
 
 def verb(verbs: Any, name: str, help: str) -> ArgumentParser:

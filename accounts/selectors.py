@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,7 +13,7 @@ from accounts.errors import AliasUnknown, UserUnknown
 from accounts.models import CATCH_ALL, Role, User, UserAlias
 from accounts.permissions import Verb
 from domains import selectors as domain_selectors
-from domains.errors import DomainUnknown
+from domains.errors import DomainUnknown, Refused
 from domains.limits import effective
 from domains.models import ClaimedAlias, Domain, DomainAlias
 from protocols.address import fold
@@ -76,16 +77,7 @@ def _in_sight(actor: User, rows: QuerySet[M]) -> QuerySet[M]:
 
 def user_for(actor: User, address: str, *, verb: Verb = Verb.VIEW) -> User:
     """Raises UserUnknown, NotPermitted, FeatureOff."""
-    local_part, _, name = address.rpartition("@")
-    try:
-        domain = domain_for(actor, name)
-    except DomainUnknown:
-        raise UserUnknown(address) from None
-    user = users_for(actor).filter(domain=domain, local_part=fold(local_part)).first()
-    if user is None:
-        raise UserUnknown(address)
-    permissions.require(actor, verb, domain)
-    return user
+    return _at(actor, users_for(actor), address, verb, UserUnknown)
 
 
 def aliases_for(actor: User) -> QuerySet[UserAlias]:
@@ -96,16 +88,23 @@ def aliases_for(actor: User) -> QuerySet[UserAlias]:
 
 def alias_for(actor: User, address: str, *, verb: Verb = Verb.VIEW) -> UserAlias:
     """Raises AliasUnknown, NotPermitted, FeatureOff."""
+    return _at(actor, aliases_for(actor), address, verb, AliasUnknown)
+
+
+def _at(
+    actor: User, rows: QuerySet[M], address: str, verb: Verb, unknown: Callable[[str], Refused]
+) -> M:
+    """That of an address. Raises what `unknown` makes of it, NotPermitted, FeatureOff."""
     local_part, _, name = address.rpartition("@")
     try:
         domain = domain_for(actor, name)
     except DomainUnknown:
-        raise AliasUnknown(address) from None
-    alias = aliases_for(actor).filter(domain=domain, local_part=fold(local_part)).first()
-    if alias is None:
-        raise AliasUnknown(address)
+        raise unknown(address) from None
+    row = rows.filter(domain=domain, local_part=fold(local_part)).first()
+    if row is None:
+        raise unknown(address)
     permissions.require(actor, verb, domain)
-    return alias
+    return row
 
 
 def catch_all_for(actor: User, domain: Domain) -> UserAlias | None:

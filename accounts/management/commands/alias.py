@@ -7,12 +7,10 @@ from typing import Any
 
 from accounts import aliases
 from accounts.aliases import NewAlias
-from accounts.commandline import RoomCommand, plain, values, verb
+from accounts.commandline import RoomCommand, plain, row_at, values, verb
 from accounts.errors import AliasUnknown
 from accounts.models import UserAlias
 from domains import selectors
-from domains.errors import DomainUnknown
-from protocols.address import fold
 
 
 class Command(RoomCommand):
@@ -78,16 +76,7 @@ class Command(RoomCommand):
 
 def by_address(address: str) -> UserAlias:
     """Raises AliasUnknown."""
-    local_part, _, name = address.rpartition("@")
-    try:
-        domain = selectors.by_name(name)
-    except DomainUnknown:
-        raise AliasUnknown(address) from None
-    rows = UserAlias.objects.select_related("domain")
-    row = rows.filter(domain=domain, local_part=fold(local_part)).first()
-    if row is None:
-        raise AliasUnknown(address)
-    return row
+    return row_at(UserAlias.objects.select_related("domain"), address, AliasUnknown)
 
 
 def _shown(row: UserAlias) -> dict[str, Any]:

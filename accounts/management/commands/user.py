@@ -8,13 +8,11 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from accounts import services
-from accounts.commandline import RoomCommand, plain, read_password, values, verb
+from accounts.commandline import RoomCommand, plain, read_password, row_at, values, verb
 from accounts.errors import UserUnknown
 from accounts.models import Status, User
 from accounts.services import NewUser
 from domains import selectors
-from domains.errors import DomainUnknown
-from protocols.address import fold
 
 
 class Command(RoomCommand):
@@ -86,16 +84,7 @@ class Command(RoomCommand):
 
 def by_address(address: str) -> User:
     """Raises UserUnknown."""
-    local_part, _, name = address.rpartition("@")
-    try:
-        domain = selectors.by_name(name)
-    except DomainUnknown:
-        raise UserUnknown(address) from None
-    rows = User.objects.select_related("domain")
-    user = rows.filter(domain=domain, local_part=fold(local_part)).first()
-    if user is None:
-        raise UserUnknown(address)
-    return user
+    return row_at(User.objects.select_related("domain"), address, UserUnknown)
 
 
 def _summary(row: User) -> dict[str, Any]:
