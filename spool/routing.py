@@ -82,8 +82,7 @@ def resolve(recipient: Address, question: Question) -> Resolution:
         raise DomainBusy(domain.name)
     if domain.is_disabled:
         raise DomainDisabled(domain.name)
-    local_part = fold(recipient.local_part)
-    found = _find(domain, local_part, question)
+    found = _find(domain, fold(recipient.local_part), question)
     if found is None or (found[0] == "catch-all" and not question.sender):
         # What was forwarded from here comes back, whatever a catch-all would take (U-036).
         returned = _returned(domain, recipient, question)
@@ -94,7 +93,14 @@ def resolve(recipient: Address, question: Question) -> Resolution:
     via, entry = found
     if entry.internal_only and question.submitter_domain_id != domain.domain_id:
         raise NotForOutsiders(recipient.encode())
-    seen = {(domain.domain_id, local_part)}
+    return _followed(domain, recipient, via, entry, question)
+
+
+def _followed(
+    domain: DomainPolicy, recipient: Address, via: str, entry: Entry, question: Question
+) -> Resolution:
+    """Where the entry leads, without what nothing may be forwarded to."""
+    seen = {(domain.domain_id, fold(recipient.local_part))}
     targets = tuple(_expand(domain, entry, question, seen))
     unique = tuple({target.address: target for target in targets}.values())
     if not unique:
