@@ -19,6 +19,28 @@ _BLOCKS_SOMEBODY = (
 _LONGEST_SECONDS = 10.0
 
 
+def run_together(*calls: Callable[[], object]) -> list[BaseException]:
+    """Run at the same moment, each in a thread with its own connection; what they raised."""
+    gate = threading.Barrier(len(calls))
+    errors: list[BaseException] = []
+
+    def run(call: Callable[[], object]) -> None:
+        try:
+            gate.wait()
+            call()
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return errors
+
+
 @contextmanager
 def beside(act: Callable[[Pause], object]) -> Iterator[None]:
     """What is inside runs while `act` is in the midst of a transaction of another process.

@@ -2,67 +2,33 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import pytest
-from django.db import connection, connections
 
-from accounts import administrators, aliases, passwords, plans, provisioning, services
+from accounts import administrators, aliases, provisioning, services
 from accounts.errors import (
     AliasUnknown,
-    FeatureOff,
-    HashNotUnderstood,
     LastAdministrator,
     LocalPartTaken,
     PasswordRefused,
-    StillOwner,
     UserUnknown,
 )
-from accounts.models import LocalPart, LoginSettings, Role, Status, User, UserAlias
-from accounts.provisioning import NewDomain
+from accounts.models import LocalPart, Role, Status, User, UserAlias
 from accounts.services import NewUser
-from accounts.settings import DELETION, LOGIN
-from domains import services as domain_services
-from domains.errors import (
-    ChangedMeanwhile,
-    DomainUnknown,
-    LimitReached,
-    ValuesRefused,
-)
+from accounts.settings import DELETION
+from domains.errors import ChangedMeanwhile, DomainUnknown, ValuesRefused
 from domains.localparts import LocalPartMalformed
 from domains.models import Domain
 from events.models import AuditEntry
 from switchboard.models import Change
 from switchboard.topics import Topic
-from tests.factories import PASSWORD, make_alias, make_domain, make_user, verifiers
-from tests.races import Pause, beside
+from tests.factories import make_alias, make_domain, make_user
+from tests.races import Pause, beside, run_together
 
 
 def user(domain: Domain, name: str) -> User:
     return User.objects.get(domain=domain, local_part=name)
-
-
-def run_together(*calls: Callable[[], object]) -> list[BaseException]:
-    """Run at the same moment, each in a thread with its own connection; what they raised."""
-    gate = threading.Barrier(len(calls))
-    errors: list[BaseException] = []
-
-    def run(call: Callable[[], object]) -> None:
-        try:
-            gate.wait()
-            call()
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=(call,)) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return errors
 
 
 @pytest.mark.django_db
@@ -122,75 +88,6 @@ def test_two_at_once_cannot_both_take_a_name() -> None:
     )
     assert [type(error) for error in errors] == [LocalPartTaken]
     assert LocalPart.objects.filter(domain=domain, local_part="alice").count() == 1
-
-
-@pytest.mark.django_db
-@pytest.mark.spec("D-085", "D-080")
-def test_the_users_limit_counts_every_mailbox() -> None:
-    domain = make_domain(None, "alice", limits={"users": 3})
-    services.change_user(user=user(domain, "alice"), values={"status": "disabled"}, by=None)
-    make_alias(domain, "sales", "alice")
-    make_user(domain, "bob")
-    with pytest.raises(LimitReached) as error:
-        make_user(domain, "carol")
-    assert (error.value.limit, error.value.allowed, error.value.used) == ("users", 3, 3)
-    domain_services.change_tab(domain=domain, tab="limits", values={"users": 0}, by=None)
-    assert make_user(domain, "carol"), "0 means no limit"
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.spec("D-085")
-def test_parallel_requests_cannot_exceed_the_users_limit() -> None:
-    domain = make_domain(limits={"users": 3})
-    errors = run_together(
-        *[lambda name=name: make_user(domain, name) for name in ("a", "b", "c", "d", "e")]
-    )
-    assert [type(error) for error in errors] == [LimitReached] * 3
-    assert User.objects.filter(domain=domain).count() == 3
-
-
-@pytest.mark.django_db
-@pytest.mark.spec("D-092")
-def test_a_limit_below_the_present_use_only_stops_growth() -> None:
-    domain = make_domain(None, "alice", "bob")
-    domain_services.change_tab(domain=domain, tab="limits", values={"users": 1}, by=None)
-    assert User.objects.filter(domain=domain).count() == 3
-    with pytest.raises(LimitReached):
-        make_user(domain, "carol")
-    services.change_user(user=user(domain, "alice"), values={"full_name": "A"}, by=None)
-    services.delete_user(user=user(domain, "bob"), by=None)
-
-
-@pytest.mark.django_db
-@pytest.mark.spec("D-081", "U-004")
-@pytest.mark.spec("X-011", lacks="mailing lists")
-def test_the_caps_of_a_resellers_plan_win_over_the_limits_of_his_domains() -> None:
-    plan = {"domains": 2, "users": 4, "users_per_domain": 3, "withheld_features": ["syncml"]}
-    plans.add(name="small", values=plan, by=None)
-    reseller = services.add_person(username="rob", role=Role.RESELLER, by=None)
-    plans.put_on(username="rob", plan_name="small", by=None)
-
-    def open_domain(name: str) -> Domain:
-        administrator = NewUser(username="admin")
-        new = NewDomain(name=name, administrator=administrator, reseller=reseller)
-        return provisioning.open_domain(new=new, by=reseller)
-
-    one = open_domain("one.example")
-    assert not one.domainfeatures.syncml
-    make_user(one, "a")
-    make_user(one, "b")
-    with pytest.raises(LimitReached) as error:
-        make_user(one, "c")
-    assert error.value.allowed == 3
-    two = open_domain("two.example")
-    with pytest.raises(LimitReached) as error:
-        make_user(two, "a")
-    assert error.value.allowed == 4
-    with pytest.raises(LimitReached) as error:
-        open_domain("three.example")
-    assert error.value.limit == "domains"
-    with pytest.raises(StillOwner):
-        services.delete_user(user=reseller, by=None)
 
 
 @pytest.mark.django_db
@@ -322,63 +219,6 @@ def test_deleting_a_user_takes_the_aliases_that_lead_nowhere_else() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.spec("U-014", "D-038")
-@pytest.mark.parametrize(
-    ("password", "reason"),
-    [
-        ("short", "fewer than 10"),
-        ("passwordpassword", ""),
-        ("1234567890", "many people use"),
-        ("administrator", "user name"),
-        ("", "fewer"),
-        ("x" * 257, "more than 256"),
-        ("tab\tin the middle", "characters"),
-    ],
-)
-def test_a_password_must_keep_to_the_policy(password: str, reason: str) -> None:
-    domain = make_domain()
-    if not reason:
-        assert services.add_user(domain=domain, username="a", password=password, by=None)
-        return
-    with pytest.raises(PasswordRefused, match=reason):
-        services.add_user(domain=domain, username="administrator", password=password, by=None)
-
-
-@pytest.mark.django_db
-@pytest.mark.spec("U-014")
-def test_the_policy_is_a_setting() -> None:
-    LOGIN.change({"minimum_password_length": 4, "refuse_common_passwords": False}, by=None)
-    LOGIN.forget()
-    assert services.add_user(domain=make_domain(), username="a", password="1234", by=None)
-    with pytest.raises(ValuesRefused):
-        LOGIN.change({"minimum_password_length": 0}, by=None)
-    LOGIN.forget()
-    assert LoginSettings.objects.get().minimum_password_length == 4
-
-
-@pytest.mark.django_db
-@pytest.mark.spec("N-012")
-def test_a_password_is_kept_as_argon2id_and_scram_keys_only() -> None:
-    alice = services.add_user(domain=make_domain(), username="a", password=PASSWORD, by=None)
-    assert alice.password.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
-    assert passwords.scram_keys(alice) is not None
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM accounts_user")
-        assert PASSWORD not in repr(cursor.fetchall())
-
-
-@pytest.mark.django_db
-def test_hashes_from_elsewhere_are_taken_in_either_form_of_argon2() -> None:
-    mine = verifiers().password
-    for text in (mine, mine.removeprefix("argon2"), "{ARGON2ID}" + mine.removeprefix("argon2")):
-        assert passwords.from_hash(text).password == mine
-    assert passwords.verify(PASSWORD, mine)
-    for text in ("", "x", "$2b$12$abc", "{SSHA512}x", "$argon2id$", "$argon2id$v=19$m=9999999,t=1"):
-        with pytest.raises(HashNotUnderstood):
-            passwords.from_hash(text)
-
-
-@pytest.mark.django_db
 @pytest.mark.spec("D-007")
 def test_a_change_on_top_of_an_unseen_change_is_refused() -> None:
     domain = make_domain(None, "alice")
@@ -470,31 +310,3 @@ def test_what_is_deleted_twice_at_once_is_unknown_the_second_time() -> None:
     ):
         with pytest.raises(DomainUnknown):
             act()
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.spec("D-081")
-def test_users_added_while_their_domain_changes_hands_need_room_in_the_new_plan() -> None:
-    domain = make_domain(None, "alice")
-    for name in ("rob", "ruth"):
-        services.add_person(username=name, role=Role.RESELLER, by=None, verifiers=verifiers())
-    rob, ruth = (User.objects.get(local_part=name) for name in ("rob", "ruth"))
-    provisioning.hand_over(domain=domain, reseller=rob, by=None)
-    values = {"users": 2, "withheld_features": ["catch_alls"]}
-    plans.add(name="small", values=values, by=None)
-    plans.put_on(username="ruth", plan_name="small", by=None)
-
-    def hand_over(reseller: User) -> Callable[[Pause], None]:
-        def act(pause: Pause) -> None:
-            provisioning.hand_over(domain=domain, reseller=reseller, by=None)
-            pause()
-
-        return act
-
-    with beside(hand_over(ruth)), pytest.raises(LimitReached):
-        services.add_user(domain=domain, username="carol", by=None)
-    with beside(hand_over(rob)):
-        services.add_user(domain=domain, username="carol", by=None)
-    services.delete_user(user=user(domain, "carol"), by=None)
-    with beside(hand_over(ruth)), pytest.raises(FeatureOff):
-        provisioning.change_tab(domain=domain, tab="features", values={"catch_alls": True}, by=None)

@@ -44,15 +44,10 @@ from jobs.progress import Progress
 from mailboxes import indexing, selectors, verify
 from mailboxes.models import Flag
 from mailboxes.settler import Settler
-from tests.administration.test_reloading_mail import (
-    directory,
-    folder_of,
-    mark,
-    receive,
-    state,
-)
+from tests.administration.reloadworld import directory, folder_of, mail_world, receive, state
+from tests.administration.test_reloading_mail import mark
 from tests.disks import other_disk
-from tests.people import World, make_world
+from tests.people import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ALICE = "alice@own.example"
@@ -60,13 +55,8 @@ ALICE = "alice@own.example"
 
 @pytest.fixture
 def world(settings: Any, tmp_path: Path) -> Iterator[World]:
-    settings.MAILHOST_DATA = tmp_path / "data"
-    settings.EMAIL_BACKEND = "spool.backend.SpoolBackend"
-    settings.MAILHOST_HOSTNAME = "mx.one.example"
-    settings.DEFAULT_FROM_EMAIL = "MailHost <noreply@mx.one.example>"
-    yield make_world()
-    stop_process_committer()
-    forget_all()
+    with mail_world(settings, tmp_path / "data") as made:
+        yield made
 
 
 @pytest.fixture(params=["same disk", "another disk"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ from domains.errors import (
 from domains.models import TABS, Domain, DomainAlias, HostedName
 from tests.factories import make_domain, make_domain_alias
 from tests.people import make_world
-from tests.races import Pause, beside
+from tests.races import Pause, beside, run_together
 
 
 def change(domain: Domain, tab: str, **values: object) -> None:
@@ -78,27 +79,12 @@ def test_a_name_is_hosted_once_as_domain_or_alias() -> None:
 @pytest.mark.spec("D-101")
 def test_parallel_requests_neither_share_a_name_nor_exceed_the_alias_limit() -> None:
     one, two = make_domain("p-one.example"), make_domain("p-two.example")
-    gate, errors = threading.Barrier(5), []
-
-    def add(domain: Domain, name: str) -> None:
-        try:
-            gate.wait()
-            make_domain_alias(domain, name)
-        except Exception as error:
-            errors.append(type(error))
-        finally:
-            connections.close_all()
-
     wanted = [(one, "s.example"), (two, "s.example")]
     wanted += [(one, f"a{number}.example") for number in range(3)]
-    threads = [threading.Thread(target=add, args=pair) for pair in wanted]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    errors = run_together(*(partial(make_domain_alias, *pair) for pair in wanted))
     assert one.aliases.count() == 2
     assert DomainAlias.objects.filter(name="s.example").count() <= 1
-    assert set(errors) <= {NameTaken, LimitReached}
+    assert {type(error) for error in errors} <= {NameTaken, LimitReached}
     assert HostedName.objects.count() == 2 + DomainAlias.objects.count()
 
 

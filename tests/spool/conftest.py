@@ -1,6 +1,9 @@
 """What tests of the spool share."""
 
+import ssl
+
 import pytest
+import trustme
 
 from tests import factories
 from tests.dns_server import DnsServer
@@ -23,6 +26,18 @@ async def far_dns():
     async with DnsServer(dict(FAR)) as server:
         server.failing = {"failing.test"}
         yield server
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture
+def server_tls(authority):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("mx.far.test", "gateway.test").configure_cert(context)
+    return context
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
-"""Delivery reports as other servers send them."""
+"""Delivery reports as other servers send and offer them."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from protocols.message import dsn
 from protocols.message.reports import Action, RecipientReport, Return, StatusReport
@@ -21,3 +22,17 @@ def report_about(message_id: str, *, to: str, action: Action = Action.FAILED) ->
         message_id="report@far.test",
         now=datetime(2026, 3, 1, tzinfo=UTC),
     )
+
+
+def offer_report(one: Any, to: str, *, about: str = "unknown@elsewhere.test") -> str:
+    """The reply to a report for that address: to RCPT if that is refused, else to the message.
+
+    `one` is a client that talks SMTP, `about` the Message-ID of the mail that came back.
+    """
+    assert one.say("MAIL FROM:<>").startswith("250")
+    reply: str = one.say(f"RCPT TO:<{to}>")
+    if reply.startswith("250"):
+        reply = one.submit(report_about(about, to=to))
+    else:
+        one.say("RSET")
+    return reply

@@ -7,7 +7,6 @@ import ssl
 from io import StringIO
 
 import pytest
-import trustme
 from django.core.management import CommandError, call_command
 
 from clock.moments import utc_now
@@ -25,18 +24,6 @@ from tests.spool.outgoing import in_thread, running_manager, settled, submit_asy
 from tests.spool.test_gateways_and_tls import make_gateway
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("one")]
-
-
-@pytest.fixture(scope="module")
-def authority():
-    return trustme.CA()
-
-
-@pytest.fixture
-def server_tls(authority):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("mx.far.test", "gateway.test").configure_cert(context)
-    return context
 
 
 @pytest.mark.spec("G-006")

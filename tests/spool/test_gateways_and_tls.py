@@ -1,10 +1,8 @@
 """Other ways out than the MX in clear: gateways, logins, encryption."""
 
 import asyncio
-import ssl
 
 import pytest
-import trustme
 
 from domains.models import DomainTechnical
 from spool import gatewaychoice, gateways
@@ -16,18 +14,6 @@ from tests.spool.outgoing import in_thread, running_manager, settled, submit_asy
 
 needs_rows = pytest.mark.django_db(transaction=True)
 pytestmark = pytest.mark.usefixtures("fresh_spool")
-
-
-@pytest.fixture(scope="module")
-def authority():
-    return trustme.CA()
-
-
-@pytest.fixture
-def server_tls(authority):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("mx.far.test", "gateway.test").configure_cert(context)
-    return context
 
 
 @pytest.fixture

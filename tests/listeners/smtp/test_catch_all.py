@@ -12,7 +12,7 @@ from operations.rules import Rule
 from spool import rewriting
 from tests.listeners.world import forget_everything
 from tests.operations.outside import wait_for
-from tests.spool.reported import report_about
+from tests.spool.reported import offer_report
 
 HARVESTING = Rule(1, Kind.HARVESTING, "smtp", 300, 1, 600, "block")
 
@@ -20,16 +20,6 @@ HARVESTING = Rule(1, Kind.HARVESTING, "smtp", 300, 1, 600, "block")
 def catch(world, **values):
     set_catch_all(domain=world.domain, targets=["alice"], values=values, by=None)
     forget_everything()
-
-
-def offer_report(one, to):
-    """The reply to a report for that address: to RCPT if that is refused, else to the message."""
-    assert one.say("MAIL FROM:<>").startswith("250")
-    reply = one.say(f"RCPT TO:<{to}>")
-    if reply.startswith("250"):
-        return one.submit(report_about("unknown@elsewhere.test", to=to))
-    one.say("RSET")
-    return reply
 
 
 @pytest.mark.spec("U-034")

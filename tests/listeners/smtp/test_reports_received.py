@@ -8,7 +8,7 @@ from domains import directory as domain_directory
 from spool.models import ThrottleCrossing, ThrottleHour
 from tests.factories import make_domain
 from tests.spool.clockwork import set_clock
-from tests.spool.reported import report_about
+from tests.spool.reported import offer_report
 
 
 @pytest.fixture
@@ -20,12 +20,7 @@ def clock(world, monkeypatch):
 
 
 def report(one, to="alice@limited.test"):
-    assert one.say("MAIL FROM:<>").startswith("250")
-    reply = one.say(f"RCPT TO:<{to}>")
-    if reply.startswith("250"):
-        return one.submit(report_about("unknown@limited.test", to=to))
-    one.say("RSET")
-    return reply
+    return offer_report(one, to, about="unknown@limited.test")
 
 
 @pytest.mark.spec("T-007")
