@@ -22,7 +22,6 @@ class AccountPolicy:
     domain_id: int
     local_part: str
     full_name: str
-    is_domain_administrator: bool
     status: Status
     quota_bytes: int | None  # None: only the domain's limit holds
     plus_addressing: bool
@@ -189,7 +188,6 @@ def _read_account(account_id: int) -> AccountPolicy | None:
         domain_id=user.domain_id,
         local_part=user.local_part,
         full_name=user.full_name,
-        is_domain_administrator=user.role == Role.DOMAIN_ADMINISTRATOR,
         status=Status(user.status),
         quota_bytes=user.mailbox_size_mb * MEGABYTE or None,
         plus_addressing=user.plus_addressing,

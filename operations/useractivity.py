@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from ipaddress import ip_address, ip_network
 
 from django.db import transaction
@@ -37,9 +37,6 @@ class OnlineUser:
     type: str
     client_address: str
     started_at: datetime  # of the login
-
-    def lasted(self, now: datetime) -> timedelta:
-        return now - self.started_at
 
 
 @dataclass(frozen=True, slots=True)

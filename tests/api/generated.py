@@ -8,8 +8,6 @@ from urllib.parse import quote
 import jsonschema
 import requests
 
-PROBLEM = "application/problem+json"
-
 
 class Refused(Exception):
     def __init__(self, problem):

@@ -56,7 +56,7 @@ async def _deliver_and_bounce(server: RunningServer, sink: Sink) -> None:
     assert bounce["Return-Path"] == "<>"
     text, status, original = bounce.iter_parts()
     assert "bad@outside.test" in text.get_content()
-    [per_message, per_recipient] = status.get_payload()
+    [_, per_recipient] = status.get_payload()
     assert per_recipient["Final-Recipient"] == "rfc822; bad@outside.test"
     assert per_recipient["Action"] == "failed"
     assert per_recipient["Status"] == "5.1.1"
