@@ -200,6 +200,7 @@ class ArchiveExport(DownloadEndpoint):
         summary="Download an export",
     )
     def get(self, request: Request, job_id: int) -> HttpResponseBase:
+        """With any `Accept`: the file has the type that it has; problems are JSON all the same."""
         made = exports.file_of(actor_of(request), known(job_id))
         return download(made.open("rb"), name=made.name, content_type="application/octet-stream")
 

@@ -50,6 +50,7 @@ def test_every_operation_has_a_name_of_its_own_words_and_refusals(schema):
                 continue
             names.append(one["operationId"])
             assert one.get("summary"), (method, path)
+            assert "token must be good for" not in one.get("description", ""), (method, path)
             assert {"401", "403", "404", "422", "429"} <= one["responses"].keys()
             problem = one["responses"]["422"]["content"]
             assert list(problem) == ["application/problem+json"]
