@@ -27,7 +27,7 @@ MODE = 0o700
 TRASH = "trash/"
 # How long a folder that is to be moved may be in the hands of those who write into it.
 PATIENCE_SECONDS = 20.0
-OUR_PROGRAMS = frozenset({"manage.py", "granian", "serve"})
+OUR_PROGRAMS = frozenset({"manage.py", "mailhost.supervise"})
 
 
 def default_path(name: str) -> str:

@@ -12,7 +12,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from glob import glob
+from pathlib import Path
 
 import pytest
 
@@ -26,9 +28,11 @@ PASSWORD = "correct horse battery"
 def hosting(server: RunningServer) -> RunningServer:
     """Each command takes seconds on a busy machine: one for the domains of all tests here."""
     people = f"admin: {{username: admin}}, users: [{{username: ann, password: {PASSWORD}}}]"
-    names = ("moving.example", "killed.example")
+    names = ("moving.example", "killed.example", "open.example")
     listed = ", ".join(f"{{name: {name}, {people}}}" for name in names)
     server.manage("apply", "-", text=f"domains: [{listed}]")
+    with smtplib.SMTP("127.0.0.1", server.port("smtp"), timeout=10) as client:
+        client.sendmail("x@else.example", ["ann@open.example"], "Subject: hello\r\n\r\nx\r\n")
     return server
 
 
@@ -123,6 +127,24 @@ def test_a_rename_under_running_deliveries_loses_nothing(hosting: RunningServer)
     wait_for(lambda: not may_log_in(server, "ann@moved.example"))
     assert answer_to(server, "ann@moved.example") == 550
     assert sorted(subjects(server, "ann@moving.example")) == sorted(writer.accepted)
+
+
+@pytest.mark.spec("D-115")
+def test_what_the_server_itself_has_open_is_no_foreign_program(hosting: RunningServer) -> None:
+    folder = hosting.data / "domains/open.example"
+    wait_for(lambda: is_open(folder))
+    rehearsed = ("open.example", "shut.example", "--rehearse", "--json")
+    told = hosting.manage("domain", "rename", *rehearsed)
+    assert json.loads(told)["opened_by"] == []
+
+
+def is_open(folder: Path) -> bool:
+    """Whether any process has a file of it open: the server, once it has settled mail there."""
+    for fd in glob("/proc/[0-9]*/fd/*"):
+        with suppress(OSError):
+            if os.readlink(fd).startswith(f"{folder}/"):
+                return True
+    return False
 
 
 @contextmanager
