@@ -84,7 +84,7 @@ def serve(stop: Stop, *, when_ready: Callable[[], None], in_worker: Callable[[],
             super().install_platform_tweaks(worker)
             if stop.is_set():
                 progress.ending.set()
-                state.should_stop = os.EX_OK
+                state.should_stop = os.EX_OK  # type: ignore[assignment]  # None: go on
 
     worker = Worker(
         pool="prefork",
