@@ -63,21 +63,7 @@ def make_plan(
 ) -> Plan:
     """Divide a claim. Asks directories and reads bodies, so in a thread."""
     plan = Plan([], [], [])
-    choice = _Choice(gateways_down, loads or Loads())
-    groups: dict[tuple[int, RemoteRoute, str, bool], list[ClaimedRecipient]] = {}
-    for recipient in recipients:
-        if recipient.route == Route.LOCAL:
-            plan.local.append(recipient)
-        elif recipient.route == Route.LIST:
-            plan.results.append(_held(recipient, NO_LISTS))
-        elif _is_sender_held(recipient.message):
-            plan.results.append(_held(recipient, SENDER_HELD))
-        else:
-            route = choice.route_for(recipient)
-            by = _forwarder(recipient)
-            is_single = choice.goes_singly(recipient, route)
-            key = recipient.message.message_id, route, by, is_single
-            groups.setdefault(key, []).append(recipient)
+    groups = _group(recipients, plan, _Choice(gateways_down, loads or Loads()))
     bodies: dict[int, bytes | None] = {}
     signed: dict[int, bytes] = {}
     for (message_id, route, by, is_single), group in groups.items():
@@ -98,6 +84,30 @@ def make_plan(
                 work.rewritten_sender = rewriting.sender_for(work.message.sender, by)
             plan.remote.append((route, work))
     return plan
+
+
+def _group(
+    recipients: Sequence[ClaimedRecipient], plan: Plan, choice: _Choice
+) -> dict[tuple[int, RemoteRoute, str, bool], list[ClaimedRecipient]]:
+    """Those of one message that go out alike, by message, route, forwarder and whether singly.
+
+    Who needs no route goes into the plan at once.
+    """
+    groups: dict[tuple[int, RemoteRoute, str, bool], list[ClaimedRecipient]] = {}
+    for recipient in recipients:
+        if recipient.route == Route.LOCAL:
+            plan.local.append(recipient)
+        elif recipient.route == Route.LIST:
+            plan.results.append(_held(recipient, NO_LISTS))
+        elif _is_sender_held(recipient.message):
+            plan.results.append(_held(recipient, SENDER_HELD))
+        else:
+            route = choice.route_for(recipient)
+            by = _forwarder(recipient)
+            is_single = choice.goes_singly(recipient, route)
+            key = recipient.message.message_id, route, by, is_single
+            groups.setdefault(key, []).append(recipient)
+    return groups
 
 
 def _forwarder(recipient: ClaimedRecipient) -> str:

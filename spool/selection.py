@@ -117,13 +117,8 @@ class SpoolFilter:
         if self.destination:
             found &= Q(destination=self.destination)
             found &= Q() if sees_all(actor) else openly_named(actor)
-        if self.message_id is not None:
-            found &= Q(message=self.message_id)
-        if self.priority is not None:
-            found &= Q(priority=self.priority)
-        if self.origin is not None:
-            found &= Q(message__origin=self.origin)
-        return found & self._by_status() & self._by_age(now) & self._by_gateway()
+        found &= self._by_facts() & self._by_status() & self._by_age(now)
+        return found & self._by_gateway()
 
     def narrow_messages(
         self, messages: QuerySet[SpooledMessage], *, now: datetime, actor: User | None
@@ -153,6 +148,14 @@ class SpoolFilter:
         else:
             return None
         return found if len(found) <= FEW else None
+
+    def _by_facts(self) -> Q:
+        facts = {
+            "message": self.message_id,
+            "priority": self.priority,
+            "message__origin": self.origin,
+        }
+        return Q(**{name: value for name, value in facts.items() if value is not None})
 
     def _by_status(self) -> Q:
         if self.status is None:
