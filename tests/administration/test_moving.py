@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import random
-import signal
-import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -18,22 +13,18 @@ import pytest
 from django.conf import settings as conf
 from django.core import mail
 from django.core.management import CommandError, call_command
-from django.db import connections
 
-from accounts import provisioning, recyclebin
+from accounts import provisioning
 from accounts.errors import NotPermitted
-from accounts.models import Recycled
 from accounts.settings import DELETION
 from administration import movejob, moving, reloadjob, renamejob, undo
 from administration.errors import DomainInUse, NothingToUndo, RenameRefused, UndoRefused
-from blobs import keeping, relocating, sweep
-from blobs.committer import stop_process_committer
-from blobs.models import Area, Segment
+from blobs import keeping, relocating
+from blobs.models import Segment
 from blobs.reading import forget_all
 from blobs.space import FreeSpace
 from clock.moments import utc_now
 from domains import folders
-from domains import moving as of_domains
 from domains.errors import FolderInMove, FolderRefused, ValuesRefused
 from domains.models import Domain, FolderMove
 from events.models import AuditEntry
@@ -41,43 +32,21 @@ from jobs import running, services
 from jobs.errors import JobCancelled, JobInterrupted
 from jobs.models import Job, State
 from jobs.progress import Progress
-from mailboxes import indexing, selectors, verify
+from mailboxes import indexing, verify
 from mailboxes.models import Flag
 from mailboxes.settler import Settler
+from tests.administration.movedfolders import ALICE, begin, files, subjects
 from tests.administration.reloadworld import directory, folder_of, mail_world, receive, state
 from tests.administration.test_reloading_mail import mark
-from tests.disks import other_disk
 from tests.people import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
-ALICE = "alice@own.example"
 
 
 @pytest.fixture
 def world(settings: Any, tmp_path: Path) -> Iterator[World]:
     with mail_world(settings, tmp_path / "data") as made:
         yield made
-
-
-@pytest.fixture(params=["same disk", "another disk"])
-def disk(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> Iterator[Path]:
-    """A directory below which folders of domains may be."""
-    with other_disk() as other:
-        place = tmp_path / "disk" if request.param == "same disk" else other
-        settings.MAILHOST_DOMAIN_ROOTS = [str(place)]
-        yield place
-
-
-@pytest.fixture
-def other(settings: Any) -> Iterator[Path]:
-    with other_disk() as folder:
-        settings.MAILHOST_DOMAIN_ROOTS = [str(folder)]
-        yield folder
-
-
-def begin(domain: Domain, goal: Path | str, *, by: Any = None) -> Job:
-    domain = Domain.objects.select_related("area").get(pk=domain.pk)
-    return movejob.start_move(domain=domain, folder_path=str(goal), by=by)
 
 
 def move(domain: Domain, goal: Path | str, *, by: Any = None) -> Job:
@@ -101,22 +70,10 @@ def in_the_middle(monkeypatch: Any, act: Callable[[], object]) -> None:
     monkeypatch.setattr(relocating, "bring", brought)
 
 
-def files(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-
-
 def send(settler: Settler, subject: str) -> None:
     mail.EmailMessage(subject, "text", to=[ALICE]).send()
     while settler.run_once():
         pass
-
-
-def subjects(domain: Domain) -> list[str]:
-    forget_all()
-    read = selectors.read_messages(folder_of(domain, "alice").pk, list(range(1, 20)))
-    assert sorted(read) == list(range(1, len(read) + 1))
-    heads = (read[uid].read().partition(b"\r\n\r\n")[0].decode() for uid in sorted(read))
-    return [head.partition("Subject: ")[2].partition("\r\n")[0] for head in heads]
 
 
 @pytest.mark.spec("D-034")
@@ -296,110 +253,6 @@ def test_a_domain_that_goes_meanwhile_is_not_moved(
     assert files(other) == set() and not FolderMove.objects.exists()
 
 
-class Killed(BaseException):
-    """What nothing but a signal does."""
-
-
-def kill_at(monkeypatch: Any, point: str) -> None:
-    """The process ends there, so that nothing of it is put right."""
-    link_or_copy, done = relocating._link_or_copy, []
-
-    def dies(*_: Any, **__: Any) -> None:
-        raise Killed
-
-    def dies_at_the_second(*args: Any, **options: Any) -> None:
-        if done:
-            raise Killed
-        done.append(True)
-        link_or_copy(*args, **options)
-
-    if point == "files are brought":
-        monkeypatch.setattr(relocating, "_link_or_copy", dies_at_the_second)
-    elif point == "all are brought":
-        monkeypatch.setattr(of_domains, "switch", dies)
-    elif point == "it is switched":
-        monkeypatch.setattr(relocating, "drop", dies)
-    else:
-        monkeypatch.setattr(relocating, "_drop_empty", dies)
-
-
-def break_off(domain: Domain, goal: Path, point: str, monkeypatch: Any) -> None:
-    row = Domain.objects.select_related("area").get(pk=domain.pk)
-    with monkeypatch.context() as patched:
-        kill_at(patched, point)
-        with pytest.raises(Killed):
-            movejob.run_now(domain=row, folder_path=str(goal), progress=Progress(job_id=0))
-    assert FolderMove.objects.exists()
-
-
-def mend() -> int:
-    return moving.mend(now=utc_now() + moving.GRACE * 2)
-
-
-def sweep_all() -> None:
-    """What hours of sweeping and ticks do."""
-    stop_process_committer()
-    later, at_once = utc_now() + timedelta(days=1), timedelta()
-    for _ in range(3):
-        sweep.sweep(now=later, unreferenced_grace=at_once, readers_grace=at_once)
-    folders.empty_trash()
-
-
-def add_other_files(domain: Domain) -> None:
-    (directory(domain) / "lost+found").mkdir()
-    (directory(domain) / "lost+found" / "kept").write_text("here")
-
-
-POINTS = ("files are brought", "all are brought", "it is switched", "the old place is emptied")
-
-
-@pytest.mark.spec("D-034", "D-008")
-@pytest.mark.parametrize("point", POINTS)
-def test_purged_after_a_move_was_broken_off_nothing_is_left_at_either_place(
-    world: World, disk: Path, monkeypatch: Any, point: str
-) -> None:
-    for subject in ("one", "two"):
-        receive(ALICE, subject)
-    add_other_files(world.own)
-    old, goal = directory(world.own), disk / "own"
-    area = Area.objects.get(pk=world.own.area_id)
-    break_off(world.own, goal, point, monkeypatch)
-    if point in POINTS[1::2]:
-        DELETION.change({"recycle_days": 0}, by=None)
-    provisioning.close_domain(domain=world.own, by=None)
-    for item in Recycled.objects.all():
-        recyclebin.purge(item=item, by=None)
-    with pytest.raises(FolderRefused):  # nobody else's before it is empty
-        begin(world.other, goal)
-    assert mend() == 1
-    assert not goal.exists() and not old.exists() and not FolderMove.objects.exists()
-    sweep_all()
-    assert not Area.objects.filter(pk=area.pk).exists()
-    assert files(conf.MAILHOST_DATA / "trash") | files(disk) == set()
-    assert begin(world.other, goal)
-
-
-@pytest.mark.spec("D-034", "D-008")
-@pytest.mark.parametrize("point", POINTS)
-def test_restored_after_a_move_was_broken_off_it_has_all_its_mail(
-    world: World, disk: Path, monkeypatch: Any, point: str
-) -> None:
-    for subject in ("one", "two"):
-        receive(ALICE, subject)
-    add_other_files(world.own)
-    break_off(world.own, disk / "own", point, monkeypatch)
-    here = directory(world.own)
-    provisioning.close_domain(domain=world.own, by=None)
-    assert mend() == 1
-    places = {disk / "own", conf.MAILHOST_DATA / "domains/own.example"}
-    assert [place for place in places if place.exists()] == []
-    recyclebin.restore(item=Recycled.objects.get(), by=None)
-    assert directory(world.own) == here
-    assert subjects(world.own) == ["one", "two"]
-    assert (here / "lost+found" / "kept").exists()
-    assert verify.verify() == []
-
-
 def test_it_waits_for_the_end_of_a_backup(world: World, other: Path) -> None:
     receive(ALICE, "one")
     job = begin(world.own, other / "own")
@@ -437,73 +290,3 @@ def test_by_a_command_and_by_a_file(world: World, other: Path) -> None:
     assert Job.objects.count() == 1
     running.run_waiting()
     assert directory(world.own) == other / "third"
-
-
-def kill_while_moving(domain: Domain, places: list[Path], *, after_seconds: float) -> None:
-    """Another process moves the folder from place to place until it is killed."""
-    stop_process_committer()
-    connections.close_all()
-    pid = os.fork()
-    if not pid:
-        with suppress(BaseException):
-            for place in places:
-                row = Domain.objects.select_related("area").get(pk=domain.pk)
-                progress = Progress(job_id=0)
-                movejob.run_now(domain=row, folder_path=str(place), progress=progress)
-        os._exit(0)
-    deadline = time.monotonic() + 60
-    while not places[0].exists() and time.monotonic() < deadline:
-        time.sleep(0.001)
-    time.sleep(after_seconds)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-
-
-def slower(monkeypatch: Any) -> None:
-    """So that a kill hits every step."""
-    link_or_copy, drop = relocating._link_or_copy, relocating.drop
-
-    def bring_slowly(*args: Any, **options: Any) -> None:
-        link_or_copy(*args, **options)
-        time.sleep(0.002)
-
-    def drop_later(*args: Any, **options: Any) -> int:
-        time.sleep(0.005)
-        return drop(*args, **options)
-
-    monkeypatch.setattr(relocating, "PIECE_BYTES", 512)
-    monkeypatch.setattr(relocating, "_link_or_copy", bring_slowly)
-    monkeypatch.setattr(relocating, "drop", drop_later)
-
-
-@pytest.mark.spec("D-034")
-def test_killed_at_any_moment_it_loses_nothing_and_can_be_gone_on_with(
-    world: World, other: Path, monkeypatch: Any
-) -> None:
-    """kill -9 while copying, before and after the switch, while the old place is emptied."""
-    for number in range(5):
-        receive(ALICE, f"message {number}")  # each settler leaves a file of its own
-    wanted = subjects(world.own)
-    chance, left_behind = random.Random(7), 0
-    slower(monkeypatch)
-    for turn in range(6):
-        places = [other / f"{turn}-{number}" for number in range(8)]
-        kill_while_moving(world.own, places, after_seconds=chance.uniform(0, 0.1))
-        assert subjects(world.own) == wanted
-        left = FolderMove.objects.first()
-        if left is None:
-            continue
-        left_behind += 1
-        if turn % 2:
-            assert moving.mend(now=utc_now() + moving.GRACE * 2) == 1
-        else:
-            goal = of_domains.of_row(left).goal
-            domain = Domain.objects.select_related("area").get(pk=world.own.pk)
-            movejob.run_now(domain=domain, folder_path=str(goal), progress=Progress(job_id=0))
-            assert directory(world.own) == goal
-        assert not FolderMove.objects.exists()
-        assert subjects(world.own) == wanted
-    assert left_behind and verify.verify() == []
-    # Every place but the last one is empty again.
-    here = directory(world.own)
-    assert files(other) == {str((here / name).relative_to(other)) for name in files(here)}
