@@ -42,8 +42,12 @@ def transactions(sink):
 
 async def deliver(far_dns, sink, *, direct=True):
     async with running_manager(far_dns, port=sink.port if direct else 1):
-        spool_id = await submit_async(*EVERYBODY)
-        assert set((await settled(spool_id)).values()) == {"RELAYED"}
+        return await relayed()
+
+
+async def relayed():
+    spool_id = await submit_async(*EVERYBODY)
+    assert set((await settled(spool_id)).values()) == {"RELAYED"}
     return spool_id
 
 
@@ -60,6 +64,20 @@ async def test_a_listed_destination_gets_a_transaction_for_each_on_one_connectio
     tries = await in_thread(outgoing.attempts)(spool_id)
     assert [one.outcome for one in tries] == ["delivered"] * 5
     assert (await LedgerHour.objects.aget()).relayed == 5
+
+
+async def test_a_manager_that_runs_is_told_of_what_is_listed_and_of_what_is_not_any_more(
+    far_dns, one_connection
+):
+    async with Sink() as sink, running_manager(far_dns, port=sink.port):
+        await relayed()
+        row = await in_thread(singly.add)(name="far.test", by=None)
+        await outgoing.until(lambda: singly.is_listed("far.test"), seconds=10)
+        await relayed()
+        await in_thread(singly.remove)(row=row, by=None)
+        await outgoing.until(lambda: not singly.is_listed("far.test"), seconds=10)
+        await relayed()
+    assert transactions(sink) == {("far.test", 3): 2, ("far.test", 1): 3, ("other.test", 2): 3}
 
 
 async def test_the_switch_of_a_gateway_is_for_all_that_it_takes(far_dns, one_connection):

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from clock.moments import to_micros
-from spool import maintenance
+from spool import gateways, maintenance, singly
 from spool.claims import ClaimDue
 from spool.models import (
     Kind,
@@ -36,6 +36,21 @@ from tests.spool.hourly import (
 from tests.spool.outgoing import in_thread, running_manager, settled, submit, submit_async, until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("clock")]
+
+
+@pytest.mark.spec("S-040", "T-003")
+@pytest.mark.parametrize(("switch", "times"), [("none", 1), ("destination", 3), ("gateway", 3)])
+def test_a_message_counts_its_bytes_for_each_transaction_that_it_may_take(switch, times):
+    one = limited(messages=9)
+    if switch == "destination":
+        singly.add(name="far.test", by=None)
+    elif switch == "gateway":
+        values = {"name": "out", "host": "127.0.0.1", "one_recipient_at_a_time": True}
+        gateways.add(values=values, by=None)
+    outgoing.forget_everything()
+    submit("a@far.test", "b@far.test", "c@far.test")
+    assert len(look(TEN_TO_THREE)) == 3
+    assert used(one.pk) == (3, times * SpooledMessage.objects.get().size_bytes)
 
 
 @pytest.mark.spec("T-002", "T-003", "T-004", "T-010")
