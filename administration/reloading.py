@@ -70,7 +70,8 @@ def run(
 ) -> Reloaded:
     """Every step may be done again. Raises DomainInRenaming, FolderInMove, JobStopped.
 
-    `source`: a folder that is read instead of the domain's own, and left as it is.
+    `source`: a folder that is read instead of the domain's own, and left as it is; then StoreError
+    and OSError, too.
     """
     if DomainRenaming.objects.filter(domain=domain).exists():
         raise DomainInRenaming(domain.name, "")
@@ -116,6 +117,8 @@ def _rescan(domain: Domain, done: Reloaded, progress: Progress, source: Path | N
     try:
         found = rescanning.rescan(domain, committer, tell, source)
     except (AreaBusy, IndexBroken, StoreError, OSError) as error:
+        if source is not None and isinstance(error, StoreError | OSError):
+            raise  # without its mail nothing is restored
         done.complain(f"the stored mail was not looked through: {error}")
         return
     finally:

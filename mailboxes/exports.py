@@ -19,6 +19,8 @@ from accounts import permissions, selectors
 from accounts.errors import NotPermitted, UserUnknown
 from accounts.models import Role, User
 from accounts.permissions import Verb
+from blobs.errors import StoreFull
+from blobs.failures import store_error
 from blobs.space import free_space
 from clock.moments import utc_now
 from events import audit
@@ -38,10 +40,11 @@ LOOK_EACH = 200  # messages, at the room that is left
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """One job, and its file if that can be fetched."""
+    """One job, and its file if that can be fetched; `reason`: why there is none, for people."""
 
     job: Job
     path: Path | None
+    reason: str = ""
 
     @property
     def size_bytes(self) -> int:
@@ -108,6 +111,10 @@ def write(path: Path, user: User, *, progress: Progress) -> mboxzip.Written:
             file.flush()
             os.fsync(file.fileno())
         part.rename(path)
+    except OSError as error:
+        if isinstance(store_error(error), StoreFull):
+            raise NoRoomForExport(str(user)) from error
+        raise
     finally:
         part.unlink(missing_ok=True)
     return written
@@ -116,7 +123,7 @@ def write(path: Path, user: User, *, progress: Progress) -> mboxzip.Written:
 def latest(actor: User, user: User) -> list[Export]:
     """The actor's own of that mailbox, newest first. Raises NotPermitted, FeatureOff."""
     require_leave(actor, user)
-    return [Export(row, _file_of(row)) for row in _jobs(actor, user)[:SHOWN]]
+    return [Export(row, _file_of(row), _reason(row, user)) for row in _jobs(actor, user)[:SHOWN]]
 
 
 def fetch(actor: User, user: User, job_id: int) -> Path:
@@ -189,6 +196,12 @@ def _jobs(actor: User, user: User) -> QuerySet[Job]:
 def _file_of(row: Job) -> Path | None:
     path = _path(row.pk)
     return path if row.state == State.DONE and path.is_file() else None
+
+
+def _reason(row: Job, user: User) -> str:
+    """Any other error is for the operator."""
+    no_room = str(NoRoomForExport(str(user)))
+    return no_room if row.error.startswith(no_room) else ""
 
 
 def _drop_older(by: User, user: User, job_id: int) -> None:

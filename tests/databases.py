@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 import psycopg
+from django.conf import settings as conf
 from django.db import connection
 from psycopg import sql
 
@@ -92,6 +93,17 @@ def own_url() -> str:
         return f"sqlite:///{at['NAME']}"
     user = f"{at['USER']}:{at['PASSWORD']}" if at["PASSWORD"] else at["USER"]
     return f"postgres://{user}@{at['HOST']}:{at['PORT']}/{at['NAME']}"
+
+
+def own_environment() -> dict[str, str]:
+    """For another process that works on the rows and files of this process's tests."""
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "mailhost.settings",
+        "MAILHOST_DATA": str(conf.MAILHOST_DATA),
+        "MAILHOST_HOSTNAME": conf.MAILHOST_HOSTNAME,
+        "MAILHOST_DATABASE_URL": own_url(),
+    }
 
 
 def share() -> Path:

@@ -30,6 +30,9 @@ class MailboxExportOut(Out):
     size_bytes = serializers.IntegerField(
         allow_null=True, help_text="Of the file; null: there is none, or none any more."
     )
+    reason = serializers.CharField(
+        help_text="Why no file was made, where the server had no room for it; else empty."
+    )
 
 
 class MailboxExports(Endpoint):
@@ -79,6 +82,7 @@ def _shown(export: Export) -> dict[str, Any]:
     return {
         "job": job_shown(export.job),
         "size_bytes": export.size_bytes if has_file else None,
+        "reason": export.reason,
     }
 
 

@@ -9,6 +9,9 @@ from typing import TypeVar
 
 import msgspec
 
+from blobs.errors import StoreFull
+from blobs.failures import is_full, store_error
+
 FORMAT = 1
 NAME = "backup.json"  # written last: a folder without it is no backup
 OF_DOMAIN = "domain-backup.json"  # the same of one domain
@@ -24,6 +27,14 @@ NOT_COPIED = frozenset({"run", "logs", "spool", "domains", "trash", "exports"})
 
 class BackupError(Exception):
     """Nothing, or nothing whole, was made; the text is for the operator."""
+
+
+def in_words(error: Exception) -> str:
+    """Why the disk or the database would not go on."""
+    is_disk = isinstance(error, OSError) and isinstance(store_error(error), StoreFull)
+    if is_disk or isinstance(error, StoreFull) or is_full(error):
+        return "there is no room on the disk"
+    return str(error)
 
 
 @dataclass(frozen=True, slots=True)

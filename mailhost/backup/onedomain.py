@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from django.conf import settings
+from django.db import DatabaseError
 
 from accounts import provisioning
 from accounts.models import Role
@@ -90,7 +91,7 @@ def take(
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError | StoreError):
-            raise BackupError(f"the backup failed: {error}") from error
+            raise BackupError(f"the backup failed: {contents.in_words(error)}") from error
         raise
 
 
@@ -155,7 +156,18 @@ def restore(
     The server may run. The folder is only read, so it can be done again. Raises BackupError and
     what opening a domain raises.
     """
-    folder = folder.absolute()
+    try:
+        return _restore(name, folder.absolute(), progress, passphrase, is_without_secrets)
+    except (StoreError, OSError, DatabaseError) as error:
+        raise BackupError(
+            f"restoring stopped: {contents.in_words(error)}. What came back stays, and the same"
+            " command goes on with the rest"
+        ) from error
+
+
+def _restore(
+    name: str, folder: Path, progress: Progress | None, passphrase: str, is_without_secrets: bool
+) -> tuple[DomainContents, RestoredDomain]:
     found = read(folder)
     secrets: Secrets | str = Secrets()
     if not is_without_secrets:

@@ -54,7 +54,7 @@ def restore(folder: Path, *, now: datetime, is_moved: bool = False) -> Restored:
             database.load(folder, found.columns, found.migrations)
         files.sync_folders(settings.MAILHOST_DATA)
     except OSError as error:
-        raise BackupError(f"restoring failed: {error}") from error
+        raise BackupError(f"restoring failed: {contents.in_words(error)}") from error
     database.migrate()
     recovery.recover_claims()
     return Restored(found, 0 if is_moved else _make_safe(now))

@@ -40,7 +40,7 @@ def take(folder: Path, *, now: datetime, tell: Tell = lambda words: None) -> Con
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError):
-            raise BackupError(f"the backup failed: {error}") from error
+            raise BackupError(f"the backup failed: {contents.in_words(error)}") from error
         raise
 
 

@@ -21,27 +21,32 @@ import django
 STEP = 3  # odd: before one of these calls, then behind a later one
 
 
-def die_at(moment: int, owner: Any, name: str) -> None:
-    """Moments 2, 4, ... are right before the first, second, ... call; 3, 5, ... right behind."""
-    original, calls = getattr(owner, name), count(1)
+def die_at(moment: int, *functions: tuple[Any, str]) -> None:
+    """Moments 2, 4, ... are right before the first, second, ... call of one of these functions;
+    3, 5, ... right behind. Each is the thing that has it, and its name there."""
+    calls = count(1)
 
-    def call(*arguments: Any) -> Any:
-        number = next(calls)
-        if moment == number * 2:
-            os.kill(os.getpid(), signal.SIGKILL)
-        result = original(*arguments)
-        if moment == number * 2 + 1:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
+    def dying(original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            number = next(calls)
+            if moment == number * 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = original(*arguments, **named)
+            if moment == number * 2 + 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
 
-    setattr(owner, name, call)
+        return call
+
+    for owner, name in functions:
+        setattr(owner, name, dying(getattr(owner, name)))
 
 
 def backup(name: str, folder: Path, number: int, moment: int) -> None:
     from clock.moments import utc_now
     from mailhost.backup import onedomain
 
-    die_at(moment, os, "fsync")
+    die_at(moment, (os, "fsync"))
     made = onedomain.take(name, folder / str(number), now=utc_now())
     assert made.damaged == []
 
@@ -51,7 +56,7 @@ def restore(name: str, folder: Path, number: int, moment: int) -> None:
 
     from mailhost.backup import onedomain
 
-    die_at(moment, BaseDatabaseWrapper, "_commit")
+    die_at(moment, (BaseDatabaseWrapper, "_commit"))
     _, done = onedomain.restore(name, folder)
     assert done.errors == []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings as conf
 from django.db import connections
 
 from accounts import provisioning
@@ -46,12 +44,7 @@ def kills(act: str, folder: Path) -> int:
     done = subprocess.run(
         [sys.executable, "-m", "tests.administration.killed", act, "own.example", str(folder)],
         cwd=databases.ROOT,
-        env={
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "mailhost.settings",
-            "MAILHOST_DATA": str(conf.MAILHOST_DATA),
-            "MAILHOST_DATABASE_URL": databases.own_url(),
-        },
+        env=databases.own_environment(),
         stdout=subprocess.PIPE,
         check=True,
     )

@@ -6,6 +6,7 @@ import io
 import json
 import mailbox
 import os
+import random
 import time
 import zipfile
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ from mailboxes import exports, mboxzip, tasks
 from mailboxes.errors import ExportGone, NoRoomForExport
 from mailboxes.expunging import Expunge
 from mailboxes.models import Flag, Message
+from tests import disks
 from tests.mailboxes.filled import put
 from tests.people import World, make_world
 
@@ -233,6 +235,24 @@ def test_cancelled_or_without_room_it_leaves_nothing(world: World, monkeypatch: 
     monkeypatch.setattr(exports, "free_space", lambda directory: low)
     with pytest.raises(NoRoomForExport):
         exports.start(user=world.user, by=world.user)
+
+
+@pytest.mark.spec("U-024")
+def test_a_full_disk_ends_it_in_plain_words_and_leaves_nothing(world: World) -> None:
+    dice = random.Random(2)
+    for number in range(3):
+        put(world.user, LETTER % b"%d" % number + dice.randbytes(60_000).hex().encode())
+    with disks.small_disk(conf.MAILHOST_DATA / "exports", 1 << 20) as disk:
+        with disks.full(disk, left_bytes=40_000):
+            assert export(world.user, world.user).state == State.FAILED
+            (told,) = exports.latest(world.user, world.user)
+            words = "the server has no room for a copy of the mailbox of alice@own.example"
+            assert (told.path, told.reason) == (None, words)
+            assert [path.name for path in disk.iterdir()] == ["filler"]
+        job = export(world.user, world.user)
+        assert job.result is not None and job.result["messages"] == 3
+        now, _ = exports.latest(world.user, world.user)
+        assert now.path is not None and now.reason == ""
 
 
 def test_by_a_command(world: World, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
@@ -9,7 +8,6 @@ import time
 from datetime import timedelta
 
 import pytest
-from django.conf import settings as conf
 
 from blobs.committer import stop_process_committer
 from blobs.models import Blob
@@ -40,12 +38,7 @@ def test_a_settler_killed_at_any_moment_loses_and_doubles_nothing(append, make_a
     other = make_account()
     bodies = {}
     chance = random.Random(5)
-    environment = {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "mailhost.settings",
-        "MAILHOST_DATA": str(conf.MAILHOST_DATA),
-        "MAILHOST_DATABASE_URL": databases.own_url(),
-    }
+    environment = databases.own_environment()
     for turn in range(3):
         for n in range(20):
             body = MESSAGE + b"%d %d\r\n" % (turn, n) * 40

@@ -13,6 +13,7 @@ from accounts.models import User
 from accounts.settings import LOGIN
 from jobs import running
 from jobs.models import Job, State
+from mailboxes.errors import NoRoomForExport
 from tests.browser import Visitor
 from tests.mailboxes.filled import put
 from tests.people import World, make_world
@@ -62,6 +63,11 @@ def test_an_export_that_runs_can_be_cancelled_from_its_page(world: World, log_in
     client.post(USER, {"cancel": "1"})
     assert Job.objects.get().state == State.CANCELLED
     assert "No file was made." in client.get(USER).content.decode()
+    error = f"{NoRoomForExport('alice@own.example')}\n\nTraceback: internals"
+    Job.objects.update(state=State.FAILED, error=error)
+    page = client.get(USER).content.decode()
+    assert "No file was made: the server has no room for a copy of the mailbox of alice@" in page
+    assert "internals" not in page
 
 
 @pytest.mark.spec("U-061")
