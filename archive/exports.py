@@ -137,7 +137,7 @@ def _write_mbox(file: Any, messages: Iterator[tuple[Archived, bytes]]) -> None:
     for row, content in messages:
         quoter = mbox.Quoter()
         file.write(mbox.separator(row.sender, row.at.timestamp()))
-        file.write(quoter.feed(content) + quoter.finish())
+        file.write(quoter.feed(mbox.without_marks(content)) + quoter.finish())
 
 
 def _plain(criteria: Criteria) -> dict[str, Any]:

@@ -124,7 +124,7 @@ def _write_message(mail: IO[bytes], row: _Row, message: StoredMessage) -> None:
         )
     )
     try:
-        mail.write(quoter.feed(first))
+        mail.write(quoter.feed(mbox.without_marks(first)))
         for piece in pieces:
             mail.write(quoter.feed(piece))
     finally:

@@ -12,6 +12,11 @@ LONGEST_SENDER = 320
 _SEPARATOR = b"From "
 # A line that would begin another message; those with ">" before it have been quoted before.
 _LIKE_ONE = re.compile(rb"(?m)^(>*From )")
+# Fields in which mbox files keep flags, and by which mutt finds where a message ends.
+_OF_FILES = re.compile(
+    rb"(?im)^(?:status|x-status|x-keywords|content-length)[ \t]*:.*(?:\n|\Z)(?:[ \t].*(?:\n|\Z))*"
+)
+_END_OF_HEADER = re.compile(rb"(?m)^\r?\n")
 _NOT_PLAIN = re.compile(r"[^\x21-\x7e]")
 
 
@@ -38,6 +43,16 @@ def marks(
     if words := " ".join(filter(None, (_NOT_PLAIN.sub("", word) for word in keywords))):
         lines.append(f"X-Keywords: {words}")
     return "".join(f"{line}\n" for line in lines).encode("ascii")
+
+
+def without_marks(beginning: bytes) -> bytes:
+    """The octets of a message, or the first of them, without fields that speak of such a file.
+
+    Whoever wrote the message would set flags by them, or hide the messages behind it.
+    """
+    found = _END_OF_HEADER.search(beginning)
+    end = found.start() if found is not None else len(beginning)
+    return _OF_FILES.sub(b"", beginning[:end]) + beginning[end:]
 
 
 class Quoter:

@@ -118,6 +118,14 @@ def test_bytes_are_as_they_were_but_for_line_ends_and_quoting(world: World, tmp_
     assert rest == b"Status: O\nA: b\n\n" + octets + b"\nno end\n\n"
 
 
+def test_what_a_message_says_of_flags_and_lengths_is_left_out(world: World, tmp_path: Path) -> None:
+    put(world.user, b"Subject: a\r\nContent-Length: 1\r\nX-Status: D\r\n\r\nStatus: x\r\n")
+    job = export(world.user, world.user)
+    (found,) = messages(exports.fetch(world.user, world.user, job.pk), "INBOX.mbox", tmp_path)
+    assert (found.get_flags(), found["Content-Length"]) == ("O", None)
+    assert found.get_payload() == "Status: x\n"
+
+
 def test_hostile_folder_names_stay_inside(world: World, tmp_path: Path) -> None:
     for name in ("../../evil", "..", "a\\b", "INBOX/\x01x", "inbox", "CON", "x" * 900):
         put(world.user, LETTER % b"x", name)

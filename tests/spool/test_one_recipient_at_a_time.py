@@ -3,13 +3,14 @@
 import json
 from collections import Counter
 from io import StringIO
+from types import SimpleNamespace
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from domains.errors import NameMalformed, NameTaken, ValuesRefused
 from events.models import AuditEntry
-from spool import gateways, relaydomains, singly
+from spool import gatewaychoice, gateways, planning, relaydomains, singly
 from spool.models import Gateway, LedgerHour, SpoolSettings
 from tests.sinks import Sink
 from tests.spool import outgoing
@@ -122,6 +123,22 @@ async def test_one_that_is_refused_does_not_touch_the_others(far_dns, one_connec
     assert transactions(sink) == {("far.test", 1): 2}
 
 
+def test_gateways_of_one_claim_have_each_their_own_switch():
+    on, off = (
+        gateways.add(
+            values={"name": str(is_on), "host": "127.0.0.1", "one_recipient_at_a_time": is_on},
+            by=None,
+        )
+        for is_on in (True, False)
+    )
+    outgoing.forget_everything()
+    choice = planning._Choice(frozenset(), gatewaychoice.Loads())
+    recipient = SimpleNamespace(destination="far.test")
+    routes = [SimpleNamespace(gateway_id=one and one.pk) for one in (off, on, None, on)]
+    found = [choice.goes_singly(recipient, route) for route in routes]
+    assert found == [False, True, False, True]
+
+
 def test_names_are_domains_and_come_once():
     singly.add(name="Far.Test", by=None, note="picky")
     singly.forget()
@@ -135,6 +152,9 @@ def test_names_are_domains_and_come_once():
         singly.add(name="no domain", by=None)
     with pytest.raises(ValuesRefused):
         singly.add(name="near.test", by=None, note="a\nb")
+    singly.add(name=".below.test", by=None)
+    singly.forget()
+    assert [singly.is_listed(name) for name in ("below.test", "a.below.test")] == [False, True]
     singly.change(row=row, values={"note": "VERP"}, by=None)
     singly.remove(row=row, by=None)
     verbs = AuditEntry.objects.order_by("-pk").values_list("verb", flat=True)[:2]

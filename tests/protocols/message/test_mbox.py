@@ -69,6 +69,34 @@ def test_no_keyword_makes_a_line_of_its_own(keywords: list[str]) -> None:
     assert found.startswith(b"Status: O\n") and found.count(b"\n") <= 2 and found.isascii()
 
 
+@given(st.lists(st.sampled_from([b"Status", b": x", b"\r\n", b"\n", b" ", b"A", b"x-status:"])))
+def test_without_its_marks_a_message_has_lost_nothing_else(pieces: list[bytes]) -> None:
+    whole = b"".join(pieces)
+    found = mbox.without_marks(whole)
+    assert found == mbox.without_marks(found)
+    head, body = re.split(rb"(?m)(?=^\r?\n)|\Z", whole, maxsplit=1)
+    assert found.endswith(body) and len(found) <= len(whole)
+    if not re.search(rb"(?im)^(x-)?status[ \t]*:", head):
+        assert found == whole
+
+
+def test_a_message_cannot_set_its_flags_nor_say_where_it_ends(tmp_path: Path) -> None:
+    """mutt goes by Content-Length, where that leads to a separator, past what lies before it."""
+    forged = (
+        b"Subject: x\r\nX-STATUS : D\r\nContent-Length: 99\r\n 9\r\nstatus: RO\r\nX-Keywords:\r\n"
+        b"To: b\r\n\r\nStatus: in the text\r\n"
+    )
+    assert mbox.without_marks(forged) == (b"Subject: x\r\nTo: b\r\n\r\nStatus: in the text\r\n")
+    path = tmp_path / "one.mbox"
+    path.write_bytes(
+        mbox.separator("", 0) + mbox.marks(**NONE) + quoted(mbox.without_marks(forged))
+    )
+    [found] = mailbox.mbox(path)
+    assert (found.get_flags(), found["Content-Length"]) == ("O", None)
+    for without in (b"", b"\r\n", b"\r\nStatus: R\r\n", b"A: b"):
+        assert mbox.without_marks(without) == without
+
+
 @pytest.mark.parametrize("flags", ["", "R", "A", "F", "D", "T", "RAFDT"])
 def test_flags_are_read_by_others(flags: str, tmp_path: Path) -> None:
     words = zip("RAFDT", NONE, strict=True)
