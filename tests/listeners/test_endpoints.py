@@ -74,6 +74,16 @@ def test_a_domain_whose_address_is_gone_listens_on_all_until_it_is_back(monkeypa
     ownaddresses.forget()
 
 
+@pytest.mark.spec("D-033")
+def test_an_address_has_the_names_of_the_first_domain_that_is_served_there():
+    first = make("one.example", OWN)
+    make("two.example", OWN)
+    make("three.example")
+    assert endpoints.names_by_address() == {OWN: ("mail.one.example", "one.example")}
+    type(first).objects.filter(pk=first.pk).update(is_disabled=True)
+    assert endpoints.names_by_address() == {OWN: ("mail.two.example", "two.example")}
+
+
 @pytest.mark.spec("N-010")
 def test_a_pair_belongs_to_the_one_domain_that_claims_it():
     alone = make("one.example")
