@@ -33,7 +33,7 @@ def in_words(error: Exception) -> str:
     """Why the disk or the database would not go on."""
     is_disk = isinstance(error, OSError) and isinstance(store_error(error), StoreFull)
     if is_disk or isinstance(error, StoreFull) or is_full(error):
-        return "there is no room on the disk"
+        return f"there is no room on the disk ({error})"
     return str(error)
 
 
