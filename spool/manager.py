@@ -129,6 +129,7 @@ class Manager:
         self._full_limit = WAITING_PER_DESTINATION[0]
         self._lock: OwnerLock | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._claiming: asyncio.Task[None]
         self._unsubscribe: list[Unsubscribe] = []
         self._is_stopping = False
         self._is_paused = False
@@ -147,7 +148,7 @@ class Manager:
             self._board.subscribe(Topic.ROUTES, None, lambda _notes: self._routes_changed()),
         ]
         self._begin(self._recorder.run())
-        self._begin(self._claim_for_ever())
+        self._claiming = self._begin(self._claim_for_ever())
         self._begin(self._now_and_then(RENEW_SECONDS, self._renew))
         self._begin(self._now_and_then(NOTICE_SECONDS, self._send_notices))
         self._begin(self._now_and_then(REOPEN_SECONDS, self._reopen))
@@ -176,6 +177,7 @@ class Manager:
         await self._give_back([one for work in left for one in work.recipients])
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(ends_at):
+                await asyncio.wait([self._claiming])  # what it has just claimed is given back
                 await self._local.ended()
                 await self._recorder.drained()
         await self._local.break_off()
@@ -257,7 +259,7 @@ class Manager:
         )
         self._hidden_by = frozenset()
         claim: Claim = await self._committer.commit(job)
-        if self._is_paused:
+        if self._is_paused or self._is_stopping:
             self._recorder.expect(claim.recipients)
             await self._give_back(claim.recipients)
             return 0.0
@@ -291,7 +293,7 @@ class Manager:
             raise
         if plan.results:
             self._report(plan.results)
-        if self._is_paused:  # since it was claimed
+        if self._is_paused or self._is_stopping:  # since it was claimed
             left = [one for _, work in plan.remote for one in work.recipients]
             await self._give_back(left + plan.local)
             return
@@ -416,10 +418,11 @@ class Manager:
             except Exception:
                 log.exception("the spool's housekeeping failed; tried again")
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _ask(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a plain function in a thread of the spool's own."""

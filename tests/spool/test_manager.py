@@ -10,6 +10,7 @@ from blobs.committer import Committer
 from blobs.errors import StoreFailed
 from blobs.models import Blob
 from spool import planning, recording
+from spool.claims import ClaimDue
 from spool.configuration import SPOOL
 from spool.destinations import FIRST_LIMIT
 from spool.intake import Parameters
@@ -79,6 +80,32 @@ async def test_mail_that_was_just_claimed_when_the_spool_stops_is_not_begun(
         assert await in_thread(outgoing.states)(message_id) == {"bob@far.test": "QUEUED"}
         manager.resume()
         assert await settled(message_id) == {"bob@far.test": "RELAYED"}
+
+
+@pytest.mark.parametrize("moment", ["claimed", "planned"])
+async def test_mail_that_was_just_claimed_when_the_process_ends_is_given_back(
+    one, far_dns, monkeypatch, moment
+):
+    """Another process, or the next one, need not wait until it is known for dead."""
+    begun, go_on = threading.Event(), threading.Event()
+    room, name = (planning, "make_plan") if moment == "planned" else (ClaimDue, "_look")
+    work = getattr(room, name)
+
+    def work_and_wait(*args, **kwargs):
+        found = work(*args, **kwargs)
+        if moment == "planned" or found.recipients:
+            begun.set()
+            assert go_on.wait(20)
+        return found
+
+    monkeypatch.setattr(room, name, work_and_wait)
+    message_id = await submit_async("bob@far.test")
+    async with Sink() as sink, running_manager(far_dns, port=sink.port):
+        assert await asyncio.to_thread(begun.wait, 20)
+        asyncio.get_running_loop().call_later(0.2, go_on.set)  # when it has begun to stop
+    row = await SpooledRecipient.objects.aget(message=message_id)
+    assert (row.claimed_by, row.attempts) == (None, 0)
+    assert not sink.sessions
 
 
 @pytest.mark.spec("M-017", "S-003")
