@@ -20,6 +20,7 @@ from django.db import connections
 
 from blobs.areas import ensure_spool_area, next_spool_area
 from blobs.errors import CommitterStopped
+from blobs.gathering import Gathering
 from blobs.group import Entry, GroupWriter, settle
 from blobs.models import Area
 from blobs.rows import Cursor
@@ -71,7 +72,7 @@ class Committer:
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._queue: queue.SimpleQueue[list[Entry] | None] = queue.SimpleQueue()
-        self._handed: dict[asyncio.AbstractEventLoop, list[Entry]] = {}
+        self._gatherings: dict[asyncio.AbstractEventLoop, Gathering] = {}
         self._waiting: deque[Entry] = deque()
         self._thread: threading.Thread | None = None
         self._is_stopping = False
@@ -85,15 +86,18 @@ class Committer:
         self._start()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        entry = Entry(job, future, loop, id(asyncio.current_task()))
-        handed = self._handed.get(loop)
-        if handed is None:
-            # Handed over at the end of this turn of the loop, together with what else it brings.
-            self._handed[loop] = [entry]
-            loop.call_soon(self._hand_over, loop)
-        else:
-            handed.append(entry)
+        self.gathering().add(Entry(job, future, loop, id(asyncio.current_task())))
         return await future
+
+    def gathering(self) -> Gathering:
+        """Where the jobs of the running loop gather, and may be announced."""
+        loop = asyncio.get_running_loop()
+        gathering = self._gatherings.get(loop)
+        if gathering is None:
+            for ended in [each for each in self._gatherings if each.is_closed()]:
+                del self._gatherings[ended]
+            gathering = self._gatherings[loop] = Gathering(loop, self._put)
+        return gathering
 
     def submit(self, job: Job) -> concurrent.futures.Future[Any]:
         """The same from a thread; the future resolves when the job is durable."""
@@ -128,9 +132,6 @@ class Committer:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
                 self._thread.start()
-
-    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._put(self._handed.pop(loop))
 
     def _put(self, entries: list[Entry]) -> None:
         with self._lock:

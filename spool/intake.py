@@ -14,6 +14,7 @@ from django.conf import settings as conf
 from accounts.directory import AccountPolicy
 from blobs import space
 from blobs.committer import process_committer
+from blobs.gathering import Gathering
 from blobs.ids import encode_id, new_id
 from blobs.store import Body, NewRecord, new_body
 from clock.moments import to_micros, utc_now
@@ -87,6 +88,7 @@ class Intake:
     _written_bytes: int = 0
     _delivered_to: frozenset[str] = frozenset()
     _accepted_at: datetime = field(default_factory=lambda: utc_now())
+    _gathering: Gathering | None = None  # where it is announced
 
     @property
     def name(self) -> str:
@@ -165,8 +167,14 @@ class Intake:
         if refusal is not None:
             raise refusal
 
+    def announce(self) -> None:
+        """A client has begun with it, and may be done in a moment: others share its commit."""
+        self._gathering = process_committer().gathering()
+        self._gathering.announce(self.id)
+
     def abort(self) -> None:
         """Forget everything; may be called again, and after commit."""
+        self._retract()
         self._head = None
         if self._body is not None:
             self._body.discard()
@@ -183,11 +191,17 @@ class Intake:
                 job = await asyncio.get_running_loop().run_in_executor(None, self.prepare)
             else:
                 job = self.prepare()
+            self._retract()
             message_id = int(await process_committer().commit(job))
             deliverylog.accepted(job)
             return message_id
         finally:
             self.abort()
+
+    def _retract(self) -> None:
+        if self._gathering is not None:
+            self._gathering.retract(self.id)
+            self._gathering = None
 
     def commit_now(self) -> int:
         """As commit(), for code without an event loop."""

@@ -70,6 +70,7 @@ async def _begin(
     except REFUSALS as error:
         session.mail = None
         return smtp_reply(error, session.policy)
+    session.intake.announce()
     if session.permitted_domain_id is not None and mail.sender is not None:
         session.intake.decisions.append({"step": "spf", "address": mail.sender.domain})
     session.state = State.MAIL

@@ -7,6 +7,7 @@ import pytest
 
 from accounts import services
 from accounts.models import User
+from blobs.committer import process_committer
 from blobs.store import locate, read_body
 from mailboxes.models import Message
 from operations import settings as operations_settings
@@ -249,3 +250,27 @@ def test_what_can_be_refused_is_refused_before_250_and_before_anything_is_done(t
     ]  # fmt: skip
     # Each user's share of the work is done at once: what is stored is there when 250 is said.
     assert Message.objects.count() == 2 and SpooledMessage.objects.count() == 1
+
+
+def announced():
+    """How many messages the committer has been told to expect."""
+    return sum(len(each._announced) for each in process_committer()._gatherings.values())
+
+
+def wait_until_announced(number):
+    deadline = time.monotonic() + 20
+    while announced() != number and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert announced() == number
+
+
+def test_a_message_that_comes_in_is_announced_until_it_is_there_or_given_up(talk):
+    taken, reset, hung_up = begin(talk()), begin(talk()), begin(talk())
+    wait_until_announced(3)
+    reset.say("RSET")
+    wait_until_announced(2)
+    taken.say("DATA")
+    assert taken.say("Subject: a\r\n\r\nb\r\n.").startswith("250")
+    wait_until_announced(1)
+    hung_up.close()
+    wait_until_announced(0)
