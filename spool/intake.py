@@ -87,6 +87,7 @@ class Intake:
     _body: Body | None = None
     _written_bytes: int = 0
     _delivered_to: frozenset[str] = frozenset()
+    _protocol: str = ""  # by which it came, as Received names it; empty: from this server itself
     _accepted_at: datetime = field(default_factory=lambda: utc_now())
     _gathering: Gathering | None = None  # where it is announced
 
@@ -277,7 +278,11 @@ class Intake:
         )
 
     def _received(self) -> bytes:
-        return received.received(self._hop, self._accepted_at) if self.client.address else b""
+        if not self.client.address:
+            return b""
+        hop = self._hop
+        self._protocol = hop.protocol
+        return received.received(hop, self._accepted_at)
 
     def prepare(self) -> Acceptance:
         """Everything that needs no disk: what the rows and the record will say."""
@@ -452,7 +457,7 @@ class Intake:
             "sender_account_id": self.submitter and self.submitter.account_id,
             "size_bytes": self._body.size_bytes, "client_address": self.client.address,
             "client_name": self.client.greeting[:255],
-            "protocol": self._hop.protocol if self.client.address else "",
+            "protocol": self._protocol,
             "body_type": parameters.body_type, "smtputf8": parameters.smtputf8,
             "ret": parameters.ret, "envid": parameters.envid,
             "manual_priority": parameters.priority, "accepted_at": now,

@@ -115,6 +115,8 @@ class Session:
     bad_commands: int = 0
     is_over: bool = False
     policy: ListenerPolicy = settings.FACTORY  # as it is at the present command
+    _listed_by: ListenerPolicy | None = None  # the policy that `_is_listed` was read from
+    _is_listed: bool = False
 
     def __post_init__(self) -> None:
         self.policy = self.door.policy
@@ -219,7 +221,12 @@ class Session:
     @property
     def is_listed(self) -> bool:
         """From a network that may relay without AUTH on such a port (G-040)."""
-        return self.policy.may_relay(self.visit.client_ip, on_submission=self.is_submission)
+        if self._listed_by is not self.policy:
+            self._listed_by = self.policy
+            self._is_listed = self.policy.may_relay(
+                self.visit.client_ip, on_submission=self.is_submission
+            )
+        return self._is_listed
 
     @property
     def may_relay(self) -> bool:

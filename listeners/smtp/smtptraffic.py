@@ -12,6 +12,7 @@ from protocols.smtp.replies import Reply
 
 LONGEST_COMMAND = 400
 MOST_DOMAINS = 20
+_OF_NOTE = (Mail, Rcpt, Data, Auth)
 
 
 def asked(visit: Visit, command: Command) -> None:
@@ -38,7 +39,7 @@ def answered(visit: Visit, line: bytes, command: Command | None, reply: Reply | 
     """One command line and the reply; None: it has been sent already."""
     if reply is None:
         return
-    is_of_note = isinstance(command, Mail | Rcpt | Data | Auth) or reply.code >= 400
+    is_of_note = isinstance(command, _OF_NOTE) or reply.code >= 400
     if isinstance(command, Bdat):
         is_of_note = command.is_last or reply.code >= 400
     level = Level.NORMAL if is_of_note else Level.DETAILED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from protocols.smtp.replies import Reply
 
@@ -82,6 +83,7 @@ class ReplyReader:
         return make_reply(code, text)
 
 
+@lru_cache(maxsize=128)  # a server says the same to MAIL and RCPT of each message
 def make_reply(code: int, text: bytes) -> Reply:
     """A Reply out of `text`, its lines joined by LF: the enhanced code is taken off each line."""
     words = text.decode("utf-8", "replace")

@@ -12,10 +12,8 @@ from protocols.smtp.client import (
     WRITE_TIMEOUT_SECONDS,
     Answered,
     BodyWanted,
-    Closed,
     Event,
     Finished,
-    Ready,
     SessionRefused,
     SmtpClient,
     StartTls,
@@ -227,8 +225,6 @@ class SmtpConnection(asyncio.Protocol):
                 self._answer = event.reply
             elif isinstance(event, SessionRefused):
                 self._refused = event
-            elif isinstance(event, Ready | Closed):
-                pass
         self._flush()
         if events:
             self._wake()
