@@ -9,6 +9,8 @@ HOUR_MICROS = 3600 * 1_000_000
 ENDS = ("delivered", "relayed", "bounced", "expired", "discarded", "deleted")
 COLUMNS = ("accepted", *ENDS)
 
+_ADD = "UPDATE spool_ledgerhour SET {additions} WHERE domain_id = %s AND hour = %s"
+# Only where the hour has no row yet: it takes a new key from the sequence, found or not.
 _UPSERT = (
     "INSERT INTO spool_ledgerhour (domain_id, hour, {columns}) VALUES (%s, %s, {marks}) "
     "ON CONFLICT (domain_id, hour) DO UPDATE SET {additions}"
@@ -21,5 +23,9 @@ _UPSERT = (
 
 def count(cursor: Any, domain_id: int, now: int, **counts: int) -> None:
     """Add to the hour of `now` (microseconds); `domain_id` 0: no domain of ours."""
-    values = [counts.get(name, 0) for name in COLUMNS]
-    cursor.execute(_UPSERT, [domain_id, now // HOUR_MICROS, *values])
+    hour = now // HOUR_MICROS
+    additions = ", ".join(f"{name} = {name} + %s" for name in counts)
+    cursor.execute(_ADD.format(additions=additions), [*counts.values(), domain_id, hour])
+    if cursor.rowcount == 0:
+        values = [counts.get(name, 0) for name in COLUMNS]
+        cursor.execute(_UPSERT, [domain_id, hour, *values])

@@ -54,6 +54,15 @@ def some_years(domain_ids, years=3):
             count(domain_id, hours_ago, accepted=3 + place, delivered=2, relayed=place, bounced=1)
 
 
+def test_counting_takes_a_key_only_for_an_hour_that_has_none():
+    for _ in range(3):
+        count(7, 0, accepted=1, relayed=2)
+    count(8, 0, accepted=1)
+    first, second = LedgerHour.objects.order_by("pk")
+    assert (first.domain_id, first.accepted, first.relayed) == (7, 3, 6)
+    assert second.pk == first.pk + 1
+
+
 @pytest.mark.spec("M-090")
 def test_counters_neither_fall_nor_jump_when_hours_are_added_up_and_folded(client):
     some_years((0, 7))
