@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 from blobs import references
@@ -38,6 +39,7 @@ def insert_statement(table: str, columns: Sequence[str]) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
 
 
+_in_order = itemgetter(*MESSAGE_COLUMNS)
 INSERT_MESSAGE = insert_statement("spool_spooledmessage", MESSAGE_COLUMNS)
 INSERT_RECIPIENT = insert_statement("spool_spooledrecipient", RECIPIENT_COLUMNS)
 _HOLD = (
@@ -94,13 +96,9 @@ class Acceptance(Job):
         if any(recipient.delivery is None for job in jobs for recipient in job.recipients):
             publish_on_commit(Topic.SPOOL)
 
-    @property
-    def delivered(self) -> Iterator[AcceptedRecipient]:
-        return (recipient for recipient in self.recipients if recipient.delivery is not None)
-
-    def message_row(self) -> list[Any]:
+    def message_row(self) -> tuple[Any, ...]:
         total = len(self.recipients)
-        delivered = sum(1 for _ in self.delivered)
+        delivered = sum(recipient.delivery is not None for recipient in self.recipients)
         is_finished = delivered == total
         found_out = {
             "blob_id": None if is_finished else self.records[0].blob_id,
@@ -108,8 +106,8 @@ class Acceptance(Job):
             "recipients_total": total,
             "recipients_delivered": delivered,
         }
-        row = {**self.message, **found_out}
-        return [row[column] for column in MESSAGE_COLUMNS]
+        row: tuple[Any, ...] = _in_order({**self.message, **found_out})
+        return row
 
     def recipient_rows(self) -> Iterator[tuple[Any, ...]]:
         message = self.message

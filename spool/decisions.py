@@ -103,7 +103,5 @@ def status_code(settled: Settled) -> str:
 
 def words(reply: Reply) -> str:
     """A reply in one line, as rows and reports show it."""
-    text = " ".join(reply.text.split())
-    return " ".join(part for part in (str(reply.code), reply.enhanced, text) if part)[
-        :MAX_REPLY_CHARACTERS
-    ]
+    parts = (str(reply.code), reply.enhanced, *reply.text.split())
+    return " ".join(filter(None, parts))[:MAX_REPLY_CHARACTERS]
