@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from blobs.group import Entry
 
-# A group that others are about to join waits so long for them: less than a sync takes.
+# A group that others are about to join waits so long for them: a few commits' time at most.
 GATHER_SECONDS = 0.003
 COMING_SECONDS = 0.005  # who was announced longer ago is not counted on any more
 # Clients that usually take longer are far away, or this server has enough to do without waiting.

@@ -82,6 +82,7 @@ async def test_mail_that_was_just_claimed_when_the_spool_stops_is_not_begun(
         assert await settled(message_id) == {"bob@far.test": "RELAYED"}
 
 
+@pytest.mark.spec("M-008")
 @pytest.mark.parametrize("moment", ["claimed", "planned"])
 async def test_mail_that_was_just_claimed_when_the_process_ends_is_given_back(
     one, far_dns, monkeypatch, moment
