@@ -15,14 +15,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from blobs import space
 from blobs.ids import time_of
 from clock.moments import utc_now
 from jobs.models import Job
 from operations import logcounts
 from operations.connections import SILENCE
 from operations.models import Connection, LostAddress, Process
-from spool import ledgersums
+from spool import freespace, ledgersums
 from spool.ledger import ENDS
 from spool.models import SpooledMessage, SpoolMinute, State
 
@@ -74,9 +73,9 @@ def _checks() -> dict[str, str]:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         lives = Process.objects.filter(seen_at__gte=utc_now() - SILENCE).exists()
+        is_low = freespace.free_space().is_low
     except DatabaseError:
         return {"database": "does not answer"}
-    is_low = space.free_space(settings.MAILHOST_DATA).is_low
     return {
         "database": "ok",
         "mail": "ok" if lives else "no mail process lives",

@@ -9,14 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.conf import settings
 from django.core.cache import cache
 from django.db.models import BigIntegerField, ExpressionWrapper, F, QuerySet
 from django.urls import reverse
 
 from accounts import selectors
 from accounts.models import Role, User
-from blobs import space
 from certificates import expiry
 from clock.moments import utc_now
 from domains.models import Domain
@@ -24,7 +22,7 @@ from jobs.models import Job, State
 from mailboxes.models import AccountUsage, DomainUsage
 from operations import blocks, lostaddresses
 from operations.models import LostAddress
-from spool import lost
+from spool import freespace, lost
 from spool import selectors as spool_selectors
 from units import sizes
 from zones import selectors as zone_selectors
@@ -83,7 +81,7 @@ def _counters(actor: User) -> Iterator[tuple[str, int]]:
 
 
 def _disk(actor: User) -> Iterator[Matter]:
-    free = space.free_space(settings.MAILHOST_DATA)
+    free = freespace.free_space()
     if free.is_low:
         left = sizes.in_words(free.free_bytes)
         yield Matter(f"Only {left} of disk are free: new mail is refused for now.", is_urgent=True)

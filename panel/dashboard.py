@@ -6,17 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Count
 
 from accounts.models import User
-from blobs import space
 from blobs.space import FreeSpace
 from clock.moments import utc_now
 from operations import servicestate, useractivity
 from panel import servicerows
 from panel.servicerows import ServiceRow
-from spool import statistics
+from spool import freespace, statistics
 from spool.hours import Hour, hours_for
 from spool.statistics import Statistics
 from units import moments
@@ -65,7 +63,7 @@ def of_server(actor: User) -> Dashboard:
     return Dashboard(
         services=[row for row in servicerows.rows(standings) if row.is_installed],
         spool=statistics.current(now=now),
-        disk=Disk(space.free_space(settings.MAILHOST_DATA)),
+        disk=Disk(freespace.free_space()),
         charts=[mail_chart(actor, now), _connections(actor)],
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,7 +11,6 @@ import msgspec
 from django.conf import settings as conf
 
 from accounts.directory import AccountPolicy
-from blobs import space
 from blobs.committer import process_committer
 from blobs.gathering import Gathering
 from blobs.ids import encode_id, new_id
@@ -26,11 +24,17 @@ from mailboxes.delivery import Delivery
 from protocols.address import Address
 from protocols.message import facts, headers, received, submission
 from protocols.message.received import Encryption
-from spool import deliverylog, holds, priority, rewriting, schedule, settings, throttlebounces
+from spool import (
+    deliverylog,
+    freespace,
+    intakedecisions,
+    schedule,
+    settings,
+    throttlebounces,
+)
 from spool.acceptance import Acceptance, AcceptedRecipient, planned_references
 from spool.errors import BodyTooLarge, MessageLoops, SpoolFull
 from spool.models import Kind, Origin, Route
-from spool.priority import Priority
 from spool.routing import Resolution, Target
 from spool.settings import SpoolPolicy
 from spool.throttlebounces import ReceivedReport
@@ -39,7 +43,6 @@ from spool.throttlebounces import ReceivedReport
 MAXIMUM_HEADER_BYTES = 256 * 1024
 # The structure of a larger message is computed in a thread, so that other sessions go on.
 LARGE_BYTES = 128 * 1024
-ROOM_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,14 +294,10 @@ class Intake:
         assert self._body is not None and self.recipients, "nothing to accept"
         policy = self.policy
         now = to_micros(self._accepted_at)
-        if self._delivered_to:
-            self._leave_out_circles()
-        self._decide_priorities()
-        if policy.hold_rules:
-            self._apply_hold_rules()
+        self._decide()
         may_deliver = policy.delivers and not policy.delivery_delay
         for recipient in self.recipients:
-            if may_deliver and self._goes_at_once(recipient):
+            if may_deliver and intakedecisions.goes_at_once(recipient, self._delivered_to):
                 recipient.delivery = self._delivery(recipient.target, now)
         is_local = any(r.target.route == Route.LOCAL for r in self.recipients)
         record = NewRecord(
@@ -319,27 +318,29 @@ class Intake:
             received_report=self._received_report(),
         )
 
-    def _leave_out_circles(self) -> None:
-        """Mail that has been sent on from an address once is not sent on from there again.
-
-        Raises MessageLoops where nothing else was to be done with it.
-        """
-        going: list[AcceptedRecipient] = []
-        circling: list[AcceptedRecipient] = []
-        for recipient in self.recipients:
-            is_sent_on = recipient.target.route == Route.REMOTE and rewriting.is_forwarded(
-                recipient.target.address, recipient.original_address
+    def _decide(self) -> None:
+        """What the rules say of each recipient. Raises MessageLoops."""
+        assert self._body is not None
+        if self._delivered_to:
+            self.recipients, circles = intakedecisions.without_circles(
+                self.recipients, self._delivered_to
             )
-            has_been_here = recipient.original_address.lower() in self._delivered_to
-            (circling if is_sent_on and has_been_here else going).append(recipient)
-        if not circling:
-            return
-        if not going:
-            raise MessageLoops(len(self._delivered_to), 0)
-        self.recipients = going
-        names = [recipient.target.address for recipient in circling]
-        address = circling[0].original_address
-        self.decisions.append({"step": "circle", "address": address, "targets": names})
+            self.decisions += circles
+        self.decisions += intakedecisions.set_priorities(
+            self.recipients,
+            kind=self.kind,
+            size_bytes=self._body.size_bytes,
+            domain_id=self.domain_id,
+            manual=self.parameters.priority,
+        )
+        if self.policy.hold_rules:
+            self.decisions += intakedecisions.hold(
+                self.recipients,
+                self.policy.hold_rules,
+                sender=self.sender,
+                domain_id=self.domain_id,
+                now=self._accepted_at,
+            )
 
     def _received_report(self) -> ReceivedReport | None:
         if self.sender or self._body is None:
@@ -348,18 +349,6 @@ class Intake:
         if not throttlebounces.is_limited(targets):
             return None
         return throttlebounces.read(targets, self._body.read())
-
-    def _goes_at_once(self, recipient: AcceptedRecipient) -> bool:
-        """Local mail without a wish for a success report and without a loop mark (S-056)."""
-        target = recipient.target
-        return (
-            target.account is not None
-            and target.account.receives
-            and recipient.hold is None
-            and "SUCCESS" not in recipient.notify
-            and target.address not in self._delivered_to
-            and recipient.original_address.lower() not in self._delivered_to
-        )
 
     def _delivery(self, target: Target, now: int) -> Delivery:
         assert target.account is not None and target.domain_id is not None and self._body
@@ -374,51 +363,6 @@ class Intake:
             received_at=now,
             spooled_id=self.id,
             is_exempt=self.kind.is_exempt,
-        )
-
-    def _apply_hold_rules(self) -> None:
-        for recipient in self.recipients:
-            target = recipient.target
-            recipient.hold = holds.first_fitting(
-                self.policy.hold_rules,
-                sender=self.sender,
-                recipient=target.address,
-                destination=target.destination,
-                domain_id=self.domain_id,
-                now=self._accepted_at,
-            )
-            if recipient.hold is not None:
-                self.decisions.append(
-                    {
-                        "step": "hold",
-                        "rule": recipient.hold.rule_id,
-                        "reason": recipient.hold.reason,
-                        "address": target.address,
-                    }
-                )
-
-    def _decide_priorities(self) -> None:
-        decided = self._priority_by(self.domain_id)
-        for recipient in self.recipients:
-            target = recipient.target
-            recipient.priority = decided.value
-            if target.domain_id not in (None, self.domain_id) and target.route == Route.REMOTE:
-                # P-004: the alias that leads out causes this delivery, not the writer.
-                recipient.priority = self._priority_by(target.domain_id).value
-        if decided.rule != "default":
-            self.decisions.append(
-                {"step": "priority", "rule": decided.rule, "value": decided.value}
-            )
-
-    def _priority_by(self, domain_id: int | None) -> Priority:
-        domain = None if domain_id is None else domain_directory.policy(domain_id)
-        assert self._body is not None
-        return priority.decide(
-            kind=self.kind,
-            size_bytes=self._body.size_bytes,
-            failures=0,
-            rules=domain.priority if domain else None,
-            manual=self.parameters.priority,
         )
 
     def _meta(self) -> bytes:
@@ -484,28 +428,9 @@ def begin(
     `domain`: the one that causes the message when there is no submitter.
     """
     policy = settings.current(cached_only=cached_only)
-    if _has_little_room(policy):
+    if freespace.is_low(policy):
         raise SpoolFull
     domain_id = submitter.domain_id if submitter else domain.domain_id if domain else None
     return Intake(
         sender, origin, client, submitter, kind, parameters, domain_id, maximum_bytes, policy
     )
-
-
-# (when it was asked, for which settings, the answer): once a second is often enough to be in
-# time, and asking costs as much as a command when the disk is busy.
-_room: tuple[float, SpoolPolicy, bool] | None = None
-
-
-def _has_little_room(policy: SpoolPolicy) -> bool:
-    """Whether free space is below the floor (S-057); at most a second old."""
-    global _room
-    now = time.monotonic()
-    if _room is None or now - _room[0] > ROOM_SECONDS or _room[1] is not policy:
-        room = space.free_space(
-            conf.MAILHOST_DATA,
-            floor_bytes=policy.free_space_floor_bytes,
-            floor_share=policy.free_space_floor_percent / 100,
-        )
-        _room = now, policy, room.is_low
-    return _room[2]
