@@ -28,6 +28,7 @@ from blobs.segment import NewRecord, SegmentWriter
 
 GROUP_JOBS = 512
 GROUP_BYTES = 16 << 20
+THREAD_NAME = "committer"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -77,6 +78,8 @@ class Committer:
         self._thread: threading.Thread | None = None
         self._is_stopping = False
         self._has_ended = False
+        self.groups_written = 0
+        self.jobs_written = 0
 
     async def commit(self, job: Job) -> Any:
         """Make the job durable and return its result. Raises what refused or failed it.
@@ -130,7 +133,7 @@ class Committer:
             if self._is_stopping:
                 raise CommitterStopped("no more jobs are taken")
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+                self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
                 self._thread.start()
 
     def _put(self, entries: list[Entry]) -> None:
@@ -149,6 +152,8 @@ class Committer:
         try:
             while group := self._next_group(writer):
                 writer.write(group)
+                self.groups_written += 1
+                self.jobs_written += len(group)
                 if writer.sync_due_in_seconds == 0:
                     writer.sync()
         finally:

@@ -18,6 +18,7 @@ from listeners.guarding import Guardian
 from listeners.imap.server import make_listener as make_imap_listener
 from listeners.policies import forget_when_told
 from listeners.pop3.server import make_listener as make_pop3_listener
+from listeners.processors import Companions
 from listeners.readiness import Listening, give_back_memory, tell_ready, tell_stopping
 from listeners.registry import Registry
 from listeners.servicing import Served, ServedListener, ServedSpool, Servicing
@@ -122,6 +123,8 @@ class MailProcess:
             self._tasks.append(asyncio.create_task(work.run()))
         self._tasks.append(asyncio.create_task(sharedlimits.follow(self._listeners)))
         self._tasks.append(asyncio.create_task(traffic.follow(self._listeners)))
+        if settings.MAILHOST_ONE_PROCESSOR:
+            self._tasks.append(asyncio.create_task(Companions().run()))
         give_back_memory()
         tell_ready(self._ports())
         self._policies_changed.set()  # what is left to look at is looked at now

@@ -55,6 +55,8 @@ MAILHOST_PRIVATE_WEBHOOKS = environment.flag("MAILHOST_PRIVATE_WEBHOOKS", False)
 # --- processes and machines ------------------------------------------------------------------
 # Mail processes on this machine; each one has every listener (SO_REUSEPORT).
 MAILHOST_MAIL_PROCESSES = environment.number("MAILHOST_MAIL_PROCESSES", 1, least=1, most=64)
+# Does the loop of a mail process stay on one processor, together with the thread that commits?
+MAILHOST_ONE_PROCESSOR = environment.flag("MAILHOST_ONE_PROCESSOR", True)
 # Seconds a part may take to finish what it has in hand after SIGTERM.
 MAILHOST_DRAIN_SECONDS = environment.number("MAILHOST_DRAIN_SECONDS", 10, least=0, most=600)
 # Which machine of several this is, 0 to 15: part of every id made here.
