@@ -25,7 +25,7 @@ def test_the_defaults_in_the_table_are_the_code_s():
     defaults = dict(re.findall(r'environment\.\w+\("(MAILHOST_\w+)", "?([\w.]+?)"?[,)]', SETTINGS))
     told = dict(re.findall(r"^\| `(MAILHOST_\w+)` \| `([^`]+)` \|", OPERATIONS, re.M))
     assert defaults["MAILHOST_PORT_OFFSET"] == "8000"
-    same = {"False": "no"}
+    same = {"False": "no", "True": "yes"}
     for name, default in defaults.items():
         if name in told:
             assert told[name] == same.get(default, default), name
