@@ -28,7 +28,6 @@ from blobs.segment import NewRecord, SegmentWriter
 
 GROUP_JOBS = 512
 GROUP_BYTES = 16 << 20
-THREAD_NAME = "committer"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -92,6 +91,11 @@ class Committer:
         self.gathering().add(Entry(job, future, loop, id(asyncio.current_task())))
         return await future
 
+    @property
+    def thread_id(self) -> int | None:
+        """The system's number of the thread; None: it has not started."""
+        return self._thread.native_id if self._thread is not None else None
+
     def gathering(self) -> Gathering:
         """Where the jobs of the running loop gather, and may be announced."""
         loop = asyncio.get_running_loop()
@@ -133,7 +137,7 @@ class Committer:
             if self._is_stopping:
                 raise CommitterStopped("no more jobs are taken")
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
+                self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
                 self._thread.start()
 
     def _put(self, entries: list[Entry]) -> None:

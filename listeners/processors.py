@@ -13,12 +13,13 @@ import contextlib
 import os
 import random
 import threading
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
 import structlog
 
-from blobs.committer import THREAD_NAME, Committer, process_committer
+from blobs.committer import Committer, process_committer
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +48,8 @@ class Companions:
         self._loop_id = threading.get_native_id()
         self._processor = random.choice(sorted(self._allowed))
         self._written = 0, 0  # groups and jobs, at the last look
-        self._times: tuple[Times, Times] | None = None  # at the last look, if the two were bound
+        # At the last look; None: the two are not bound.
+        self._times: tuple[Times, Times] | None = None
 
     async def run(self) -> None:
         """Until cancelled. Where there is one processor, or no word on waiting: not at all."""
@@ -58,48 +60,38 @@ class Companions:
         except OSError as error:
             log.info("the mail process is not kept on one processor", reason=str(error))
             with contextlib.suppress(OSError):
-                os.sched_setaffinity(self._loop_id, self._allowed)
+                self._let_go()
 
     def look(self) -> None:
         """Bind the two if several sessions are at work, elsewhere if it is crowded there, and
-        nobody else. What has been idle stays as it is. Raises OSError."""
+        nobody else; let go of them if not. Raises OSError."""
         written = self._committer.groups_written, self._committer.jobs_written
         groups, jobs = (now - before for now, before in zip(written, self._written, strict=True))
         self._written = written
-        committer_id, other_ids = self._threads()
-        if not groups or committer_id is None:
+        committer_id = self._committer.thread_id
+        if committer_id is not None and groups and jobs >= SHARED_JOBS * groups:
+            self._bind(committer_id)
+        elif self._times is not None:
             self._times = None
-            return
-        if jobs >= SHARED_JOBS * groups:
-            bound = {self._move_on(committer_id)}
-        else:
-            bound, self._times = self._allowed, None
-        os.sched_setaffinity(self._loop_id, bound)
-        os.sched_setaffinity(committer_id, bound)
-        for thread_id in other_ids:
-            # It began where the loop runs, which has started it; it may have ended by now.
-            with contextlib.suppress(ProcessLookupError):
-                os.sched_setaffinity(thread_id, self._allowed)
+            self._let_go()
 
-    def _move_on(self, committer_id: int) -> int:
-        """The processor for the two: another one than before if it is crowded there."""
+    def _bind(self, committer_id: int) -> None:
         times = _times_of(self._loop_id), _times_of(committer_id)
         if self._times is not None and is_crowded(self._times, times, LOOK_SECONDS):
             self._processor = random.choice(sorted(self._allowed - {self._processor}))
         self._times = times
-        return self._processor
+        pair = (self._loop_id, committer_id)
+        for thread_id in pair:
+            os.sched_setaffinity(thread_id, {self._processor})
+        # A thread begins where the loop runs, which has started it.
+        self._let_go(but=pair)
 
-    def _threads(self) -> tuple[int | None, list[int]]:
-        """The committer's thread, if there is one, and those of nobody here."""
-        committer_id, other_ids = None, []
-        for thread in threading.enumerate():
-            if thread is threading.main_thread() or thread.native_id is None:
-                continue
-            if thread.name == THREAD_NAME:
-                committer_id = thread.native_id
-            else:
-                other_ids.append(thread.native_id)
-        return committer_id, other_ids
+    def _let_go(self, but: Collection[int] = ()) -> None:
+        """All threads but these may run anywhere."""
+        for thread_id in (int(task.name) for task in Path("/proc/self/task").iterdir()):
+            if thread_id not in but:
+                with contextlib.suppress(ProcessLookupError):  # it has just ended
+                    os.sched_setaffinity(thread_id, self._allowed)
 
 
 def is_crowded(before: tuple[Times, Times], now: tuple[Times, Times], seconds: float) -> bool:
