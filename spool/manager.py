@@ -69,8 +69,9 @@ KEEP_SECONDS = 1.0  # the page, and deletions that can be undone no more
 LARGE_SECONDS = 15.0
 MEASURE_SECONDS = 60.0
 RULES_SECONDS = 20.0
-# After a hint: what comes in meanwhile shares the claim, and the claim a commit with it.
-GATHER_SECONDS = 0.01
+# One claim after the other at the soonest: it costs much more than what it takes, and what comes
+# in meanwhile shares the next one. After a quiet moment mail is claimed at once.
+CLAIM_EVERY_SECONDS = 0.05
 WRITE_SECONDS = 1.0  # of the time to stop in are kept for writing down the last results
 PAUSE_SECONDS = 2.0  # after the database refused
 CHUNK_BYTES = 256 * 1024
@@ -218,7 +219,9 @@ class Manager:
     # --- claiming ---
 
     async def _claim_for_ever(self) -> None:
+        loop = asyncio.get_running_loop()
         while not self._is_stopping:
+            began_at = loop.time()
             self._wake.clear()
             if self._is_paused:
                 await self._wake.wait()
@@ -232,7 +235,7 @@ class Manager:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait_seconds):
                         await self._wake.wait()
-                        await asyncio.sleep(GATHER_SECONDS)
+                await asyncio.sleep(began_at + CLAIM_EVERY_SECONDS - loop.time())
 
     async def _claim_once(self) -> float:
         """Claim and start; the seconds until it is worth looking again."""
@@ -276,7 +279,7 @@ class Manager:
             # All that is due waits for full destinations: until one of them has room.
             self._hidden_by = full
             return HIDDEN_SECONDS
-        return min(max((claim.next_due_at - now) * MICROSECOND, 0.01), LOOK_SECONDS)
+        return min(max((claim.next_due_at - now) * MICROSECOND, CLAIM_EVERY_SECONDS), LOOK_SECONDS)
 
     async def _start_work(self, recipients: list[ClaimedRecipient], policy: SpoolPolicy) -> None:
         self._loads.queued = self._outbound.gateway_queues()

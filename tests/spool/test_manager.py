@@ -9,6 +9,7 @@ import pytest
 from blobs.committer import Committer
 from blobs.errors import StoreFailed
 from blobs.models import Blob
+from spool import manager as manager_module
 from spool import planning, recording
 from spool.claims import ClaimDue
 from spool.configuration import SPOOL
@@ -107,6 +108,37 @@ async def test_mail_that_was_just_claimed_when_the_process_ends_is_given_back(
     row = await SpooledRecipient.objects.aget(message=message_id)
     assert (row.claimed_by, row.attempts) == (None, 0)
     assert not sink.sessions
+
+
+@pytest.mark.spec("S-001")
+async def test_after_a_quiet_moment_mail_is_claimed_at_once_and_what_follows_shares_claims(
+    one, far_dns, monkeypatch
+):
+    every = 1.0
+    monkeypatch.setattr(manager_module, "CLAIM_EVERY_SECONDS", every)
+    look, claims = ClaimDue._look, []
+
+    def look_and_count(job, cursor):
+        found = look(job, cursor)
+        claims.append(len(found.recipients))
+        return found
+
+    monkeypatch.setattr(ClaimDue, "_look", look_and_count)
+    loop = asyncio.get_running_loop()
+    async with Sink() as sink, running_manager(far_dns, port=sink.port):
+        await asyncio.sleep(2 * every)
+        claims.clear()
+        began_at = loop.time()
+        await submit_async("first@far.test")
+        await outgoing.until(lambda: claims)
+        was_quick = loop.time() < began_at + every / 2
+        for number in range(8):
+            await submit_async(f"bob{number}@far.test")
+        await outgoing.until(lambda: len(sink.taken) == 9)
+        took = loop.time() - began_at
+    assert was_quick
+    assert claims[0] == 1
+    assert len(claims) <= 2 + took / every
 
 
 @pytest.mark.spec("M-017", "S-003")
