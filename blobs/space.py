@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-FLOOR_BYTES = 500 << 20
-FLOOR_SHARE = 0.05
+
+class Floor(NamedTuple):
+    """What is to stay free: the smaller of the two, as much of a large disk is more than enough."""
+
+    size_bytes: int = 500 << 20
+    share: float = 0.05  # of the disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +29,23 @@ class FreeSpace:
         return self.free_bytes < self.floor_bytes
 
 
-def free_space(
-    directory: Path, *, floor_bytes: int = FLOOR_BYTES, floor_share: float = FLOOR_SHARE
-) -> FreeSpace:
+_ask_floor: Callable[[], Floor] = Floor
+
+
+def floor_from(ask: Callable[[], Floor]) -> None:
+    """Who keeps the operator's floor says where it is asked for; until then the factory's holds."""
+    global _ask_floor
+    _ask_floor = ask
+
+
+def free_space(directory: Path, floor: Floor | None = None) -> FreeSpace:
     """What is free to us under `directory`; costs microseconds, so it may be asked per message.
 
-    The floor is the lower of the two: 5 % of a large disk is more than safety needs.
+    None: the floor of `floor_from`, which may ask the database.
     """
     state = os.statvfs(directory)
     total_bytes = state.f_blocks * state.f_frsize
-    floor = min(floor_bytes, int(total_bytes * floor_share))
-    return FreeSpace(total_bytes, state.f_bavail * state.f_frsize, floor)
+    if floor is None:
+        floor = _ask_floor()
+    floor_bytes = min(floor.size_bytes, int(total_bytes * floor.share))
+    return FreeSpace(total_bytes, state.f_bavail * state.f_frsize, floor_bytes)

@@ -4,17 +4,14 @@ from blobs.areas import ensure_area, ensure_spool_area, new_body
 from blobs.body import Body
 from blobs.reading import locate, open_body, read_body, read_cached, read_facts, read_meta
 from blobs.segment import Location, NewRecord, SegmentWriter
-from blobs.space import FreeSpace, free_space
 
 __all__ = [
     "Body",
-    "FreeSpace",
     "Location",
     "NewRecord",
     "SegmentWriter",
     "ensure_area",
     "ensure_spool_area",
-    "free_space",
     "locate",
     "new_body",
     "open_body",

@@ -7,7 +7,7 @@ import time
 from django.conf import settings as conf
 
 from blobs import space
-from blobs.space import FreeSpace
+from blobs.space import Floor, FreeSpace
 from spool import settings
 from spool.settings import SpoolPolicy
 
@@ -20,12 +20,13 @@ _latest: tuple[float, SpoolPolicy, bool] | None = None
 
 def free_space(policy: SpoolPolicy | None = None) -> FreeSpace:
     """As it is now; below its floor new mail is refused. None: by the settings that now apply."""
+    return space.free_space(conf.MAILHOST_DATA, floor(policy))
+
+
+def floor(policy: SpoolPolicy | None = None) -> Floor:
+    """None: of the settings that now apply."""
     policy = policy or settings.current()
-    return space.free_space(
-        conf.MAILHOST_DATA,
-        floor_bytes=policy.free_space_floor_bytes,
-        floor_share=policy.free_space_floor_percent / 100,
-    )
+    return Floor(policy.free_space_floor_bytes, policy.free_space_floor_percent / 100)
 
 
 def is_low(policy: SpoolPolicy) -> bool:

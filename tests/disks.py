@@ -1,4 +1,4 @@
-"""A folder on another file system than the tests' own: for what links cannot reach, or full."""
+"""Folders on other file systems than the tests' own, for what links cannot reach; full disks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from spool import settings
+from spool.models import SpoolSettings
 
 SHARED_MEMORY = Path("/dev/shm")
 
@@ -60,3 +63,11 @@ def full(disk: Path, *, left_bytes: int = 0) -> Iterator[None]:
         yield
     finally:
         filler.unlink()
+
+
+def set_floor(*, megabytes: int, percent: int) -> None:
+    """What is to stay free, as the operator sets it (S-057)."""
+    SpoolSettings.objects.update_or_create(
+        pk=1, defaults={"free_space_floor_mb": megabytes, "free_space_floor_percent": percent}
+    )
+    settings.forget()

@@ -76,8 +76,9 @@ HELP = {
         "delay_notice_hours": "When a sender is told that mail is still waiting; 0: never.",
         "delivery_delay_seconds": "Each message rests so long before its first try.",
         "maximum_hops": "Mail that passed more servers than this runs in a circle and is refused.",
-        "free_space_floor_mb": "With less free disk space no new mail is accepted.",
-        "free_space_floor_percent": "The same, as a share of the disk; the greater one counts.",
+        "free_space_floor_mb": "With less free disk space no new mail is accepted, and exports and "
+        "moves of folders stop.",
+        "free_space_floor_percent": "The same, as a share of the disk; the smaller one counts.",
         "double_bounces": "What becomes of a report that cannot be delivered.",
         "postmaster": "Gets such reports; empty: they are dropped.",
         "trace_retention_days": "How long the trace of delivered messages is kept.",

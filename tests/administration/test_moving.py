@@ -35,6 +35,7 @@ from jobs.progress import Progress
 from mailboxes import indexing, verify
 from mailboxes.models import Flag
 from mailboxes.settler import Settler
+from tests import disks
 from tests.administration.movedfolders import ALICE, begin, files, subjects
 from tests.administration.reloadworld import directory, folder_of, mail_world, receive, state
 from tests.administration.test_reloading_mail import mark
@@ -155,6 +156,16 @@ def test_what_cannot_be_the_folder_is_refused_before_anything_is_done(
             begin(world.own, other / "own", by=actor)
     assert not Job.objects.exists() and not FolderMove.objects.exists()
     assert sorted(path.name for path in other.iterdir()) == ["link", "used"]
+
+
+@pytest.mark.spec("S-057")
+def test_what_the_operator_keeps_free_stays_free(world: World, other: Path) -> None:
+    receive(ALICE, "one")
+    disks.set_floor(megabytes=2**31 - 1, percent=100)
+    with pytest.raises(FolderRefused, match="it needs .* there"):
+        begin(world.own, other / "own")
+    disks.set_floor(megabytes=0, percent=100)
+    begin(world.own, other / "own")
 
 
 def test_both_places_are_kept_while_it_is_on_its_way(world: World, other: Path) -> None:

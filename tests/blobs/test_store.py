@@ -16,13 +16,13 @@ from blobs.models import Area, Blob, Segment
 from blobs.reading import forget_all, forget_segment
 from blobs.record import Found, scan
 from blobs.segment import SEGMENT_BYTES, OpenSegment
+from blobs.space import Floor, free_space
 from blobs.store import (
     Body,
     Location,
     NewRecord,
     SegmentWriter,
     ensure_area,
-    free_space,
     locate,
     open_body,
     read_body,
@@ -190,10 +190,11 @@ def test_full_disk_keeps_what_it_had_and_recovers(small_disk, transactional_db):
 
 @pytest.mark.spec("S-057")
 def test_free_space_is_low_below_the_floor(small_disk):
-    assert free_space(small_disk).floor_bytes == int((4 << 20) * 0.05)
-    assert not free_space(small_disk).is_low
+    assert free_space(small_disk, Floor()).floor_bytes == int((4 << 20) * 0.05)
+    assert free_space(small_disk, Floor(1 << 20, 0.5)).floor_bytes == 1 << 20
+    assert not free_space(small_disk, Floor()).is_low
     (small_disk / "x").write_bytes(b"x" * int(3.9 * (1 << 20)))
-    assert free_space(small_disk).is_low
+    assert free_space(small_disk, Floor()).is_low
 
 
 def test_changed_byte_in_a_body_is_damage(stored, area):

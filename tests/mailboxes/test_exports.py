@@ -245,6 +245,17 @@ def test_cancelled_or_without_room_it_leaves_nothing(world: World, monkeypatch: 
         exports.start(user=world.user, by=world.user)
 
 
+@pytest.mark.spec("S-057")
+def test_what_the_operator_keeps_free_stays_free(world: World) -> None:
+    put(world.user, LETTER % b"one")
+    disks.set_floor(megabytes=2**31 - 1, percent=100)
+    with pytest.raises(NoRoomForExport):
+        exports.start(user=world.user, by=world.user)
+    # Of the two the smaller one counts.
+    disks.set_floor(megabytes=2**31 - 1, percent=0)
+    assert export(world.user, world.user).state == State.DONE
+
+
 @pytest.mark.spec("U-024")
 def test_a_full_disk_ends_it_in_plain_words_and_leaves_nothing(world: World) -> None:
     dice = random.Random(2)

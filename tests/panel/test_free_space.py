@@ -6,20 +6,13 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from spool import errors, intake, settings
-from spool.models import Origin, SpoolSettings
+from spool import errors, intake
+from spool.models import Origin
+from tests import disks
 from tests.people import World
 
 pytestmark = [pytest.mark.django_db, pytest.mark.spec("S-057")]
 REFUSED = "new mail is refused for now"
-
-
-def set_floor(*, megabytes: int, percent: int) -> None:
-    SpoolSettings.objects.update_or_create(
-        pk=1, defaults={"free_space_floor_mb": megabytes, "free_space_floor_percent": percent}
-    )
-    settings.forget()
-    cache.clear()
 
 
 def takes_mail() -> bool:
@@ -37,12 +30,14 @@ def readiness() -> tuple[int, str]:
 
 def test_pages_and_readiness_follow_the_floor_of_the_operator(world: World, log_in) -> None:
     client = log_in(world.root)
-    set_floor(megabytes=0, percent=0)
+    disks.set_floor(megabytes=0, percent=0)
+    cache.clear()
     assert takes_mail()
     page = client.get("/panel/").content.decode()
     assert "of disk are free" not in page and "So little is free" not in page
     assert readiness()[1] == "ok"
-    set_floor(megabytes=2**31 - 1, percent=100)
+    disks.set_floor(megabytes=2**31 - 1, percent=100)
+    cache.clear()
     assert not takes_mail()
     page = client.get("/panel/").content.decode()
     assert f"of disk are free: {REFUSED}" in page
