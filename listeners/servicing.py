@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -132,11 +133,16 @@ class Servicing:
         self._stopping: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self._told: list[Report] = []
+        self._told_at = 0.0
         self._warned_at: datetime | None = None
         board.subscribe(Topic.SERVICES, None, lambda _: self._note())
 
     async def begin(self) -> None:
-        """Start what is wanted; what is not stays as it was made, without work."""
+        """Start what is wanted; what is not stays as it was made, without work.
+
+        How they stand is reported when this returns: who switches a service of a server that says
+        it is ready must not be told that no process of it is running.
+        """
         wishes = await self._wishes()
         for one in self._served:
             one.wish = wishes[one.service]
@@ -144,6 +150,7 @@ class Servicing:
                 await one.start()
             else:
                 self._stop(one, 0.0)
+        await self._tell_changes()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -205,20 +212,24 @@ class Servicing:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _report_for_ever(self) -> None:
-        loop = asyncio.get_running_loop()
-        last_told = 0.0
         while True:
-            reports = [one.report() for one in self._served]
-            states = [replace(report, sessions=0) for report in reports]
-            if states != self._told or loop.time() - last_told > HEARTBEAT_SECONDS:
-                try:
-                    await process_committer().commit(
-                        TellReports(process_id=self._process_id, now=utc_now(), reports=reports)
-                    )
-                    self._told, last_told = states, loop.time()
-                except Exception:
-                    log.exception("services could not be reported; tried again soon")
+            await self._tell_changes()
             await asyncio.sleep(TELL_SECONDS)
+
+    async def _tell_changes(self) -> None:
+        """Report what is new, and that this process lives."""
+        reports = [one.report() for one in self._served]
+        states = [replace(report, sessions=0) for report in reports]
+        now = time.monotonic()
+        if states == self._told and now - self._told_at <= HEARTBEAT_SECONDS:
+            return
+        try:
+            await process_committer().commit(
+                TellReports(process_id=self._process_id, now=utc_now(), reports=reports)
+            )
+            self._told, self._told_at = states, now
+        except Exception:
+            log.exception("services could not be reported; tried again soon")
 
     async def _look_for_ever(self) -> None:
         while True:
