@@ -48,7 +48,8 @@ PARTS = frozenset({*MAKE_LISTENER, "spool"})
 REBIND_SECONDS = 15.0
 # While a port that should be open is not, or an address of a domain is gone.
 TRY_AGAIN_SECONDS = 2.0
-SETTLE_SECONDS = 1.0
+# Each time every domain with new mail costs a sync, however much it is.
+SETTLE_SECONDS = 5.0
 HOUSEKEEPING_SECONDS = 60.0
 SPACE_SECONDS = 2.0
 

@@ -57,11 +57,16 @@ class Settler:
     def __init__(self, *, settle_after: timedelta = SETTLE_AFTER) -> None:
         self._settle_after = settle_after
         self._after_id = 0
+        self._before_id = 0  # of a pass: what comes of age meanwhile is for the next one
         self._movers: OrderedDict[int, tuple[str, Mover]] = OrderedDict()
         self._manifests = ManifestKeeper()
 
     def run_once(self) -> int:
-        """Settle one batch; how many messages. 0: nothing is left for now. Blocks."""
+        """Settle one batch of a pass; how many messages. 0: the pass is over. Blocks.
+
+        A pass takes what is old enough at its beginning: while mail comes in all the time, there
+        is always one more message of age, and each would get a sync of its own.
+        """
         self._manifests.run_once()
         while True:
             batch = self._next_batch()
@@ -80,11 +85,12 @@ class Settler:
         self._movers.clear()
 
     def _next_batch(self) -> list[_Unsettled]:
-        before = first_id_at(utc_now() - self._settle_after)
+        if self._after_id == 0:
+            self._before_id = first_id_at(utc_now() - self._settle_after)
         rows = Message.objects.filter(
             is_settled=False,
             id__gt=self._after_id,
-            id__lt=before,
+            id__lt=self._before_id,
             folder__account__domain__is_deleting=False,
             folder__account__domain__renaming=None,
         )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -203,6 +204,19 @@ def test_a_broken_record_stays_and_holds_nobody_up(append, settle, account, stor
 def test_young_mail_waits_to_share_its_sync(append, account, store):
     append()
     assert Settler(settle_after=timedelta(hours=1)).run_once() == 0
+
+
+def test_what_comes_of_age_meanwhile_shares_the_sync_of_the_next_pass(append, account, store):
+    settler = Settler(settle_after=timedelta(seconds=0.2))
+    append()
+    time.sleep(0.3)
+    for _ in range(2):
+        append()
+    assert settler.run_once() == 1
+    time.sleep(0.3)
+    assert settler.run_once() == 0
+    assert settler.run_once() == 2
+    settler.close()
 
 
 def test_a_renamed_folder_is_followed(append, settle, account, tmp_path):
