@@ -88,6 +88,7 @@ _ROUTES: tuple[tuple[str, str, tuple[str, ...], type[PanelForm], str], ...] = (
         "hold-rules", "Hold rules", ("hold-rules",), route_forms.HoldRuleForm,
         "A rule keeps mail back as it is accepted, and what is in the spool already. Senders are "
         "not told. When the rule is removed or its time is over, all that it holds is delivered. "
+        "What it puts in quarantine stays there. "
         "Everything that a rule names must fit; what is left empty fits all mail.",
     ),
     (

@@ -37,6 +37,7 @@ class Status(StrEnum):
     RETRYING = "retrying"
     THROTTLED = "throttled"
     HELD = "held"
+    QUARANTINE = "quarantine"
     FORCED = "forced"
     DELIVERING = "delivering"
     DELETING = "deleting"
@@ -47,6 +48,7 @@ _STATES = {
     Status.RETRYING: State.RETRYING,
     Status.THROTTLED: State.THROTTLED,
     Status.HELD: State.HELD,
+    Status.QUARANTINE: State.HELD,
     Status.DELETING: State.DELETING,
 }
 
@@ -130,6 +132,8 @@ class SpoolFilter:
             messages = messages.filter(pk=self.message_id)
         if self.sender:
             messages = messages.filter(_fits("sender", self.sender))
+        if self.status is Status.QUARANTINE:
+            messages = messages.filter(quarantined_until__isnull=False)
         few = self._few_messages(actor)
         if few is not None:
             messages = messages.filter(pk__in=few)
@@ -164,7 +168,10 @@ class SpoolFilter:
             return Q(is_forced=True)
         if self.status is Status.DELIVERING:
             return Q(claimed_by__isnull=False)
-        return Q(state=_STATES[self.status], claimed_by=None)
+        found = Q(state=_STATES[self.status], claimed_by=None)
+        if self.status in (Status.HELD, Status.QUARANTINE):
+            found &= Q(quarantined_until__isnull=self.status is Status.HELD)
+        return found
 
     def _by_age(self, now: datetime) -> Q:
         """Ids grow with time, so an age is a range of the key."""
