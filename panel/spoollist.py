@@ -42,6 +42,8 @@ _PATHS = {
 }
 # S-014: by creation, the oldest first.
 STANDARD_SORT = "-time_in_spool"
+# What goes first stands first.
+QUARANTINE_SORT = "removed_at"
 NUMBERS = (Column.SIZE, Column.ATTEMPTS)
 
 
@@ -129,7 +131,7 @@ class SpoolList:
     @cached_property
     def parameters(self) -> dict[str, str]:
         """The state as it stands in addresses, without the place."""
-        found = {"q": self.query, "sort": "" if self.sort == STANDARD_SORT else self.sort}
+        found = {"q": self.query, "sort": "" if self.sort == self._standard_sort else self.sort}
         found["rows"] = "" if self.rows_wanted == STANDARD_ROWS else str(self.rows_wanted)
         found["refresh"] = str(self.refresh_seconds) if self.refresh_seconds else ""
         return {name: value for name, value in found.items() if value}
@@ -183,7 +185,11 @@ class SpoolList:
             return ANYTHING
 
     def _sort(self, wanted: str) -> str:
-        return wanted if wanted.removeprefix("-") in self._columns else STANDARD_SORT
+        return wanted if wanted.removeprefix("-") in self._columns else self._standard_sort
+
+    @property
+    def _standard_sort(self) -> str:
+        return QUARANTINE_SORT if self.shows_quarantine else STANDARD_SORT
 
     @cached_property
     def _cursor(self) -> Cursor | None:

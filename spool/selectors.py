@@ -24,7 +24,14 @@ from spool.models import (
     SpoolMinute,
     State,
 )
-from spool.selection import ANYTHING, SpoolFilter, messages_for, recipients_for, sees_all
+from spool.selection import (
+    ANYTHING,
+    SpoolFilter,
+    messages_for,
+    quarantined,
+    recipients_for,
+    sees_all,
+)
 
 __all__ = ["message_for", "messages_for", "page", "recipients_for"]
 
@@ -62,9 +69,7 @@ def page(
     `descending` for the time in the spool is the order of acceptance, oldest first.
     """
     rows = next((choice for choice in ROW_CHOICES if choice >= rows), ROW_CHOICES[-1])
-    visible = _visible(actor, filter=filter, view=view, now=now)
-    if column is Column.REMOVED_AT:
-        visible = visible.filter(quarantined_until__isnull=False)
+    visible = _visible(actor, filter=filter, view=view, now=now, column=column)
     is_backward = cursor is not None and cursor.is_backward
     found = _in_order(
         visible, column, descending ^ is_backward, cursor, limit=rows + 1, actor=actor
@@ -104,7 +109,12 @@ def changes_for(actor: User | None, *, limit: int = 50) -> list[SpoolChange]:
 
 
 def _visible(
-    actor: User | None, *, filter: SpoolFilter, view: View, now: datetime
+    actor: User | None,
+    *,
+    filter: SpoolFilter,
+    view: View,
+    now: datetime,
+    column: Column | None = None,
 ) -> QuerySet[SpooledMessage]:
     messages = messages_for(actor).filter(finished_at=None)
     if filter.status is None:
@@ -114,8 +124,10 @@ def _visible(
         # Of a message with a great many recipients some wait while others are delivered.
         is_large = Q(recipients_total__gt=FEW_RECIPIENTS)
         messages = messages.filter(is_large | ~Q(pk__in=_in_delivery())).filter(~_kept_apart())
-    if view is View.QUARANTINE:
+    if column is Column.REMOVED_AT:
         messages = messages.filter(quarantined_until__isnull=False)
+    elif view is View.QUARANTINE:
+        messages = messages.filter(pk__in=quarantined())
     return messages
 
 
@@ -215,7 +227,10 @@ def _count(
         if view is View.WAITING:
             few = Q(recipients_total__lte=FEW_RECIPIENTS, pk__in=_in_delivery())
             total -= sum(_up_to_limit(part.filter(few)) for part in _everything())
-            total -= sum(_up_to_limit(part.filter(_kept_apart())) for part in _everything())
+            apart = SpooledMessage.objects.filter(
+                pk__in=quarantined(), worst_state__lt=State.DELETING
+            )
+            total -= _up_to_limit(apart.filter(_kept_apart()))
         return max(total, 0), is_exact
     total = _up_to_limit(visible)
     return min(total, EXACT_UP_TO), total <= EXACT_UP_TO

@@ -95,7 +95,7 @@ class Command(BaseCommand):
         shown.add_argument("--filter", default="", metavar="TEXT")
         shown.add_argument("--waiting", action="store_true", help="not what is in work")
         shown.add_argument("--quarantine", action="store_true", help="what is in quarantine")
-        shown.add_argument("--sort", choices=sorted(COLUMNS), default="file-name")
+        shown.add_argument("--sort", choices=sorted(COLUMNS))
         shown.add_argument("--descending", action="store_true")
         shown.add_argument("--most", type=int, default=100, help="rows: 25, 50, 100, 250 or 1000")
         shown.add_argument("--json", action="store_true")
@@ -185,7 +185,7 @@ class Command(BaseCommand):
             now=now,
             filter=_read_filter(options["filter"]),
             view=_view(options),
-            column=COLUMNS[options["sort"]],
+            column=_column(options),
             descending=options["descending"],
             rows=options["most"],
         )
@@ -267,6 +267,12 @@ def _view(options: dict[str, Any]) -> View:
     if options["quarantine"]:
         return View.QUARANTINE
     return View.WAITING if options["waiting"] else View.ALL
+
+
+def _column(options: dict[str, Any]) -> Column:
+    if options["sort"]:
+        return COLUMNS[options["sort"]]
+    return Column.REMOVED_AT if options["quarantine"] else Column.FILE_NAME
 
 
 def _add_choice(parser: ArgumentParser) -> None:
