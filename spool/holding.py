@@ -14,6 +14,7 @@ from events.audit import Actor
 from spool import quarantine as from_quarantine
 from spool import settings
 from spool.changing import AT_ONCE, Act, Batch, Course, Done, Run, Skipped
+from spool.configuration import SPOOL
 from spool.models import HoldRule, SpoolChange, SpooledMessage, SpooledRecipient, State
 from spool.selection import NothingSelected, Selection, SpoolFilter, Status
 from switchboard.publish import publish_on_commit
@@ -253,7 +254,8 @@ def _holding(reason: str, *, rule_id: int | None = None) -> Act:
 
 
 def _quarantining(reason: str, *, now: datetime, takes_held: bool = True) -> Act:
-    until = now + settings.current().quarantine
+    # As it is set, and not as this process may remember it for some seconds.
+    until = now + timedelta(days=SPOOL.load().quarantine_days)
 
     def act(batch: Batch) -> None:
         for recipient in batch.recipients:

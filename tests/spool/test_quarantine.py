@@ -123,8 +123,8 @@ def test_what_is_put_in_quarantine_says_why_and_when_it_is_removed():
 
 @pytest.mark.spec("S-060")
 async def test_it_is_not_delivered_until_it_is_released(far_dns):
+    spool_id = await in_thread(submit_and_put_in)("bob@far.test")
     async with Sink() as sink, running_manager(far_dns, port=sink.port):
-        spool_id = await in_thread(submit_and_put_in)("bob@far.test")
         other = await submit_async("dan@far.test")
         await settled(other)
         for verb in (services.force, services.reset_retries):
