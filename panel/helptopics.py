@@ -194,8 +194,8 @@ _ALL = (
     ),
     Topic(
         "spool", "The spool", "Mail",
-        ("spool", "spool-waiting", "spool-statistics", "spool-changes", "throttled", "message",
-         "message-text", "trace", "refused-mail", "ledger"),
+        ("spool", "spool-waiting", "quarantine", "spool-statistics", "spool-changes", "throttled",
+         "message", "message-text", "trace", "refused-mail", "ledger"),
     ),
     Topic(
         "lost-mail", "What a crash has left", "Mail",
