@@ -108,7 +108,8 @@ def hold(
                 "step": "quarantine" if rule.quarantines else "hold",
                 "rule": rule.rule_id,
                 "reason": rule.reason,
-                "address": target.address,
+                # As the sender wrote it: he may read this, and not where others' aliases lead.
+                "address": recipient.original_address,
             }
         )
     return told

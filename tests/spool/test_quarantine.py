@@ -7,10 +7,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from administration import renaming
 from blobs.models import Blob
 from clock.moments import utc_now
+from domains import renaming as of_domains
 from domains.errors import ValuesRefused
+from domains.models import Domain
 from events.models import AuditEntry
+from jobs.progress import Progress
 from mailboxes.models import Message
 from spool import (
     closing,
@@ -21,11 +25,13 @@ from spool import (
     quarantine,
     selectors,
     services,
+    sight,
     statistics,
     summaries,
     telling,
     trace,
     undoing,
+    viewing,
 )
 from spool.changing import Skipped
 from spool.configuration import SPOOL
@@ -529,6 +535,50 @@ def plan_of(statement):
 
 
 # --- beside the rest ---
+
+
+@pytest.mark.spec("S-060")
+def test_what_aliases_of_others_lead_to_is_told_as_removed_too():
+    domain = factories.make_domain("own.example", "dora")
+    factories.make_alias(factories.make_domain("two.example", "bob"), "sales", "bob")
+    outgoing.forget_everything()
+    new = NewHoldRule(sender="dora@own.example", reason="spam", quarantines=True)
+    holding.add_rule(new=new, by=None, now=utc_now())
+    spool_id = submit("sales@two.example", sender="dora@own.example")
+    quarantine.remove_due(now=utc_now() + 2 * DAYS)
+    dora = domain.users.get(local_part="admin")
+    found = sight.trace_for(dora, message(spool_id))
+    (view,) = viewing.views_of(found.recipients, found.attempts)
+    assert (view.address, view.status) == ("sales@two.example", "Removed from quarantine")
+    text = telling.tell(found, now=utc_now())
+    assert "It was removed from quarantine on" in text and "bob@two.example" not in text
+
+
+@pytest.mark.spec("S-060")
+def test_a_restored_server_is_let_go_without_its_quarantine():
+    in_quarantine, waits = submit_and_put_in("bob@far.test"), submit("dan@far.test")
+    until = message(in_quarantine).quarantined_until
+    everything = Selection.everything()
+    holding.hold(selection=everything, reason="restored", by=None, now=utc_now())
+    assert states(waits) == {"dan@far.test": "HELD"}
+    let_go(Selection.everything())
+    assert states(waits) == {"dan@far.test": "QUEUED"}
+    assert row("bob@far.test").quarantined_until == until
+
+
+@pytest.mark.spec("S-060")
+def test_a_domain_is_renamed_with_its_mail_in_quarantine():
+    new = NewHoldRule(sender="alice@one.example", reason="spam", quarantines=True)
+    holding.add_rule(new=new, by=None, now=utc_now())
+    spool_id = submit("carol@one.example", "bob@far.test")
+    until = message(spool_id).quarantined_until
+    domain = Domain.objects.get(name="one.example")
+    naming = of_domains.plan(domain, "new.example", keeps_old=True)
+    renaming.run(Progress(job_id=0), naming, by=None)
+    assert set(states(spool_id).values()) == {"HELD"}
+    assert {one.quarantined_until for one in SpooledRecipient.objects.all()} == {until}
+    outgoing.forget_everything()
+    assert let_go(these(spool_id)).done == 1 and is_even()
 
 
 def test_mail_of_a_domain_that_goes_leaves_the_quarantine_with_it():
