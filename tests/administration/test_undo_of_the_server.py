@@ -176,7 +176,7 @@ def test_a_hold_rule_goes_with_what_it_holds_and_comes_back(spool_world: World) 
     assert states() == {State.HELD}
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_a_rule_that_quarantines_is_undone_with_what_it_put_there(spool_world: World) -> None:
     send("bob@far.test")
     with audit.acting():

@@ -38,7 +38,7 @@ PATIENCE_SECONDS = 60
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 async def test_marked_mail_waits_over_a_restart_until_it_is_released_or_removed(
     tmp_path: Path, own_database: str | None
 ) -> None:

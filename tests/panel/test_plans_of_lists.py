@@ -118,7 +118,7 @@ def test_what_waits_is_all_but_what_is_in_delivery(world: World) -> None:
     ("filter", "view"),
     [(ANYTHING, View.QUARANTINE), (SpoolFilter(status=Status.QUARANTINE), View.ALL)],
 )
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_what_is_in_quarantine_is_found_without_the_rest_of_the_spool(
     column: Column, filter: SpoolFilter, view: View
 ) -> None:
@@ -131,7 +131,7 @@ def test_what_is_in_quarantine_is_found_without_the_rest_of_the_spool(
     assert "SCAN spool_spooledmessage" not in steps
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_what_is_to_be_removed_is_found_by_its_moment() -> None:
     with CaptureQueriesContext(connection) as captured:
         quarantine.remove_due(now=utc_now())

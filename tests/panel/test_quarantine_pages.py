@@ -19,7 +19,10 @@ from tests.panel.spoolworld import HOSTILE, send, spooling
 from tests.people import World
 from units import moments
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.spec("S-060")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.spec("S-060", lacks="a spam filter of its own"),
+]
 
 LogIn = Callable[[User], Client]
 LIST = "/panel/spool/"

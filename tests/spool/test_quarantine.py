@@ -106,7 +106,7 @@ def told(spool_id):
 # --- put in, and let go ---
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 @pytest.mark.spec("S-045", lacks="filtering")
 def test_what_is_put_in_quarantine_says_why_and_when_it_is_removed():
     spool_id, now = submit("bob@far.test", "alice@one.example"), utc_now()
@@ -127,7 +127,7 @@ def test_what_is_put_in_quarantine_says_why_and_when_it_is_removed():
     assert is_even()
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 async def test_it_is_not_delivered_until_it_is_released(far_dns):
     spool_id = await in_thread(submit_and_put_in)("bob@far.test")
     async with Sink() as sink, running_manager(far_dns, port=sink.port):
@@ -151,7 +151,7 @@ def submit_and_put_in(*recipients, **given):
     return spool_id
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_time_in_quarantine_is_no_time_of_trying():
     spool_id, now = submit("bob@far.test", "eve@far.test"), utc_now()
     patience = message(spool_id).expires_at - now
@@ -167,7 +167,7 @@ def test_time_in_quarantine_is_no_time_of_trying():
     assert row("bob@far.test").patience_left is None
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_who_lets_the_whole_spool_go_does_not_mean_the_quarantine():
     in_quarantine, held = submit_and_put_in("bob@far.test"), submit("dan@far.test")
     holding.hold(selection=these(held), reason="pause", by=None, now=utc_now())
@@ -184,7 +184,7 @@ def test_who_lets_the_whole_spool_go_does_not_mean_the_quarantine():
     assert states(in_quarantine) == {"bob@far.test": "QUEUED"}
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_what_is_held_goes_into_quarantine_and_back_by_undo():
     spool_id = submit("bob@far.test")
     holding.hold(selection=these(spool_id), reason="pause", by=None, now=utc_now())
@@ -196,7 +196,7 @@ def test_what_is_held_goes_into_quarantine_and_back_by_undo():
     assert message(spool_id).quarantined_until is None
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_putting_in_and_letting_go_are_undone_as_they_were():
     spool_id, now = submit("bob@far.test"), utc_now()
     patience = message(spool_id).expires_at - now
@@ -215,7 +215,7 @@ def test_putting_in_and_letting_go_are_undone_as_they_were():
     assert is_even()
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_a_change_of_an_older_version_is_still_undone():
     spool_id = submit("bob@far.test")
     done = holding.hold(selection=these(spool_id), reason="pause", by=None, now=utc_now())
@@ -226,7 +226,7 @@ def test_a_change_of_an_older_version_is_still_undone():
     assert states(spool_id) == {"bob@far.test": "QUEUED"}
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 async def test_what_is_being_tried_is_in_quarantine_if_the_try_fails(far_dns):
     sink = Sink(answers={"RCPT": b"<hang>"})
     async with sink, running_manager(far_dns, port=sink.port):
@@ -241,7 +241,7 @@ async def test_what_is_being_tried_is_in_quarantine_if_the_try_fails(far_dns):
 # --- deleting, and the end of its time ---
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_it_is_deleted_with_undo_and_for_good():
     spool_id = submit_and_put_in("bob@far.test")
     done = deleting.delete(selection=these(spool_id), by=None, now=utc_now())
@@ -255,7 +255,7 @@ def test_it_is_deleted_with_undo_and_for_good():
     assert is_even()
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_after_its_time_it_is_removed_and_nobody_is_told():
     spool_id, now = submit("bob@far.test", "eve@far.test"), utc_now()
     put_in(spool_id, now=now)
@@ -277,7 +277,7 @@ def test_after_its_time_it_is_removed_and_nobody_is_told():
     assert quarantine.remove_due(now=now + 2 * DAYS) == 0
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_who_is_not_in_quarantine_stays_in_the_spool():
     spool_id, now = submit("bob@far.test", "eve@near.test"), utc_now()
     only = Selection.matching(SpoolFilter(recipient="bob@far.test"))
@@ -289,7 +289,7 @@ def test_who_is_not_in_quarantine_stays_in_the_spool():
     assert is_even()
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_the_moment_of_removal_is_settled_when_mail_is_put_in():
     now = utc_now()
     early = submit("bob@far.test")
@@ -306,7 +306,7 @@ def test_the_moment_of_removal_is_settled_when_mail_is_put_in():
             SPOOL.change({"quarantine_days": days}, by=None)
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_many_are_removed_in_small_transactions(monkeypatch):
     monkeypatch.setattr(quarantine, "BATCH", 3)
     now = utc_now()
@@ -319,7 +319,7 @@ def test_many_are_removed_in_small_transactions(monkeypatch):
     assert is_even()
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_what_is_deleted_or_released_meanwhile_is_not_removed():
     now = utc_now()
     deleted, released = (submit_and_put_in(f"{name}@far.test") for name in ("bob", "eve"))
@@ -332,7 +332,7 @@ def test_what_is_deleted_or_released_meanwhile_is_not_removed():
     assert quarantine.remove_due(now=now + 2 * DAYS) == 1
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_two_processes_that_remove_the_same_count_it_once():
     spool_id, now = submit("bob@far.test"), utc_now()
     put_in(spool_id, now=now)
@@ -349,7 +349,7 @@ def test_two_processes_that_remove_the_same_count_it_once():
     assert is_even()
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_who_releases_while_it_is_being_removed_comes_first_or_too_late():
     spool_id, now = submit("bob@far.test"), utc_now()
     put_in(spool_id, now=now)
@@ -363,7 +363,7 @@ def test_who_releases_while_it_is_being_removed_comes_first_or_too_late():
     assert states(spool_id) == {"bob@far.test": "QUEUED"}
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 async def test_the_daemon_removes_by_its_own_clock(far_dns, monkeypatch):
     monkeypatch.setattr("spool.manager.QUARANTINE_SECONDS", 0.1)
     spool_id = await in_thread(submit)("bob@far.test")
@@ -377,7 +377,7 @@ async def test_the_daemon_removes_by_its_own_clock(far_dns, monkeypatch):
 # --- as it is taken in ---
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_a_standing_rule_puts_in_quarantine_what_is_there_and_what_comes():
     early = submit("bob@far.test")
     rule, done = holding.add_rule(
@@ -405,7 +405,7 @@ def test_a_standing_rule_puts_in_quarantine_what_is_there_and_what_comes():
     assert let_go(these(early, late)).done == 2
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_a_quarantining_rule_that_ends_lets_nothing_go():
     now = utc_now()
     until = now + timedelta(hours=1)
@@ -422,7 +422,7 @@ def is_on(value=True):
     outgoing.forget_everything()
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 @pytest.mark.parametrize("origin", [Origin.SUBMISSION, Origin.RELAY])
 def test_outgoing_mail_that_a_scanner_has_marked_goes_into_quarantine(origin):
     is_on()
@@ -436,7 +436,7 @@ def test_outgoing_mail_that_a_scanner_has_marked_goes_into_quarantine(origin):
     assert is_even()
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_the_mark_of_others_mail_or_without_the_setting_counts_for_nothing():
     assert states(submit("bob@far.test", body=SPAM)) == {"bob@far.test": "QUEUED"}
     is_on()
@@ -446,7 +446,7 @@ def test_the_mark_of_others_mail_or_without_the_setting_counts_for_nothing():
     assert states(submit("dan@far.test", body=SPAM)) == {"dan@far.test": "QUEUED"}
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_without_the_setting_the_header_is_not_looked_at(monkeypatch):
     def looked(_listed):
         raise AssertionError("looked at")
@@ -455,7 +455,7 @@ def test_without_the_setting_the_header_is_not_looked_at(monkeypatch):
     submit("bob@far.test", body=SPAM)
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_a_mark_comes_before_a_rule_that_would_let_it_go():
     is_on()
     holding.add_rule(new=NewHoldRule(destination="far.test", reason="slow"), by=None, now=utc_now())
@@ -467,7 +467,7 @@ def test_a_mark_comes_before_a_rule_that_would_let_it_go():
 # --- what is seen ---
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_what_is_in_quarantine_does_not_wait():
     apart, mixed, waits = (
         submit("a@far.test"),
@@ -496,7 +496,7 @@ def test_what_is_in_quarantine_does_not_wait():
     }  # fmt: skip
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_its_view_is_sorted_by_the_moment_of_removal_page_by_page():
     now = utc_now()
     ids = [submit(f"r{number}@far.test") for number in range(30)]
@@ -509,7 +509,7 @@ def test_its_view_is_sorted_by_the_moment_of_removal_page_by_page():
     assert [one.removed_at for one in shown] == sorted(one.removed_at for one in shown)
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_indexes_find_what_is_to_be_removed_and_shown():
     ids = [submit(f"r{number}@far.test") for number in range(40)]
     put_in(ids[3])
@@ -537,7 +537,7 @@ def plan_of(statement):
 # --- beside the rest ---
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_what_aliases_of_others_lead_to_is_told_as_removed_too():
     domain = factories.make_domain("own.example", "dora")
     factories.make_alias(factories.make_domain("two.example", "bob"), "sales", "bob")
@@ -554,7 +554,7 @@ def test_what_aliases_of_others_lead_to_is_told_as_removed_too():
     assert "It was removed from quarantine on" in text and "bob@two.example" not in text
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_a_restored_server_is_let_go_without_its_quarantine():
     in_quarantine, waits = submit_and_put_in("bob@far.test"), submit("dan@far.test")
     until = message(in_quarantine).quarantined_until
@@ -566,7 +566,7 @@ def test_a_restored_server_is_let_go_without_its_quarantine():
     assert row("bob@far.test").quarantined_until == until
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_a_domain_is_renamed_with_its_mail_in_quarantine():
     new = NewHoldRule(sender="alice@one.example", reason="spam", quarantines=True)
     holding.add_rule(new=new, by=None, now=utc_now())

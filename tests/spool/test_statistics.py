@@ -109,7 +109,7 @@ def test_a_scrape_reads_what_was_counted_last_and_scans_no_queue(one, client):
         assert f'mailhost_queue_recipients{{state="{state}"}} {number}.0' in told
 
 
-@pytest.mark.spec("S-060")
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
 def test_a_scrape_tells_quarantine_from_what_waits(one, client):
     old, young = submit("a@far.test"), submit("b@far.test")
     holding.quarantine(selection=Selection.of([old]), reason="spam", by=None, now=utc_now())
