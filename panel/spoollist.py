@@ -85,7 +85,7 @@ class SpoolList:
 
     @property
     def _heads(self) -> tuple[tuple[str, Column], ...]:
-        return (*HEADS, REMOVED_AT) if self.shows_quarantine else HEADS
+        return (*HEADS[:5], REMOVED_AT, *HEADS[5:]) if self.shows_quarantine else HEADS
 
     @property
     def _columns(self) -> dict[str, Column]:
