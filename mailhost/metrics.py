@@ -9,7 +9,7 @@ from ipaddress import ip_address, ip_network
 
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -21,9 +21,9 @@ from jobs.models import Job
 from operations import logcounts
 from operations.connections import SILENCE
 from operations.models import Connection, LostAddress, Process
-from spool import freespace, ledgersums
+from spool import freespace, ledgersums, measuring
 from spool.ledger import ENDS
-from spool.models import SpooledMessage, SpoolMinute, State
+from spool.models import SpoolMinute, State
 
 SERVICES = ("smtp", "imap", "pop")
 WAITING = (State.QUEUED, State.RETRYING, State.THROTTLED, State.HELD)
@@ -126,6 +126,7 @@ def _queue() -> Iterator[Metric]:
     )
     for state, number in _counted_by_state(counted).items():
         queue.add_metric((state.name.lower(),), number)
+    queue.add_metric(("quarantined",), (counted and counted.quarantined) or 0)
     yield queue
     if counted is not None:
         yield GaugeMetricFamily(
@@ -133,7 +134,8 @@ def _queue() -> Iterator[Metric]:
             (counted.minute + 1) * 60,
         )  # fmt: skip
     # Ids grow with time.
-    oldest = SpooledMessage.objects.filter(finished_at=None).aggregate(oldest=Min("id"))["oldest"]
+    with connection.cursor() as cursor:
+        oldest = measuring.oldest_waiting(cursor)
     age = (utc_now() - time_of(oldest)).total_seconds() if oldest is not None else 0.0
     yield GaugeMetricFamily(
         "mailhost_queue_oldest_seconds", "Age of the oldest message that waits.",
@@ -144,12 +146,13 @@ def _queue() -> Iterator[Metric]:
 def _counted_by_state(counted: SpoolMinute | None) -> dict[State, int]:
     if counted is None:
         return dict.fromkeys(WAITING, 0)
+    quarantined = counted.quarantined or 0
     known = {
         State.RETRYING: counted.retrying or 0,
         State.THROTTLED: counted.throttled or 0,
-        State.HELD: counted.held or 0,
+        State.HELD: (counted.held or 0) - quarantined,
     }
-    rest = (counted.recipients or 0) - sum(known.values())
+    rest = (counted.recipients or 0) - quarantined - sum(known.values())
     return {state: known.get(state, max(rest, 0)) for state in WAITING}
 
 

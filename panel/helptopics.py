@@ -88,6 +88,7 @@ _ROUTES: tuple[tuple[str, str, tuple[str, ...], type[PanelForm], str], ...] = (
         "hold-rules", "Hold rules", ("hold-rules",), route_forms.HoldRuleForm,
         "A rule keeps mail back as it is accepted, and what is in the spool already. Senders are "
         "not told. When the rule is removed or its time is over, all that it holds is delivered. "
+        "What it puts in quarantine stays there. "
         "Everything that a rule names must fit; what is left empty fits all mail.",
     ),
     (
@@ -193,8 +194,8 @@ _ALL = (
     ),
     Topic(
         "spool", "The spool", "Mail",
-        ("spool", "spool-waiting", "spool-statistics", "spool-changes", "throttled", "message",
-         "message-text", "trace", "refused-mail", "ledger"),
+        ("spool", "spool-waiting", "quarantine", "spool-statistics", "spool-changes", "throttled",
+         "message", "message-text", "trace", "refused-mail", "ledger"),
     ),
     Topic(
         "lost-mail", "What a crash has left", "Mail",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from urllib.parse import urlencode
@@ -15,7 +15,7 @@ from panel.lists import Link
 from spool import selectors
 from spool.listing import Column, Cursor, CursorMalformed, Page, View
 from spool.searchbox import FilterMalformed, read_filter
-from spool.selection import ANYTHING, SpoolFilter
+from spool.selection import ANYTHING, SpoolFilter, Status
 from spool.selectors import ROW_CHOICES, STANDARD_ROWS
 
 ROWS_COOKIE = "spool-rows"
@@ -34,9 +34,16 @@ HEADS = (
     ("Priority", Column.PRIORITY),
     ("Spool path", Column.SPOOL_PATH),
 )
-_COLUMNS = {column.name.lower(): column for _, column in HEADS}
+REMOVED_AT = ("Removed at", Column.REMOVED_AT)  # S-060
+_PATHS = {
+    View.ALL: "panel:spool",
+    View.WAITING: "panel:spool-waiting",
+    View.QUARANTINE: "panel:quarantine",
+}
 # S-014: by creation, the oldest first.
 STANDARD_SORT = "-time_in_spool"
+# What goes first stands first.
+QUARANTINE_SORT = "removed_at"
 NUMBERS = (Column.SIZE, Column.ATTEMPTS)
 
 
@@ -70,7 +77,19 @@ class SpoolList:
 
     @property
     def column(self) -> Column:
-        return _COLUMNS[self.sort.removeprefix("-")]
+        return self._columns[self.sort.removeprefix("-")]
+
+    @property
+    def shows_quarantine(self) -> bool:
+        return self.view is View.QUARANTINE
+
+    @property
+    def _heads(self) -> tuple[tuple[str, Column], ...]:
+        return (*HEADS[:5], REMOVED_AT, *HEADS[5:]) if self.shows_quarantine else HEADS
+
+    @property
+    def _columns(self) -> dict[str, Column]:
+        return {column.name.lower(): column for _, column in self._heads}
 
     def page(self, *, now: datetime) -> Page:
         """Without rows if the filter says nothing that can be looked for."""
@@ -90,18 +109,29 @@ class SpoolList:
     @property
     def may_act_on_all(self) -> bool:
         """Whether "all that match" can be said in one filter; waiting is none (S-021)."""
-        return self.view is View.ALL and not self.problem
+        if self.problem:
+            return False
+        if self.shows_quarantine:
+            return self.filter.status in (None, Status.QUARANTINE)
+        return self.view is View.ALL
+
+    @property
+    def meant(self) -> SpoolFilter:
+        """All that match, as a verb gets it."""
+        if self.shows_quarantine:
+            return replace(self.filter, status=Status.QUARANTINE)
+        return self.filter
 
     # --- links -------------------------------------------------------------------------------
 
     @property
     def path(self) -> str:
-        return reverse("panel:spool" if self.view is View.ALL else "panel:spool-waiting")
+        return reverse(_PATHS[self.view])
 
     @cached_property
     def parameters(self) -> dict[str, str]:
         """The state as it stands in addresses, without the place."""
-        found = {"q": self.query, "sort": "" if self.sort == STANDARD_SORT else self.sort}
+        found = {"q": self.query, "sort": "" if self.sort == self._standard_sort else self.sort}
         found["rows"] = "" if self.rows_wanted == STANDARD_ROWS else str(self.rows_wanted)
         found["refresh"] = str(self.refresh_seconds) if self.refresh_seconds else ""
         return {name: value for name, value in found.items() if value}
@@ -128,7 +158,8 @@ class SpoolList:
     @property
     def heads(self) -> list[Head]:
         return [
-            Head(label, self._head(label, column), column in NUMBERS) for label, column in HEADS
+            Head(label, self._head(label, column), column in NUMBERS)
+            for label, column in self._heads
         ]
 
     @property
@@ -154,7 +185,11 @@ class SpoolList:
             return ANYTHING
 
     def _sort(self, wanted: str) -> str:
-        return wanted if wanted.removeprefix("-") in _COLUMNS else STANDARD_SORT
+        return wanted if wanted.removeprefix("-") in self._columns else self._standard_sort
+
+    @property
+    def _standard_sort(self) -> str:
+        return QUARANTINE_SORT if self.shows_quarantine else STANDARD_SORT
 
     @cached_property
     def _cursor(self) -> Cursor | None:

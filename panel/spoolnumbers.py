@@ -23,6 +23,7 @@ def numbers_of(found: Statistics) -> list[Number]:
     else:
         waiting = f"{found.messages:,} message{'s' * (found.messages != 1)}"
         held = f", {found.held:,} held" if found.held else ""
+        held += f", {found.quarantined:,} of them in quarantine" if found.quarantined else ""
         oldest = f"{found.recipients:,} recipients{held}" if found.recipients else "nobody waits"
     age = span(found.oldest_age) or "nothing waits"
     forecast = found.forecast.words.rstrip(".")

@@ -14,7 +14,7 @@ from blobs.ids import new_id
 from mailboxes import delivery
 from mailboxes.delivery import Delivery
 from spool import ledger, throttlebounces
-from spool.holds import HoldPolicy
+from spool.holds import Hold
 from spool.models import State
 from spool.routing import Target
 from spool.throttlebounces import ReceivedReport
@@ -44,8 +44,9 @@ INSERT_MESSAGE = insert_statement("spool_spooledmessage", MESSAGE_COLUMNS)
 INSERT_RECIPIENT = insert_statement("spool_spooledrecipient", RECIPIENT_COLUMNS)
 _HOLD = (
     f"UPDATE spool_spooledrecipient SET state = {State.HELD.value}, due_at = NULL,"
-    " hold_reason = %s, hold_rule = %s WHERE id = %s"
+    " hold_reason = %s, hold_rule = %s, quarantined_until = %s, patience_left = %s WHERE id = %s"
 )
+_QUARANTINE = "UPDATE spool_spooledmessage SET quarantined_until = %s WHERE id = %s"
 
 
 @dataclass(slots=True)
@@ -60,7 +61,7 @@ class AcceptedRecipient:
     recipient_id: int = field(default_factory=new_id)
     delivery: Delivery | None = None  # set: it goes into the mailbox in this very transaction
     reply: str = ""  # why it could not
-    hold: HoldPolicy | None = None  # the standing rule that keeps it back
+    hold: Hold | None = None  # what keeps it back
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -79,13 +80,15 @@ class Acceptance(Job):
         rows = [row for job in jobs for row in job.recipient_rows()]
         cursor.executemany(INSERT_RECIPIENT, rows)
         held = [
-            (one.hold.reason, one.hold.rule_id, one.recipient_id)
+            job.held_row(one, one.hold)
             for job in jobs
             for one in job.recipients
             if one.hold is not None
         ]
         if held:
             cursor.executemany(_HOLD, held)
+            quarantined = [row for job in jobs for row in job.quarantined_rows()]
+            cursor.executemany(_QUARANTINE, quarantined)
         _count_references(jobs, cursor)
         _count_in_ledger(jobs, cursor)
         reports = [job.received_report for job in jobs if job.received_report is not None]
@@ -123,6 +126,17 @@ class Acceptance(Job):
                 recipient.reply, None if done is None else message["accepted_at"],
                 done.folder_id if done else None, done.uid if done else None,
             )  # fmt: skip
+
+    def held_row(self, recipient: AcceptedRecipient, hold: Hold) -> tuple[Any, ...]:
+        until, message = hold.quarantined_until, self.message
+        left = None if until is None else message["expires_at"] - message["accepted_at"]
+        return hold.reason, hold.rule_id, until, left, recipient.recipient_id
+
+    def quarantined_rows(self) -> Iterator[tuple[Any, ...]]:
+        """Its page shows it at once, and not only when the list is brought up to date."""
+        moments = [one.hold.quarantined_until for one in self.recipients if one.hold is not None]
+        if until := min((one for one in moments if one is not None), default=None):
+            yield until, self.message["id"]
 
 
 def deliver_now(jobs: Sequence[Acceptance], cursor: Any) -> None:

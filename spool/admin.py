@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar
 
 from django import forms
@@ -27,6 +28,7 @@ from spool.holding import NewHoldRule
 from spool.models import Gateway, HoldRule, SpooledMessage
 from spool.selection import Selection
 
+BY_HAND = "put there by an administrator"
 MOST_TESTED = 5  # each may take a minute
 
 
@@ -51,7 +53,7 @@ class SpooledMessageAdmin(SpoolAdmin):
     list_display = ("id", "sender", "origin", "kind", "size_bytes", "accepted_at", "finished_at")
     list_filter = ("origin", "kind")
     search_fields = ("=id", "=sender", "=message_id")
-    actions = ("force", "reset_retries", "release", "delete_mail")
+    actions = ("force", "reset_retries", "quarantine", "release", "delete_mail")
 
     @admin.action(description="Force: deliver now")
     def force(self, request: HttpRequest, rows: QuerySet[SpooledMessage]) -> None:
@@ -60,6 +62,10 @@ class SpooledMessageAdmin(SpoolAdmin):
     @admin.action(description="Reset retries")
     def reset_retries(self, request: HttpRequest, rows: QuerySet[SpooledMessage]) -> None:
         self._act(request, rows, services.reset_retries)
+
+    @admin.action(description="Put in quarantine")
+    def quarantine(self, request: HttpRequest, rows: QuerySet[SpooledMessage]) -> None:
+        self._act(request, rows, partial(holding.quarantine, reason=BY_HAND))
 
     @admin.action(description="Release what is held")
     def release(self, request: HttpRequest, rows: QuerySet[SpooledMessage]) -> None:
@@ -80,9 +86,11 @@ class SpooledMessageAdmin(SpoolAdmin):
 
 @admin.register(models.SpooledRecipient)
 class SpooledRecipientAdmin(SpoolAdmin):
-    list_display = ("address", "message", "route", "state", "attempts", "due_at", "reply")
+    list_display = (
+        "address", "message", "route", "state", "attempts", "due_at", "quarantined_until", "reply"
+    )  # fmt: skip
     list_select_related = ("message",)
-    list_filter = ("state", "route")
+    list_filter = ("state", "route", ("quarantined_until", admin.EmptyFieldListFilter))
     search_fields = ("=id", "=address", "=message__id")
 
 
@@ -176,9 +184,11 @@ class FlowRateAdmin(ReadOnlyAdmin):
 
 @admin.register(models.HoldRule)
 class HoldRuleAdmin(ServiceAdmin):
-    list_display = ("reason", "sender", "recipient", "destination", "domain", "until")
+    list_display = (
+        "reason", "sender", "recipient", "destination", "domain", "until", "quarantines"
+    )  # fmt: skip
     list_select_related = ("domain",)
-    fields = ("sender", "recipient", "destination", "domain", "reason", "until")
+    fields = ("sender", "recipient", "destination", "domain", "reason", "until", "quarantines")
     autocomplete_fields = ("domain",)
 
     def has_change_permission(self, request: HttpRequest, obj: HoldRule | None = None) -> bool:

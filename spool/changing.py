@@ -33,8 +33,11 @@ from switchboard.topics import Topic
 
 _UPDATE = (
     "UPDATE spool_spooledrecipient SET state = %s, due_at = %s, priority = %s, is_forced = %s,"
-    " attempts = %s, hold_reason = %s, hold_rule = %s, via = %s WHERE id = %s"
+    " attempts = %s, hold_reason = %s, hold_rule = %s, via = %s, quarantined_until = %s,"
+    " patience_left = %s WHERE id = %s"
 )
+# Where a batch's `before` has it, of each recipient.
+MANUAL_PRIORITY = 8
 
 
 class Skipped(StrEnum):
@@ -44,6 +47,7 @@ class Skipped(StrEnum):
     IN_WORK = "being delivered now"
     DELETING = "being deleted"
     HELD = "held"
+    QUARANTINED = "in quarantine"
     THROTTLED = "throttled"
     NOT_HELD = "not held by an operator"
     STAYS_HERE = "for a mailbox of this server"
@@ -74,7 +78,7 @@ class Batch:
     recipients: list[SpooledRecipient]  # those that wait and are meant
     now: datetime
     taken: list[SpooledRecipient] = field(default_factory=list)
-    before: list[list[Any]] = field(default_factory=list)
+    before: list[list[Any]] = field(default_factory=list)  # spool.undoing.Before values
     done: set[int] = field(default_factory=set)
     skipped: dict[int, str] = field(default_factory=dict)
 
@@ -194,7 +198,7 @@ class Run:
             audit.record_all(
                 self.by,
                 f"{change.get_verb_display().lower()} in the spool",
-                [(message, _facts(message, addresses[message.pk])) for message in messages],
+                [(message, facts_of(message, addresses[message.pk])) for message in messages],
             )
 
     def _open_change(self) -> SpoolChange:
@@ -231,8 +235,9 @@ def lock(selection: Selection, ids: Sequence[int], *, now: datetime) -> Batch:
 def write_recipients(cursor: Any, recipients: Iterable[SpooledRecipient]) -> None:
     rows = [
         (
-            row.state, None if row.due_at is None else to_micros(row.due_at), row.priority,
-            row.is_forced, row.attempts, row.hold_reason, row.hold_rule, row.via, row.pk,
+            row.state, _micros(row.due_at), row.priority, row.is_forced, row.attempts,
+            row.hold_reason, row.hold_rule, row.via, _micros(row.quarantined_until),
+            row.patience_left, row.pk,
         )
         for row in recipients
     ]  # fmt: skip
@@ -260,13 +265,18 @@ def _values(recipient: SpooledRecipient, *, now: datetime) -> list[Any]:
     # nobody has claimed it, and it waits for nothing.
     due = recipient.due_at if recipient.claimed_by is None else now
     return [
-        recipient.pk, recipient.message_id, recipient.state,
-        None if due is None else to_micros(due), recipient.priority, recipient.hold_reason,
-        recipient.hold_rule, recipient.via, None,
+        recipient.pk, recipient.message_id, recipient.state, _micros(due), recipient.priority,
+        recipient.hold_reason, recipient.hold_rule, recipient.via, None,
+        _micros(recipient.quarantined_until), recipient.patience_left,
     ]  # fmt: skip
 
 
-def _facts(message: SpooledMessage, addresses: Sequence[str]) -> audit.Changes:
+def _micros(moment: datetime | None) -> int | None:
+    return None if moment is None else to_micros(moment)
+
+
+def facts_of(message: SpooledMessage, addresses: Sequence[str]) -> audit.Changes:
+    """For the audit trail, so that it can at least be seen what went."""
     recipients = ", ".join(addresses[:20])
     return {
         "sender": (message.sender, message.sender),

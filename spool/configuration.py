@@ -9,7 +9,7 @@ from domains.singlerow import SingleRow
 from protocols.address import Address, MalformedAddress
 from spool.models import SpoolSettings
 
-# Field to the least and greatest value (S-046, S-048, S-040, S-056).
+# Field to the least and greatest value (S-046, S-048, S-040, S-056, S-060).
 RANGES = {
     "maximum_local_deliveries": (1, 10_000),
     "maximum_remote_deliveries": (1, 10_000),
@@ -20,6 +20,7 @@ RANGES = {
     "patience_days": (1, 14),
     "null_sender_patience_days": (1, 14),
     "maximum_hops": (10, 1_000),
+    "quarantine_days": (1, 30),
     "free_space_floor_percent": (0, 90),
     # The ledger's page shows a month at a time.
     "ledger_retention_days": (31, 36_500),

@@ -104,11 +104,16 @@ def finish_forgotten(*, now: datetime) -> int:
 
 
 def end_recipients(
-    recipient_ids: Collection[int], *, now: datetime, message_ids: Collection[int] = ()
+    recipient_ids: Collection[int],
+    *,
+    now: datetime,
+    message_ids: Collection[int] = (),
+    reply: str | None = None,
 ) -> int:
     """In the caller's transaction; how many messages nobody waits for any more.
 
-    `message_ids`: others to look at, beside those of the recipients.
+    `message_ids`: others to look at, beside those of the recipients. `reply`: the last words about
+    these; None: those that were said last stay.
     """
     rows = SpooledRecipient.objects.select_for_update().filter(
         pk__in=recipient_ids, state__lt=State.DELIVERED
@@ -118,8 +123,9 @@ def end_recipients(
     concerned = {row[1] for row in ending} | set(message_ids)
     messages = SpooledMessage.objects.select_for_update().filter(pk__in=concerned, finished_at=None)
     locked = list(messages.order_by("id"))
+    said = {} if reply is None else {"reply": reply}
     SpooledRecipient.objects.filter(pk__in=ids).update(
-        state=State.DELETED, ended_at=now, due_at=None, claimed_by=None, claimed_until=None
+        state=State.DELETED, ended_at=now, due_at=None, claimed_by=None, claimed_until=None, **said
     )
     waiting = SpooledRecipient.objects.filter(message__in=concerned, state__lt=State.DELIVERED)
     still = set(waiting.values_list("message_id", flat=True))

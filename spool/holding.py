@@ -1,4 +1,4 @@
-"""Holding mail back and letting it go: by hand, and by standing rules that catch future mail."""
+"""Holding mail back, in quarantine too, and letting it go: by hand, and by standing rules."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from domains.errors import Problem, ValuesRefused
 from domains.models import Domain
 from events import audit
 from events.audit import Actor
+from spool import quarantine as from_quarantine
 from spool import settings
 from spool.changing import AT_ONCE, Act, Batch, Course, Done, Run, Skipped
-from spool.models import HoldRule, SpoolChange, SpooledRecipient, State
-from spool.selection import NothingSelected, Selection, SpoolFilter
+from spool.configuration import SPOOL
+from spool.models import HoldRule, SpoolChange, SpooledMessage, SpooledRecipient, State
+from spool.selection import NothingSelected, Selection, SpoolFilter, Status
 from switchboard.publish import publish_on_commit
 from switchboard.topics import Topic
 
@@ -35,6 +37,7 @@ class NewHoldRule:
     domain: Domain | None = None
     reason: str = ""
     until: datetime | None = None
+    quarantines: bool = False  # what it catches is put in quarantine, and stays there
 
 
 class RuleFitsAll(NothingSelected):
@@ -61,19 +64,50 @@ def hold(
     return run.carry_out(_holding(reason))
 
 
+def quarantine(
+    *,
+    selection: Selection,
+    reason: str,
+    by: Actor | None,
+    now: datetime,
+    course: Course = AT_ONCE,
+) -> Done:
+    """Hold for as many days as the setting says, then remove without a report (S-060).
+
+    What is held already goes there as well. Raises ValuesRefused for a missing reason.
+    """
+    reason = _checked_reason(reason)
+    run = Run(Verb.QUARANTINE, by, now, selection, reason, undo_for=UNDO_FOR, course=course)
+    return run.carry_out(_quarantining(reason, now=now))
+
+
 def release(
     *, selection: Selection, by: Actor | None, now: datetime, course: Course = AT_ONCE
 ) -> Done:
-    """Put back into the queue what an operator or a rule holds: it is due now."""
+    """Put back into the queue what an operator or a rule holds: it is due now.
+
+    What is in quarantine only where that is meant: by marked messages, or by a filter for it. So
+    that whoever lets a spool go again that was held as a whole does not let spam go.
+    """
+    is_meant = bool(selection.ids) or selection.filter.status is Status.QUARANTINE
 
     def act(batch: Batch) -> None:
+        patient: set[int] = set()
         for recipient in batch.recipients:
             if recipient.state == State.DELETING:
                 batch.skip(recipient, Skipped.DELETING)
             elif not recipient.hold_reason:
                 batch.skip(recipient, Skipped.NOT_HELD)
+            elif recipient.quarantined_until is not None and not is_meant:
+                batch.skip(recipient, Skipped.QUARANTINED)
             else:
+                message = batch.messages[recipient.message_id]
+                if from_quarantine.give_patience_back(recipient, message, now=batch.now):
+                    patient.add(message.pk)
                 _release(batch, recipient)
+        if patient:
+            rows = [batch.messages[key] for key in sorted(patient)]
+            SpooledMessage.objects.bulk_update(rows, ["expires_at"])
 
     run = Run(Verb.RELEASE, by, now, selection, undo_for=UNDO_FOR, course=course)
     return run.carry_out(act)
@@ -105,6 +139,7 @@ def create_rule(*, new: NewHoldRule, by: Actor | None, now: datetime) -> HoldRul
             domain=new.domain,
             reason=reason,
             until=new.until,
+            quarantines=new.quarantines,
             created_at=now,
         )
         audit.record(by, "added hold rule", rule, {"reason": ("", reason)})
@@ -113,7 +148,10 @@ def create_rule(*, new: NewHoldRule, by: Actor | None, now: datetime) -> HoldRul
 
 
 def remove_rule(*, rule: HoldRule, by: Actor | None, now: datetime) -> Done:
-    """Nothing is caught any more, and what the rule holds is released."""
+    """Nothing is caught any more, and what the rule holds is released.
+
+    What it put in quarantine stays there.
+    """
     return release_caught(drop_rule(rule=rule, by=by), by=by, now=now)
 
 
@@ -187,9 +225,14 @@ def apply_rule(
 
     def act(batch: Batch) -> None:
         batch.recipients = [one for one in batch.recipients if fits(batch, one)]
-        _holding(rule.reason, rule_id=rule.pk)(batch)
+        keep(batch)
 
     run = Run(Verb.HOLD, by, now, meant_by(rule), parameter=rule.reason, course=course)
+    keep = _holding(rule.reason, rule_id=rule.pk)
+    if rule.quarantines:
+        # Removing the rule does not let this go.
+        run.verb, run.undo_for = Verb.QUARANTINE, UNDO_FOR
+        keep = _quarantining(rule.reason, now=now, takes_held=False)
     return run.carry_out(act)
 
 
@@ -210,9 +253,29 @@ def _holding(reason: str, *, rule_id: int | None = None) -> Act:
     return act
 
 
+def _quarantining(reason: str, *, now: datetime, takes_held: bool = True) -> Act:
+    # As it is set, and not as this process may remember it for some seconds.
+    until = now + timedelta(days=SPOOL.load().quarantine_days)
+
+    def act(batch: Batch) -> None:
+        for recipient in batch.recipients:
+            if recipient.state == State.DELETING:
+                batch.skip(recipient, Skipped.DELETING)
+            elif recipient.quarantined_until is not None:
+                batch.skip(recipient, Skipped.QUARANTINED)
+            elif recipient.hold_reason and not takes_held:
+                batch.skip(recipient, Skipped.HELD)
+            else:
+                batch.take(recipient)
+                from_quarantine.put_in(batch, recipient, reason=reason, until=until)
+
+    return act
+
+
 def _release(batch: Batch, recipient: SpooledRecipient) -> None:
     batch.take(recipient)
     recipient.hold_reason, recipient.hold_rule = "", None
+    recipient.quarantined_until = recipient.patience_left = None
     if recipient.claimed_by is None:
         recipient.state = State.RETRYING if recipient.attempts else State.QUEUED
         recipient.due_at = batch.now
@@ -220,7 +283,7 @@ def _release(batch: Batch, recipient: SpooledRecipient) -> None:
 
 def _kept(rule: HoldRule) -> audit.Changes:
     """All that makes the rule, so that it can be set again."""
-    names = ("sender", "recipient", "destination", "reason", "until")
+    names = ("sender", "recipient", "destination", "reason", "until", "quarantines")
     values = {name: getattr(rule, name) for name in names}
     values["domain"] = rule.domain.name if rule.domain else None
     return {name: (value, None) for name, value in values.items()}

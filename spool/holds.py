@@ -18,6 +18,7 @@ class HoldPolicy:
     domain_id: int | None
     reason: str
     until: datetime | None
+    quarantines: bool = False
 
     def fits(
         self, *, sender: str, recipient: str, destination: str, domain_id: int | None, now: datetime
@@ -31,6 +32,15 @@ class HoldPolicy:
         if self.recipient and not _is_of(recipient, self.recipient):
             return False
         return not self.destination or _is_below(destination, self.destination)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What keeps one recipient back as it is accepted."""
+
+    reason: str
+    rule_id: int | None = None  # that holds it; None: it is in quarantine, whoever put it there
+    quarantined_until: int | None = None  # microseconds; None: it is just held
 
 
 def first_fitting(

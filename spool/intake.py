@@ -22,7 +22,7 @@ from domains.policy import DomainPolicy
 from mailboxes import quota
 from mailboxes.delivery import Delivery
 from protocols.address import Address
-from protocols.message import facts, headers, received, submission
+from protocols.message import facts, headers, received, spammarks, submission
 from protocols.message.received import Encryption
 from spool import (
     deliverylog,
@@ -41,6 +41,8 @@ from spool.throttlebounces import ReceivedReport
 
 # A header longer than this is taken as it is: nothing is looked for or added behind it.
 MAXIMUM_HEADER_BYTES = 256 * 1024
+# By programs of users, and by machines that may send without logging in.
+HANDED_IN = (Origin.SUBMISSION, Origin.RELAY)
 # The structure of a larger message is computed in a thread, so that other sessions go on.
 LARGE_BYTES = 128 * 1024
 
@@ -93,6 +95,7 @@ class Intake:
     _protocol: str = ""  # by which it came, as Received names it; empty: from this server itself
     _accepted_at: datetime = field(default_factory=lambda: utc_now())
     _gathering: Gathering | None = None  # where it is announced
+    _spam_mark: str = ""  # the field by which a scanner marked it; empty: none, or none counts
 
     @property
     def name(self) -> str:
@@ -244,6 +247,8 @@ class Intake:
                 value.strip().decode("utf-8", "replace").lower()
                 for value in headers.named(listed, b"delivered-to")
             )
+        if self.policy.quarantines_spam and self.origin in HANDED_IN:
+            self._spam_mark = spammarks.mark_in(listed)
         added = self._missing_fields(head, listed)
         ids = headers.named(listed, b"message-id") + headers.every(added, b"message-id")
         given = next(filter(None, ids), b"")
@@ -253,7 +258,7 @@ class Intake:
 
     def _missing_fields(self, head: bytes, listed: list[tuple[bytes, bytes]]) -> bytes:
         """What a user's program left out (N-023); mail of other servers is left as it is."""
-        if self.origin not in (Origin.SUBMISSION, Origin.RELAY):
+        if self.origin not in HANDED_IN:
             return b""
         return submission.missing_fields(
             head,
@@ -333,6 +338,13 @@ class Intake:
             domain_id=self.domain_id,
             manual=self.parameters.priority,
         )
+        if self._spam_mark:
+            self.decisions += intakedecisions.quarantine_spam(
+                self.recipients,
+                self._spam_mark,
+                now=self._accepted_at,
+                quarantine=self.policy.quarantine,
+            )
         if self.policy.hold_rules:
             self.decisions += intakedecisions.hold(
                 self.recipients,
@@ -340,6 +352,7 @@ class Intake:
                 sender=self.sender,
                 domain_id=self.domain_id,
                 now=self._accepted_at,
+                quarantine=self.policy.quarantine,
             )
 
     def _received_report(self) -> ReceivedReport | None:

@@ -6,14 +6,15 @@ Each function returns what the trace is to tell of it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from clock.moments import to_micros
 from domains import directory as domain_directory
 from spool import holds, priority, rewriting
 from spool.acceptance import AcceptedRecipient
 from spool.errors import MessageLoops
-from spool.holds import HoldPolicy
+from spool.holds import Hold, HoldPolicy
 from spool.models import Kind, Route
 from spool.priority import Priority
 
@@ -80,12 +81,15 @@ def hold(
     sender: str,
     domain_id: int | None,
     now: datetime,
+    quarantine: timedelta,
 ) -> list[Decision]:
-    """Hold what the first fitting of the operator's standing rules names."""
+    """Hold, or put in quarantine, what the first fitting of the operator's standing rules names."""
     told = []
     for recipient in recipients:
+        if recipient.hold is not None:
+            continue
         target = recipient.target
-        recipient.hold = holds.first_fitting(
+        rule = holds.first_fitting(
             rules,
             sender=sender,
             recipient=target.address,
@@ -93,16 +97,36 @@ def hold(
             domain_id=domain_id,
             now=now,
         )
-        if recipient.hold is not None:
-            told.append(
-                {
-                    "step": "hold",
-                    "rule": recipient.hold.rule_id,
-                    "reason": recipient.hold.reason,
-                    "address": target.address,
-                }
-            )
+        if rule is None:
+            continue
+        if rule.quarantines:
+            recipient.hold = Hold(rule.reason, None, to_micros(now + quarantine))
+        else:
+            recipient.hold = Hold(rule.reason, rule.rule_id)
+        told.append(
+            {
+                "step": "quarantine" if rule.quarantines else "hold",
+                "rule": rule.rule_id,
+                "reason": rule.reason,
+                # As the sender wrote it: he may read this, and not where others' aliases lead.
+                "address": recipient.original_address,
+            }
+        )
     return told
+
+
+def quarantine_spam(
+    recipients: Iterable[AcceptedRecipient], mark: str, *, now: datetime, quarantine: timedelta
+) -> list[Decision]:
+    """Put all of a message in quarantine that a scanner has marked (S-060).
+
+    `mark`: the field that says so, of `protocols.message.spammarks`.
+    """
+    until = to_micros(now + quarantine)
+    reason = f"marked as spam by {mark}"
+    for recipient in recipients:
+        recipient.hold = Hold(reason, None, until)
+    return [{"step": "quarantine", "reason": reason}]
 
 
 def goes_at_once(recipient: AcceptedRecipient, delivered_to: Collection[str]) -> bool:

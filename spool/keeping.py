@@ -7,7 +7,7 @@ from typing import Any
 
 from blobs.committer import Committer
 from clock.moments import utc_now
-from spool import holding, summaries, undoing
+from spool import holding, quarantine, summaries, undoing
 from spool.measuring import Measurer
 from spool.summaries import ListWaiting, RefreshLarge
 
@@ -40,6 +40,10 @@ class Keeping:
 
     async def keep_rules(self) -> None:
         await self._ask(holding.keep_rules, now=utc_now())
+
+    async def empty_quarantine(self) -> None:
+        """Remove what has been there for its time (S-060)."""
+        await self._ask(quarantine.remove_due, now=utc_now())
 
     async def measure(self) -> None:
         await self._ask(self._measurer.run_once, now=utc_now())

@@ -24,6 +24,7 @@ CURSOR_CHARACTERS = 2_000
 class View(StrEnum):
     ALL = "all"  # S-010
     WAITING = "waiting"  # S-011: not what is received or delivered this moment
+    QUARANTINE = "quarantine"  # S-060
 
 
 class Column(Enum):
@@ -39,6 +40,7 @@ class Column(Enum):
     STATUS = "worst_state"
     PRIORITY = "priority"
     SPOOL_PATH = "spool_path"
+    REMOVED_AT = "quarantined_until"  # of what is in quarantine
 
     @property
     def field(self) -> str:
@@ -82,7 +84,7 @@ class Cursor:
         numbers = [message_id] if isinstance(value, str) else [value, message_id]
         if not isinstance(value, wanted) or not all(0 <= one <= MAX_ID for one in numbers):
             raise CursorMalformed
-        if column is Column.NEXT_ATTEMPT:
+        if column in (Column.NEXT_ATTEMPT, Column.REMOVED_AT):
             assert isinstance(value, int)
             if value > to_micros(NEVER):
                 raise CursorMalformed
@@ -110,6 +112,7 @@ class MessageRow:
     spool_path: str  # S-030
     priority: int  # S-039
     is_priority_manual: bool
+    removed_at: datetime | None = None  # S-060; None: nothing of it is in quarantine
 
     @property
     def file_name(self) -> str:
@@ -152,6 +155,8 @@ def make_row(
         priority, status = max(one.priority for one in waiting), message_status(waiting)
         addresses = [one.original_address if is_as_written else one.address for one in waiting]
         names = _names(addresses, len(waiting))
+        moments_there = [one.quarantined_until for one in waiting if one.is_quarantined]
+        removed_at = min(filter(None, moments_there), default=None)
     else:
         is_in_work = False
         next_at = None if message.next_at == NEVER else message.next_at
@@ -159,6 +164,7 @@ def make_row(
         status = State(message.worst_state).label
         first = getattr(message, "first_recipient", None)
         names = _names([first] if first else [], total)
+        removed_at = message.quarantined_until
     account = message.sender_account if known is None else None
     return MessageRow(
         message_id=message.pk,
@@ -177,6 +183,7 @@ def make_row(
         spool_path=getattr(message, "area_path", None) or message.spool_path,
         priority=priority,
         is_priority_manual=message.manual_priority is not None,
+        removed_at=removed_at,
     )
 
 
@@ -191,11 +198,15 @@ def message_status(waiting: Sequence[SpooledRecipient]) -> str:
 def recipient_status(recipient: SpooledRecipient) -> str:
     """What becomes of one recipient at this moment, or has become of it (S-032, S-045)."""
     state = State(recipient.state)
+    if recipient.was_removed:
+        return "Removed from quarantine"
     if state >= State.DELIVERED or state == State.DELETING:
         return "Failed – bouncing" if state == State.BOUNCED else state.label
     if recipient.claimed_by is not None:
         where = recipient.destination
         return f"Delivering to {where}" if where else "Delivering locally"
+    if recipient.is_quarantined:
+        return f"Held (quarantine: {recipient.hold_reason})"
     if state == State.HELD:
         return f"Held ({recipient.hold_reason or recipient.reply})"
     if recipient.is_forced:

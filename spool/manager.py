@@ -69,6 +69,7 @@ KEEP_SECONDS = 1.0  # the page, and deletions that can be undone no more
 LARGE_SECONDS = 15.0
 MEASURE_SECONDS = 60.0
 RULES_SECONDS = 20.0
+QUARANTINE_SECONDS = 20.0
 # One claim after the other at the soonest: it costs much more than what it takes, and what comes
 # in meanwhile shares the next one. After a quiet moment mail is claimed at once.
 CLAIM_EVERY_SECONDS = 0.05
@@ -164,6 +165,7 @@ class Manager:
         self._begin(self._now_and_then(KEEP_SECONDS, keeping.finish_changes))
         self._begin(self._now_and_then(LARGE_SECONDS, keeping.refresh_large))
         self._begin(self._now_and_then(RULES_SECONDS, keeping.keep_rules))
+        self._begin(self._now_and_then(QUARANTINE_SECONDS, keeping.empty_quarantine))
         self._begin(self._now_and_then(MEASURE_SECONDS, keeping.measure))
 
     async def stop(self, seconds: float) -> None:

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from blobs.ids import first_id_at
 from clock.moments import EPOCH, to_micros
-from spool.models import FlowRate, QueueGroup, SpoolMinute, State
+from spool.models import NEVER, FlowRate, QueueGroup, SpoolMinute, State
 
 MINUTE = timedelta(minutes=1)
 KEPT = timedelta(days=7)
@@ -32,10 +32,17 @@ _TRIES = (
     " COALESCE(SUM(CASE WHEN outcome = 'deferred' THEN 1 ELSE 0 END), 0)"
     " FROM spool_deliveryattempt WHERE id >= %s AND id < %s"
 )
-_MESSAGES = "SELECT COUNT(*), MIN(id) FROM spool_spooledmessage WHERE finished_at IS NULL"
+_MESSAGES = "SELECT COUNT(*) FROM spool_spooledmessage WHERE finished_at IS NULL"
+# What is in quarantine grows old there and waits for nothing.
+_OLDEST = (
+    "SELECT id FROM spool_spooledmessage WHERE finished_at IS NULL"
+    f" AND (quarantined_until IS NULL OR next_at < {to_micros(NEVER)}) ORDER BY id LIMIT 1"
+)
 _GROUPS = (
     "SELECT destination, COALESCE(ledger_domain_id, 0), priority, COUNT(*),"
     f" SUM(CASE WHEN state = {State.HELD.value} THEN 1 ELSE 0 END),"
+    f" SUM(CASE WHEN state = {State.HELD.value} AND quarantined_until IS NOT NULL"
+    " THEN 1 ELSE 0 END),"
     f" SUM(CASE WHEN state = {State.RETRYING.value} THEN 1 ELSE 0 END),"
     f" SUM(CASE WHEN state = {State.THROTTLED.value} THEN 1 ELSE 0 END)"
     f" FROM spool_spooledrecipient WHERE {_WAITS}"
@@ -76,7 +83,7 @@ def measure(*, now: datetime, counts: bool = True) -> None:
         sizes = _group_sizes(cursor) if counts else []
         rates = _rates(cursor, now) if counts else []
     if counts:
-        names = ("recipients", "held", "retrying", "throttled")
+        names = ("recipients", "held", "quarantined", "retrying", "throttled")
         sums = map(sum, zip(*(size.numbers for size in sizes), strict=True))
         counted |= dict.fromkeys(names, 0) | dict(zip(names, sums, strict=False))
     with transaction.atomic():
@@ -103,8 +110,15 @@ def _numbers_of_minute(cursor: Any, minute: int) -> dict[str, int]:
 
 def _count(cursor: Any) -> dict[str, Any]:
     cursor.execute(_MESSAGES)
-    messages, oldest = cursor.fetchone()
-    return {"messages": messages, "oldest_id": oldest}
+    (messages,) = cursor.fetchone()
+    return {"messages": messages, "oldest_id": oldest_waiting(cursor)}
+
+
+def oldest_waiting(cursor: Any) -> int | None:
+    """The id of the oldest message that is to be delivered; None: there is none."""
+    cursor.execute(_OLDEST)
+    row = cursor.fetchone()
+    return None if row is None else row[0]
 
 
 class _GroupSize(NamedTuple):
@@ -115,6 +129,7 @@ class _GroupSize(NamedTuple):
     priority: int
     recipients: int
     held: int
+    quarantined: int
     retrying: int
     throttled: int
 

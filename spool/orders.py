@@ -25,13 +25,18 @@ class Kind(StrEnum):
     PRIORITY = "priority"
     WAY = "way"
     HOLD = "hold"
+    QUARANTINE = "quarantine"
     RELEASE = "release"
     DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`priority` None: by the rules; `reason` is for holding, `way` as `Way.encode` writes it."""
+    """What to do, with what it needs.
+
+    `priority` None: by the rules; `reason` is for holding and quarantine, `way` as `Way.encode`
+    writes it.
+    """
 
     kind: Kind
     priority: int | None = None
@@ -58,6 +63,10 @@ class Order:
                 )
             case Kind.HOLD:
                 return holding.hold(
+                    selection=selection, reason=self.reason, by=by, now=now, course=course
+                )
+            case Kind.QUARANTINE:
+                return holding.quarantine(
                     selection=selection, reason=self.reason, by=by, now=now, course=course
                 )
             case Kind.RELEASE:

@@ -14,12 +14,13 @@ from spool.models import (
     SpooledRecipient,
     TraceEntry,
 )
+from spool.quarantine import TRACED
 from spool.trace import Trace
 
 SOMEBODY = "an administrator"
 UNTOLD = "the reply of a server behind somebody else's alias"
 _BY_PEOPLE = frozenset(
-    {*(label.lower() for label in SpoolChange.Verb.labels), "viewed", "downloaded"}
+    {*(label.lower() for label in SpoolChange.Verb.labels), "viewed", "downloaded", TRACED}
 )
 # Machines of ours and our customers: whoever got their mail need not know their addresses.
 _OURS = frozenset({Origin.SUBMISSION, Origin.RELAY, Origin.WEBMAIL, Origin.API})
@@ -92,7 +93,8 @@ def _recipient(
     shown.account, shown.folder_id, shown.uid, shown.via = None, None, None, ""
     if is_covered:
         shown.address, shown.destination = recipient.original_address, ""
-        shown.reply = UNTOLD if recipient.reply else ""
+        if not recipient.was_removed:
+            shown.reply = UNTOLD if recipient.reply else ""
     return shown
 
 

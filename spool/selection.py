@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
+from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
@@ -37,6 +38,7 @@ class Status(StrEnum):
     RETRYING = "retrying"
     THROTTLED = "throttled"
     HELD = "held"
+    QUARANTINE = "quarantine"
     FORCED = "forced"
     DELIVERING = "delivering"
     DELETING = "deleting"
@@ -47,6 +49,7 @@ _STATES = {
     Status.RETRYING: State.RETRYING,
     Status.THROTTLED: State.THROTTLED,
     Status.HELD: State.HELD,
+    Status.QUARANTINE: State.HELD,
     Status.DELETING: State.DELETING,
 }
 
@@ -130,6 +133,8 @@ class SpoolFilter:
             messages = messages.filter(pk=self.message_id)
         if self.sender:
             messages = messages.filter(_fits("sender", self.sender))
+        if self.status is Status.QUARANTINE:
+            messages = messages.filter(pk__in=quarantined())
         few = self._few_messages(actor)
         if few is not None:
             messages = messages.filter(pk__in=few)
@@ -164,7 +169,10 @@ class SpoolFilter:
             return Q(is_forced=True)
         if self.status is Status.DELIVERING:
             return Q(claimed_by__isnull=False)
-        return Q(state=_STATES[self.status], claimed_by=None)
+        found = Q(state=_STATES[self.status], claimed_by=None)
+        if self.status in (Status.HELD, Status.QUARANTINE):
+            found &= Q(quarantined_until__isnull=self.status is Status.HELD)
+        return found
 
     def _by_age(self, now: datetime) -> Q:
         """Ids grow with time, so an age is a range of the key."""
@@ -281,6 +289,12 @@ def newest() -> int:
     """The id of the message that came in last; 0: the spool is empty."""
     present = SpooledMessage.objects.filter(finished_at=None)
     return present.order_by("-id").values_list("id", flat=True).first() or 0
+
+
+def quarantined() -> QuerySet[SpooledMessage, Any]:
+    """Keys, read out of their index: otherwise all of the spool is looked through for them."""
+    there = SpooledMessage.objects.filter(finished_at=None, quarantined_until__isnull=False)
+    return there.values("pk")
 
 
 def messages_for(actor: User | None) -> QuerySet[SpooledMessage]:

@@ -16,8 +16,22 @@ from operations import servicestate
 from operations.models import Service
 from spool.errors import MessageUnknown
 from spool.listing import Column, Cursor, MessageRow, Page, View, make_row
-from spool.models import SpoolChange, SpooledMessage, SpooledRecipient, SpoolMinute, State
-from spool.selection import ANYTHING, SpoolFilter, messages_for, recipients_for, sees_all
+from spool.models import (
+    NEVER,
+    SpoolChange,
+    SpooledMessage,
+    SpooledRecipient,
+    SpoolMinute,
+    State,
+)
+from spool.selection import (
+    ANYTHING,
+    SpoolFilter,
+    messages_for,
+    quarantined,
+    recipients_for,
+    sees_all,
+)
 
 __all__ = ["message_for", "messages_for", "page", "recipients_for"]
 
@@ -26,6 +40,8 @@ STANDARD_ROWS = 100
 EXACT_UP_TO = 100_000  # S-013
 # The recipients of a message with more are summed up and not read for its line.
 FEW_RECIPIENTS = 50
+# What these sort by is there with the message itself; the rest is summed up within a second.
+AT_ONCE = (Column.FILE_NAME, Column.TIME_IN_SPOOL, Column.REMOVED_AT)
 HELD_BY_STOP = "Held: service stopped"  # M-017
 
 
@@ -53,7 +69,7 @@ def page(
     `descending` for the time in the spool is the order of acceptance, oldest first.
     """
     rows = next((choice for choice in ROW_CHOICES if choice >= rows), ROW_CHOICES[-1])
-    visible = _visible(actor, filter=filter, view=view, now=now)
+    visible = _visible(actor, filter=filter, view=view, now=now, column=column)
     is_backward = cursor is not None and cursor.is_backward
     found = _in_order(
         visible, column, descending ^ is_backward, cursor, limit=rows + 1, actor=actor
@@ -93,7 +109,12 @@ def changes_for(actor: User | None, *, limit: int = 50) -> list[SpoolChange]:
 
 
 def _visible(
-    actor: User | None, *, filter: SpoolFilter, view: View, now: datetime
+    actor: User | None,
+    *,
+    filter: SpoolFilter,
+    view: View,
+    now: datetime,
+    column: Column | None = None,
 ) -> QuerySet[SpooledMessage]:
     messages = messages_for(actor).filter(finished_at=None)
     if filter.status is None:
@@ -102,8 +123,17 @@ def _visible(
     if view is View.WAITING:
         # Of a message with a great many recipients some wait while others are delivered.
         is_large = Q(recipients_total__gt=FEW_RECIPIENTS)
-        messages = messages.filter(is_large | ~Q(pk__in=_in_delivery()))
+        messages = messages.filter(is_large | ~Q(pk__in=_in_delivery())).filter(~_kept_apart())
+    if column is Column.REMOVED_AT:
+        messages = messages.filter(quarantined_until__isnull=False)
+    elif view is View.QUARANTINE:
+        messages = messages.filter(pk__in=quarantined())
     return messages
+
+
+def _kept_apart() -> Q:
+    """Messages of which all that is left is in quarantine: they wait for nothing."""
+    return Q(quarantined_until__isnull=False, next_at=NEVER)
 
 
 def _in_delivery() -> QuerySet[SpooledRecipient, Any]:
@@ -122,7 +152,7 @@ def _in_order(
     actor: User | None = None,
 ) -> list[SpooledMessage]:
     """Two steps behind a cursor: the rest of its value, then what follows; each by an index."""
-    if column.field != "id":
+    if column not in AT_ONCE:
         visible = visible.filter(is_listed=True)
     # An age grows as its id falls.
     falls = descending ^ column.is_reversed
@@ -192,11 +222,15 @@ def _count(
     actor: User | None, visible: QuerySet[SpooledMessage], *, filter: SpoolFilter, view: View
 ) -> tuple[int, bool]:
     """Exact up to a limit; behind it, what was measured last, or the limit at least."""
-    if sees_all(actor) and filter.is_empty:
+    if sees_all(actor) and filter.is_empty and view is not View.QUARANTINE:
         total, is_exact = _up_to_limit_or_measured(_everything())
         if view is View.WAITING:
             few = Q(recipients_total__lte=FEW_RECIPIENTS, pk__in=_in_delivery())
             total -= sum(_up_to_limit(part.filter(few)) for part in _everything())
+            apart = SpooledMessage.objects.filter(
+                pk__in=quarantined(), worst_state__lt=State.DELETING
+            )
+            total -= _up_to_limit(apart.filter(_kept_apart()))
         return max(total, 0), is_exact
     total = _up_to_limit(visible)
     return min(total, EXACT_UP_TO), total <= EXACT_UP_TO

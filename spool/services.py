@@ -11,7 +11,7 @@ from domains.errors import Problem, ValuesRefused
 from events.audit import Actor
 from spool import priority as priority_rules
 from spool import schedule, settings
-from spool.changing import AT_ONCE, Batch, Course, Done, Run, Skipped
+from spool.changing import AT_ONCE, MANUAL_PRIORITY, Batch, Course, Done, Run, Skipped
 from spool.models import Gateway, Route, SpoolChange, SpooledMessage, State
 from spool.priority import HIGHEST, LOWEST
 from spool.selection import Selection
@@ -116,7 +116,7 @@ def set_priority(
                 continue
             message = batch.messages[recipient.message_id]
             batch.take(recipient)
-            batch.before[-1][-1] = message.manual_priority
+            batch.before[-1][MANUAL_PRIORITY] = message.manual_priority
             recipient.priority = priority or _priority(
                 message, failures=recipient.attempts, manual=False
             )

@@ -34,6 +34,8 @@ class SpoolPolicy:
     ledger_retention: timedelta
     delivers: bool  # the Spool service is to run on this machine (M-017)
     hold_rules: tuple[HoldPolicy, ...]  # applied to mail as it is accepted
+    quarantine: timedelta  # how long what is put in quarantine now stays there
+    quarantines_spam: bool  # what is handed in marked as spam
 
 
 _memory: Memory[int, SpoolPolicy] = Memory(limit=1)
@@ -69,6 +71,8 @@ def _read(key: int) -> SpoolPolicy:
         ledger_retention=timedelta(days=row.ledger_retention_days),
         delivers=services.is_wanted(Service.SPOOL),
         hold_rules=tuple(map(hold_policy, HoldRule.objects.order_by("pk"))),
+        quarantine=timedelta(days=row.quarantine_days),
+        quarantines_spam=row.quarantines_spam,
     )
 
 
@@ -90,6 +94,7 @@ def hold_policy(rule: HoldRule) -> HoldPolicy:
         domain_id=rule.domain_id,
         reason=rule.reason,
         until=rule.until,
+        quarantines=rule.quarantines,
     )
 
 

@@ -56,6 +56,7 @@ class Statistics:
     messages: int | None
     recipients: int | None
     held: int | None
+    quarantined: int | None  # of those held
     oldest_age: timedelta | None
     accepted_per_minute: float
     ended_per_minute: float
@@ -87,6 +88,7 @@ def current(*, now: datetime) -> Statistics:
         messages=counted.messages if counted else None,
         recipients=counted.recipients if counted else None,
         held=counted.held if counted else None,
+        quarantined=counted.quarantined if counted else None,
         oldest_age=None if oldest is None else max(now - time_of(oldest), timedelta(0)),
         accepted_per_minute=_mean([one.accepted for one in minutes]),
         ended_per_minute=_mean([one.ended for one in minutes]),

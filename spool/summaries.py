@@ -26,12 +26,13 @@ _SUMMARISE = (
     "SELECT message_id,"
     f" COALESCE(MAX(CASE WHEN state = {State.DELETING.value} THEN NULL ELSE state END),"
     f" {State.DELETING.value}), MAX(attempts), MIN(COALESCE(due_at, {to_micros(NEVER)})),"
-    " MAX(priority) FROM spool_spooledrecipient"
+    f" MAX(priority), MIN(CASE WHEN state = {State.HELD.value} THEN quarantined_until END)"
+    " FROM spool_spooledrecipient"
     f" WHERE message_id IN ({{ids}}) AND state < {State.DELIVERED.value} GROUP BY message_id"
 )
 _UPDATE = (
     "UPDATE spool_spooledmessage SET is_listed = TRUE, worst_state = %s, attempts = %s,"
-    " next_at = %s, priority = %s WHERE id = %s"
+    " next_at = %s, priority = %s, quarantined_until = %s WHERE id = %s"
 )
 _PATHS = (
     "SELECT a.path, m.id FROM spool_spooledmessage m JOIN blobs_blob b ON b.id = m.blob_id"

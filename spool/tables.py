@@ -24,9 +24,11 @@ FEW = 3  # recipients named in a line
 
 def messages(page: Page) -> str:
     table = Table(title="Spool")
+    has_removals = any(row.removed_at for row in page.rows)
     for name in (
         "id", "sender", "to", "KB", "done", "since", "tries", "next (UTC)", "prio", "status",
         "path",
+        *(["removed (UTC)"] if has_removals else []),
     ):  # fmt: skip
         table.add_column(name)
     for row in page.rows:
@@ -36,6 +38,7 @@ def messages(page: Page) -> str:
             table, row.file_name, row.sender, row.recipients, f"{row.size_kb:,}",
             f"{row.delivered}/{row.total}", span(row.time_in_spool), row.attempts, due,
             f"{row.priority}{mark}", row.status, row.spool_path,
+            *([_at(row.removed_at)] if has_removals else []),
         )  # fmt: skip
     return _drawn(table) + f"{page.shown} messages\n"
 
@@ -84,13 +87,15 @@ def changes(found: Iterable[SpoolChange], *, now: datetime) -> str:
 
 def rules(found: Iterable[HoldRule]) -> str:
     table = Table(title="Standing holds")
-    for name in ("rule", "sender", "recipient", "destination", "domain", "reason", "until (UTC)"):
+    for name in (
+        "rule", "sender", "recipient", "destination", "domain", "reason", "until (UTC)", "mail is",
+    ):  # fmt: skip
         table.add_column(name)
     for one in found:
         domain = one.domain.name if one.domain else ""
         _add(
             table, one.pk, one.sender, one.recipient, one.destination, domain, one.reason,
-            _at(one.until),
+            _at(one.until), "put in quarantine" if one.quarantines else "held",
         )  # fmt: skip
     return _drawn(table)
 
@@ -127,7 +132,7 @@ def numbers(found: Statistics) -> str:
     oldest = "nothing waits" if found.oldest_age is None else span(found.oldest_age)
     lines = [
         f"Messages in the spool: {_count(found.messages)}, recipients: {_count(found.recipients)},"
-        f" of these held: {_count(found.held)}",
+        f" of these held: {_count(found.held)}, in quarantine: {_count(found.quarantined)}",
         f"Oldest: {oldest}",
         f"In:  {found.accepted_per_minute:,.1f} recipients a minute",
         f"Out: {found.ended_per_minute:,.1f} recipients a minute,"

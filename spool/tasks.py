@@ -8,7 +8,15 @@ from django_tasks import task
 
 from clock.moments import utc_now
 from jobs.periodic import periodic
-from spool import bulkjobs, forwardwarnings, lost, maintenance, redrive, requeueing
+from spool import (
+    bulkjobs,
+    forwardwarnings,
+    lost,
+    maintenance,
+    quarantine,
+    redrive,
+    requeueing,
+)
 
 # Jobs are found by the name under which their modules register them.
 JOBS = (
@@ -42,6 +50,13 @@ def open_throttle_windows() -> bool:
 def forget_old_rows() -> dict[str, int]:
     """Traces, refusals and notes whose retention has ended."""
     return asdict(maintenance.forget_old_rows(now=utc_now()))
+
+
+@periodic("*/10 * * * *")
+@task
+def empty_quarantine() -> int:
+    """What nobody has released in time; also while no daemon runs (S-060)."""
+    return quarantine.remove_due(now=utc_now())
 
 
 @periodic("*/10 * * * *")

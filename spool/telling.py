@@ -122,6 +122,10 @@ def _tell_decisions(message: SpooledMessage) -> Iterator[str]:
         if step in _STEPS:
             targets = _and(decision.get("targets", []))
             yield _STEPS[step].format(address=decision.get("address", ""), targets=targets)
+        elif step == "quarantine":
+            rule = f" by hold rule {decision['rule']}" if "rule" in decision else ""
+            whose = f"Mail to {decision['address']}" if "address" in decision else "It"
+            yield f"{whose} was put into quarantine{rule}: {decision.get('reason')}."
         elif step == "priority":
             reason = _RULES.get(decision.get("rule", ""), "")
             yield f"Its priority is {decision.get('value')}, for {reason}."
@@ -144,7 +148,10 @@ def _tell_recipient(
     for attempt in attempts:
         yield _tell_attempt(attempt)
     state = State(recipient.state)
-    if state == State.DELIVERED:
+    if recipient.was_removed:
+        yield f"It was removed from quarantine on {_at(recipient.ended_at)}: its time was over."
+        yield "Its sender gets no report of that."
+    elif state == State.DELIVERED:
         mailbox = f" of {recipient.account}" if recipient.account else ""
         where = f" (folder {recipient.folder_id}, UID {recipient.uid})" if recipient.uid else ""
         yield f"It was put into the mailbox{mailbox} on {_at(recipient.ended_at)}{where}."
@@ -189,7 +196,13 @@ def _tell_waiting(
         where = recipient.destination or "the mailbox"
         yield f"It is being delivered to {where} at this moment (try {recipient.attempts})."
         return
-    if state == State.HELD:
+    if recipient.is_quarantined:
+        yield f"It is in quarantine: “{recipient.hold_reason}”"
+        until = _at(recipient.quarantined_until)
+        yield f"If nobody releases it, it is removed on {until}, and its sender is not told."
+    elif state == State.HELD and recipient.hold_reason:
+        yield f"It is held: “{recipient.hold_reason}” It waits until somebody releases it."
+    elif state == State.HELD:
         yield f"It is held: “{recipient.reply}” This is looked at again {_when(recipient, now)}."
     elif state == State.THROTTLED:
         yield f"It waits because a limit is reached; it goes on {_when(recipient, now)}."

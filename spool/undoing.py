@@ -12,7 +12,7 @@ from blobs.contention import tried_again
 from clock.moments import from_micros
 from events import audit
 from events.audit import Actor
-from spool import deleting, summaries
+from spool import deleting, quarantine, summaries
 from spool.changing import leave_trace, write_recipients
 from spool.models import SpoolChange, SpoolChangeBatch, SpooledMessage, SpooledRecipient, State
 from switchboard.publish import publish_on_commit
@@ -46,6 +46,8 @@ class Before:
     hold_rule: int | None
     via: str
     manual_priority: int | None
+    quarantined_until: int | None = None  # older batches end before these two
+    patience_left: int | None = None
 
 
 def undo(*, change_id: int, by: Actor | None, now: datetime) -> int:
@@ -149,9 +151,13 @@ def _put_back_batch(batch: SpoolChangeBatch, by: Actor | None, now: datetime) ->
         .filter(pk__in={one.message_id for one in recipients})
         .order_by("id")
     }
-    changed = []
+    changed, patient = [], set()
     for recipient in recipients:
-        if _is_as_left(change, recipient, messages[recipient.message_id]):
+        message = messages[recipient.message_id]
+        if _is_as_left(change, recipient, message):
+            is_let_go = change.verb == Verb.QUARANTINE
+            if is_let_go and quarantine.give_patience_back(recipient, message, now=now):
+                patient.add(message.pk)
             _restore(Verb(change.verb), recipient, was[recipient.pk])
             changed.append(recipient)
     ids = sorted({recipient.message_id for recipient in changed})
@@ -160,6 +166,8 @@ def _put_back_batch(batch: SpoolChangeBatch, by: Actor | None, now: datetime) ->
         for message_id in ids:
             messages[message_id].manual_priority = manual[message_id]
         SpooledMessage.objects.bulk_update([messages[i] for i in ids], ["manual_priority"])
+    if patient:
+        SpooledMessage.objects.bulk_update([messages[i] for i in sorted(patient)], ["expires_at"])
     with connection.cursor() as cursor:
         write_recipients(cursor, changed)
         summaries.refresh(cursor, ids)
@@ -181,7 +189,9 @@ def _is_as_left(change: SpoolChange, recipient: SpooledRecipient, message: Spool
     if change.verb == Verb.ROUTE:
         return change.parameter == (recipient.via or "auto")
     if change.verb == Verb.HOLD:
-        return recipient.hold_reason == change.parameter
+        return recipient.hold_reason == change.parameter and recipient.quarantined_until is None
+    if change.verb == Verb.QUARANTINE:
+        return recipient.hold_reason == change.parameter and bool(recipient.quarantined_until)
     return not recipient.hold_reason and recipient.claimed_by is None
 
 
@@ -192,6 +202,9 @@ def _restore(verb: Verb, recipient: SpooledRecipient, before: Before) -> None:
         recipient.via = before.via
     else:
         recipient.hold_reason, recipient.hold_rule = before.hold_reason, before.hold_rule
+        until = before.quarantined_until
+        recipient.quarantined_until = None if until is None else from_micros(until)
+        recipient.patience_left = before.patience_left
         recipient.state = before.state
         if recipient.claimed_by is None:
             due = before.due_at

@@ -53,6 +53,7 @@ class RecipientView:
     way: str  # in words: by which way it goes, or will go
     priority: int
     tries: tuple[DeliveryAttempt, ...]
+    removed_at: datetime | None = None  # None: it is not in quarantine
 
     @property
     def last_try(self) -> DeliveryAttempt | None:
@@ -132,6 +133,7 @@ def _recipient_view(
         way=_way(recipient, gateways),
         priority=recipient.priority,
         tries=tuple(tries),
+        removed_at=recipient.quarantined_until if recipient.is_quarantined else None,
     )
 
 

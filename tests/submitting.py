@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from collections.abc import Mapping
 from email.message import EmailMessage
 
 from tests.factories import PASSWORD
@@ -18,10 +19,18 @@ domains:
 """
 
 
-def submit(server: RunningServer, sender: str, *recipients: str, subject: str = "Hello") -> None:
+def submit(
+    server: RunningServer,
+    sender: str,
+    *recipients: str,
+    subject: str = "Hello",
+    headers: Mapping[str, str] | None = None,
+) -> None:
     """By the submission port, with TLS and PASSWORD."""
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = sender, ", ".join(recipients), subject
+    for name, value in (headers or {}).items():
+        message[name] = value
     message.set_content("Hello out there.\n")
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

@@ -55,9 +55,11 @@ def removed_rule(entry: AuditEntry, by: User | None) -> bool:
 def spool_change(entry: AuditEntry, by: User | None) -> bool:
     """By the spool's own undo, which leaves alone what has moved on since."""
     require(by, Verb.MANAGE_SERVER)
-    if AuditEntry.objects.filter(operation=entry.operation, object_type=HOLD_RULE).exists():
-        return False  # the rule's own undoing lets go, or catches, what it holds
     change = SpoolChange.objects.filter(pk=entry.object_id or 0).first()
+    of_rule = AuditEntry.objects.filter(operation=entry.operation, object_type=HOLD_RULE)
+    stays_without = change is not None and change.verb == SpoolChange.Verb.QUARANTINE
+    if not stays_without and of_rule.exists():
+        return False  # the rule's own undoing lets go, or catches, what it holds
     if change is not None and change.undone_at is not None:
         return False
     if change is not None and change.done > MOST_MESSAGES:

@@ -15,7 +15,7 @@ from accounts import selectors
 from accounts.permissions import Verb
 from api import etags, finding, pagination
 from api.endpoints import Endpoint, actor_of
-from api.fields import In, Moment, Out, Text
+from api.fields import In, Moment, Out, Switch, Text
 from api.schema import page_of
 from api.shapes import values_of
 from api.v1 import jobs
@@ -27,7 +27,7 @@ from spool import bulkjobs, holding
 from spool.holding import NewHoldRule
 from spool.models import HoldRule
 
-SHOWN = ("sender", "recipient", "destination", "reason", "until", "created_at")
+SHOWN = ("sender", "recipient", "destination", "reason", "until", "quarantines", "created_at")
 
 
 class HoldRuleIn(In):
@@ -50,6 +50,9 @@ class HoldRuleIn(In):
     )
     reason = Text(max_length=holding.REASON_CHARACTERS)
     until = Moment(required=False, allow_null=True, help_text="Null: until it is removed.")
+    quarantines = Switch(
+        required=False, help_text="Put it in quarantine, where it stays without the rule."
+    )
 
 
 class HoldRuleOut(Out):
@@ -60,6 +63,7 @@ class HoldRuleOut(Out):
     domain = serializers.CharField(allow_null=True)
     reason = serializers.CharField()
     until = serializers.DateTimeField(allow_null=True)
+    quarantines = serializers.BooleanField()
     created_at = serializers.DateTimeField()
     held = serializers.IntegerField(
         required=False, help_text="Messages of the spool that it caught; told when it is made."

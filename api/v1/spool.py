@@ -50,6 +50,9 @@ class MessageOut(Out):
     status = serializers.CharField()
     priority = serializers.IntegerField()
     is_priority_manual = serializers.BooleanField()
+    removed_at = serializers.DateTimeField(
+        allow_null=True, help_text="When it is removed from quarantine; null: it is not there."
+    )
 
 
 class MessagesOut(Out):
@@ -69,6 +72,9 @@ class RecipientOut(Out):
     reply = serializers.CharField(allow_blank=True)
     way = serializers.CharField(allow_blank=True)
     priority = serializers.IntegerField()
+    removed_at = serializers.DateTimeField(
+        allow_null=True, help_text="When it is removed from quarantine; null: it is not there."
+    )
 
 
 class MessageDetailOut(Out):
@@ -130,7 +136,7 @@ class SpoolAction(In):
     priority = Number(
         required=False, allow_null=True, min_value=1, max_value=10, help_text="Null: by the rules."
     )
-    reason = Text(required=False, max_length=200, help_text="Why it is held.")
+    reason = Text(required=False, max_length=200, help_text="Why it is held, or put in quarantine.")
     way = Text(
         required=False,
         max_length=300,
@@ -208,7 +214,9 @@ class SpoolActions(Endpoint):
         summary="Act on messages",
     )
     def post(self, request: Request) -> Response:
-        """Force, reset retries, set the priority or the way, hold, release or delete.
+        """Force, reset retries, set the priority or the way, hold, quarantine, release or delete.
+
+        What is in quarantine is released by its ids, or by a filter with that status.
 
         Without a selection: 400 `nothing-selected`. On more than a thousand messages: 202 with a
         job, whose result has the same form, with `change_ids` for undoing.
@@ -314,6 +322,7 @@ def _row(row: MessageRow) -> dict[str, Any]:
         "status": row.status,
         "priority": row.priority,
         "is_priority_manual": row.is_priority_manual,
+        "removed_at": row.removed_at,
     }
 
 
@@ -328,6 +337,7 @@ def _recipient(one: RecipientView) -> dict[str, Any]:
         "reply": one.reply,
         "way": one.way,
         "priority": one.priority,
+        "removed_at": one.removed_at,
     }
 
 

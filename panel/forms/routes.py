@@ -180,6 +180,10 @@ class HoldRuleForm(PanelForm):
         required=False, min_value=1, max_value=24 * 365, label="For so many hours",
         help_text="Then all is released. Empty: until the rule is removed.",
     )  # fmt: skip
+    quarantines = forms.BooleanField(
+        required=False, label="Put it in quarantine",
+        help_text="It stays there until somebody releases it, or is removed when its time is over.",
+    )  # fmt: skip
 
 
 def one_form(form: PanelForm, label: str) -> TabbedForm:

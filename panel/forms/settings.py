@@ -81,6 +81,10 @@ HELP = {
         "free_space_floor_percent": "The same, as a share of the disk; the smaller one counts.",
         "double_bounces": "What becomes of a report that cannot be delivered.",
         "postmaster": "Gets such reports; empty: they are dropped.",
+        "quarantine_days": "What is put in quarantine now stays there so long, unless somebody "
+        "releases it, and is then removed: 1 to 30.",
+        "quarantines_spam": "What users and relay networks hand in with X-Spam-Flag: YES or "
+        "X-Spam-Status: Yes, as a scanner in front marks it.",
         "trace_retention_days": "How long the trace of delivered messages is kept.",
         "ledger_retention_days": "How long the ledger keeps its hours, and reports of traffic "
         "reach back: 31 to 36,500. What is older stays as one sum of each domain.",
@@ -121,6 +125,8 @@ LABELS = {
     "acme.directory_url": "ACME directory",
     "retry_minutes": "Waits between tries",
     "maximum_hops": "Most hops",
+    "quarantine_days": "Days in quarantine",
+    "quarantines_spam": "Quarantine outgoing mail that is marked as spam",
     "free_space_floor_mb": "Least free space",
     "free_space_floor_percent": "Least free share",
     "oldest_share_percent": "Share of the oldest mail",

@@ -19,6 +19,7 @@ FAMILIES = {
     "spool": (
         ("All messages", "panel:spool"),
         ("Waiting to deliver", "panel:spool-waiting"),
+        ("Quarantine", "panel:quarantine"),
         ("Throttled", "panel:throttled"),
         ("Hold rules", "panel:hold-rules"),
         ("Lost and found", "panel:lost-mail"),

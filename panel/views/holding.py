@@ -63,7 +63,9 @@ def rules(request: HttpRequest) -> HttpResponse:
                 return redirect("panel:job", done.pk)
             count = done.done
             caught = f"{count:,} message{'s' * (count != 1)} in the spool"
-            notices.done(request, f"Added the rule. It holds {caught}, and what comes from now on.")
+            does = "puts in quarantine" if form.cleaned_data["quarantines"] else "holds"
+            words = f"Added the rule. It {does} {caught}, and what comes from now on."
+            notices.done(request, words)
             return redirect("panel:hold-rules")
     rows = HoldRule.objects.select_related("domain").order_by("pk")
     return render(
@@ -76,10 +78,15 @@ def remove_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
     rule = HoldRule.objects.filter(pk=rule_id).first()
     if rule is None:
         raise Http404
+    quarantines = rule.quarantines
     done = bulkjobs.remove_hold_rule(rule=rule, by=actor_of(request), now=utc_now())
     if isinstance(done, Job):
         notices.done(request, f"Removed the rule “{rule.reason}”. This job releases its mail.")
         return redirect("panel:job", done.pk)
+    if quarantines:
+        words = f"Removed the rule “{rule.reason}”. What it put in quarantine stays there."
+        notices.done(request, words)
+        return redirect("panel:hold-rules")
     count = f"{done.done:,} message{'s' * (done.done != 1)}"
     notices.done(request, f"Removed the rule “{rule.reason}”, and released {count}.")
     return redirect("panel:hold-rules")
@@ -95,6 +102,7 @@ def _add(form: HoldRuleForm, actor: User) -> Done | Job:
         domain=selectors.domain_for(actor, name) if name else None,
         reason=data["reason"],
         until=now + timedelta(hours=hours) if hours else None,
+        quarantines=data["quarantines"],
     )
     return bulkjobs.add_hold_rule(new=new, by=actor, now=now)[1]
 

@@ -54,6 +54,9 @@ def message(request: HttpRequest, spool_id: str) -> HttpResponse:
         "next_after": last,
         "is_operator": is_operator,
         "is_waiting": found.finished_at is None,
+        "removed_at": min(
+            (one.quarantined_until for one in told.recipients if one.is_quarantined), default=None
+        ),
         "state": f"message={encode_id(found.pk)}",
         "gateways": Gateway.objects.filter(is_enabled=True).only("name") if is_operator else [],
         "now": now,

@@ -24,7 +24,6 @@ from spool.errors import MessageUnknown
 from spool.listing import View
 from spool.models import Gateway
 from spool.orders import Kind, Order
-from spool.searchbox import read_filter
 from spool.selection import NothingSelected, Selection
 from spool.services import PriorityOutOfRange
 from spool.undoing import NotUndoable
@@ -43,6 +42,11 @@ def spool(request: HttpRequest) -> HttpResponse:
 @opens_for(SYSTEM)
 def waiting(request: HttpRequest) -> HttpResponse:
     return _list(request, View.WAITING)
+
+
+@opens_for(SYSTEM)
+def quarantine(request: HttpRequest) -> HttpResponse:
+    return _list(request, View.QUARANTINE)
 
 
 @opens_for(SYSTEM, methods=ACTION)
@@ -169,9 +173,9 @@ def _selection(request: HttpRequest) -> Selection:
         listing = SpoolList.of(request, _view(request), actor)
         if not listing.may_act_on_all:
             raise NothingSelected
-        if listing.filter.is_empty:
+        if listing.meant.is_empty:
             return Selection.everything(actor=actor)
-        return Selection.matching(read_filter(listing.query), actor=actor)
+        return Selection.matching(listing.meant, actor=actor)
     return Selection.of(_ids(given.getlist("selected")), actor=actor)
 
 
@@ -222,6 +226,11 @@ def _hold(request: HttpRequest) -> Order:
     return Order(Kind.HOLD, reason=reason)
 
 
+def _quarantine(request: HttpRequest) -> Order:
+    reason = request.POST.get("quarantine_reason", "").strip() or "put there by an administrator"
+    return Order(Kind.QUARANTINE, reason=reason)
+
+
 def _release(request: HttpRequest) -> Order:
     return Order(Kind.RELEASE)
 
@@ -240,6 +249,7 @@ VERBS: dict[str, tuple[str, Ask]] = {
     "reset": ("Reset retries", _reset),
     "priority": ("Priority", _priority),
     "hold": ("Hold", _hold),
+    "quarantine": ("Quarantine", _quarantine),
     "release": ("Release", _release),
     "route": ("Route", _route),
     "delete": ("Delete", _delete),
@@ -247,7 +257,8 @@ VERBS: dict[str, tuple[str, Ask]] = {
 
 
 def _view(request: HttpRequest) -> View:
-    return View.WAITING if request.GET.get("view") == View.WAITING else View.ALL
+    given = request.GET.get("view", "")
+    return View(given) if given in set(View) else View.ALL
 
 
 def _back(request: HttpRequest) -> str:
@@ -265,6 +276,7 @@ def _messages(count: int) -> str:
 urlpatterns = [
     path("spool/", spool, name="spool"),
     path("spool/waiting/", waiting, name="spool-waiting"),
+    path("spool/quarantined/", quarantine, name="quarantine"),
     path("spool/reset-all/", reset_all, name="spool-reset-all"),
     path("spool/delete-all/", delete_all, name="spool-delete-all"),
     path("spool/undo/", undo, name="spool-undo"),

@@ -14,6 +14,7 @@ from spool.models.ledger import LedgerDomainTotal, LedgerHour, LedgerTotal
 from spool.models.lost import LostRecord, LostState
 from spool.models.message import (
     NEVER,
+    REMOVED,
     DeliveryAttempt,
     Kind,
     Origin,
@@ -35,6 +36,7 @@ from spool.models.throttle import ThrottleCrossing, ThrottleHour
 
 __all__ = [
     "NEVER",
+    "REMOVED",
     "DeliveryAttempt",
     "DeliveryLoad",
     "DoubleBounce",

@@ -15,6 +15,7 @@ class SpoolChange(models.Model):
         RESET = "reset", "Retries reset"
         PRIORITY = "priority", "Priority set"
         HOLD = "hold", "Held"
+        QUARANTINE = "quarantine", "Quarantined"
         RELEASE = "release", "Released"
         ROUTE = "route", "Route changed"
         DELETE = "delete", "Deleted"
@@ -25,7 +26,7 @@ class SpoolChange(models.Model):
     actor_account = models.ForeignKey(
         "accounts.User", null=True, on_delete=models.SET_NULL, db_index=False, related_name="+"
     )
-    verb = models.CharField(max_length=8, choices=Verb.choices)
+    verb = models.CharField(max_length=10, choices=Verb.choices)
     selection = models.CharField(max_length=500, help_text="In words.")
     parameter = models.CharField(
         max_length=300, blank=True, help_text="The priority, reason or way that was set."
@@ -65,7 +66,10 @@ class SpoolChangeBatch(models.Model):
 
 
 class HoldRule(models.Model):
-    """Mail that fits is held as long as the rule stands; empty fields fit everything."""
+    """Mail that fits is held as long as the rule stands, or put in quarantine for its own time.
+
+    Empty fields fit everything.
+    """
 
     sender = models.CharField(
         max_length=330, blank=True, help_text="An address, or @domain for all of a domain."
@@ -84,6 +88,10 @@ class HoldRule(models.Model):
     )
     reason = models.CharField(max_length=200)
     until = MomentField(null=True, blank=True, help_text="Released then; empty: by hand only.")
+    quarantines = models.BooleanField(
+        default=False,
+        help_text="Put it in quarantine, where it stays also when the rule is removed.",
+    )
     created_at = MomentField()
 
     def __str__(self) -> str:

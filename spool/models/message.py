@@ -13,6 +13,8 @@ from clock.moments import to_micros
 
 # Sorts behind every moment: what is held has no next try.
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+# The last words about a recipient that nobody released or deleted in time (S-060).
+REMOVED = "Removed from quarantine, for its time there was over"
 
 
 class Origin(models.TextChoices):
@@ -116,6 +118,9 @@ class SpooledMessage(models.Model):
     )
     priority = models.PositiveSmallIntegerField(db_default=5, help_text="The highest (S-039).")
     spool_path = models.CharField(max_length=255, db_default="", help_text="S-030.")
+    quarantined_until = MomentField(
+        null=True, help_text="When the first is removed from quarantine; None: none is there."
+    )
 
     class Meta:
         indexes = [
@@ -139,6 +144,11 @@ class SpooledMessage(models.Model):
                     "priority",
                     "spool_path",
                 )
+            ),
+            models.Index(
+                fields=["quarantined_until", "id"],
+                condition=Q(finished_at=None) & Q(quarantined_until__isnull=False),
+                name="spool_quarantine",
             ),
             models.Index(
                 fields=["delay_notice_at"],
@@ -237,6 +247,12 @@ class SpooledRecipient(models.Model):
         max_length=200, db_default="", help_text="Why an operator or a rule holds it; empty: free."
     )
     hold_rule = models.BigIntegerField(null=True, help_text="The HoldRule that holds it.")
+    quarantined_until = MomentField(
+        null=True, help_text="When it is removed from quarantine (S-060); None: it is not there."
+    )
+    patience_left = models.BigIntegerField(
+        null=True, help_text="In quarantine: microseconds that it may be tried after its release."
+    )
     via = models.CharField(
         max_length=300,
         db_default="",
@@ -275,6 +291,11 @@ class SpooledRecipient(models.Model):
             models.Index(
                 fields=["hold_rule"], condition=Q(hold_rule__isnull=False), name="recipient_rule"
             ),
+            models.Index(
+                fields=["quarantined_until"],
+                condition=Q(state__lt=State.DELIVERED) & Q(quarantined_until__isnull=False),
+                name="recipient_quarantine",
+            ),
             # What is in delivery at this moment: a few hundred at most, so that it costs a claim
             # about a microsecond, and the list of what waits need not look at each recipient.
             models.Index(
@@ -286,6 +307,15 @@ class SpooledRecipient(models.Model):
 
     def __str__(self) -> str:
         return self.address
+
+    @property
+    def is_quarantined(self) -> bool:
+        return self.state == State.HELD and self.quarantined_until is not None
+
+    @property
+    def was_removed(self) -> bool:
+        """Whether it ended in quarantine by itself, and not by somebody's hand."""
+        return self.state == State.DELETED and self.reply == REMOVED
 
 
 class DeliveryAttempt(models.Model):

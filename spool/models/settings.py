@@ -46,6 +46,10 @@ class SpoolSettings(models.Model):
     postmaster = models.CharField(
         max_length=320, blank=True, help_text="Gets double bounces; empty: they are dropped."
     )
+    quarantine_days = models.PositiveSmallIntegerField(default=30, help_text="1 to 30 (S-060).")
+    quarantines_spam = models.BooleanField(
+        default=False, help_text="What users and relay networks hand in marked as spam (S-060)."
+    )
     trace_retention_days = models.PositiveIntegerField(default=30)
     ledger_retention_days = models.PositiveIntegerField(
         default=730, help_text="31 or more; then hours become one sum of each domain."

@@ -17,6 +17,7 @@ class SpoolMinute(models.Model):
     messages = models.PositiveIntegerField(null=True, help_text="In the spool; None: not counted.")
     recipients = models.PositiveIntegerField(null=True)
     held = models.PositiveIntegerField(null=True)
+    quarantined = models.PositiveIntegerField(null=True, help_text="Of those held.")
     retrying = models.PositiveIntegerField(null=True)
     throttled = models.PositiveIntegerField(null=True)
     oldest_id = models.BigIntegerField(null=True, help_text="The oldest message in the spool.")

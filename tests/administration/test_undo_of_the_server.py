@@ -176,6 +176,23 @@ def test_a_hold_rule_goes_with_what_it_holds_and_comes_back(spool_world: World) 
     assert states() == {State.HELD}
 
 
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
+def test_a_rule_that_quarantines_is_undone_with_what_it_put_there(spool_world: World) -> None:
+    send("bob@far.test")
+    with audit.acting():
+        new = NewHoldRule(destination="far.test", reason="looks odd", quarantines=True)
+        holding.add_rule(new=new, by=None, now=utc_now())
+    assert SpooledRecipient.objects.get().is_quarantined
+    undo_latest(spool_world.root)
+    assert (states(), HoldRule.objects.count()) == ({State.QUEUED}, 0)
+    rule, _ = holding.add_rule(new=new, by=None, now=utc_now())
+    with audit.acting():
+        holding.remove_rule(rule=rule, by=None, now=utc_now())
+    assert SpooledRecipient.objects.get().is_quarantined
+    undo_latest(spool_world.root)
+    assert HoldRule.objects.get().quarantines is True
+
+
 def test_what_was_done_to_mail_in_the_spool_is_undone_from_the_trail(spool_world: World) -> None:
     one, other = send("bob@far.test"), send("eve@far.test")
     selection = Selection.of([one], actor=spool_world.root)

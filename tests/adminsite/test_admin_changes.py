@@ -19,11 +19,13 @@ from accounts.models import (
     User,
     UserAlias,
 )
+from blobs.ids import new_id
+from clock.moments import utc_now
 from domains.models import TABS, Domain, DomainAlias
 from events.models import AuditEntry
 from operations.models import RelayNetwork
 from spool import gateways
-from spool.models import Gateway
+from spool.models import Gateway, HoldRule, SpooledMessage, SpooledRecipient, State
 from tests.adminsite.adminrows import filled, url
 from tests.factories import PASSWORD, make_domain
 
@@ -181,3 +183,32 @@ def test_actions_on_chosen_rows_go_by_the_services(client: Client, world: Domain
     services.delete_user(user=alice, by=None)
     assert "Restored 1." in act(Recycled, "restore", Recycled.objects.get())
     assert User.objects.filter(local_part="alice").exists()
+
+
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
+def test_marked_mail_is_put_in_quarantine_and_let_go(client: Client, root: User) -> None:
+    now = utc_now()
+    message = SpooledMessage.objects.create(
+        id=new_id(), origin="submission", sender="a@one.example", size_bytes=1, accepted_at=now,
+        expires_at=now, recipients_total=1,
+    )  # fmt: skip
+    SpooledRecipient.objects.create(
+        id=new_id(), message=message, address="<i>x</i>@far.example", route="remote", due_at=now
+    )
+    marked = {"_selected_action": [str(message.pk)]}
+    listed = url(SpooledMessage, "changelist")
+    page = client.post(listed, {**marked, "action": "quarantine"}, follow=True)
+    assert "1 done" in page.content.decode()
+    recipient = SpooledRecipient.objects.get()
+    assert recipient.is_quarantined and recipient.hold_reason == "put there by an administrator"
+    for wanted, count in (("0", 1), ("1", 0)):
+        shown = client.get(
+            url(SpooledRecipient, "changelist"), {"quarantined_until__isempty": wanted}
+        )
+        assert shown.context["cl"].result_count == count
+        assert "<i>x</i>" not in shown.content.decode()
+    client.post(listed, {**marked, "action": "release"})
+    assert SpooledRecipient.objects.get().state == State.QUEUED
+    data = {"sender": "@spam.test", "reason": "spam run", "quarantines": "on"}
+    client.post(url(HoldRule, "add"), data)
+    assert HoldRule.objects.get().quarantines is True

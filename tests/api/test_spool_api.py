@@ -106,6 +106,8 @@ def test_mail_of_others_is_not_acted_on(world, program, message):
         ({"action": "force"}, 200),
         ({"action": "reset"}, 200),
         ({"action": "hold"}, 422),
+        ({"action": "quarantine"}, 422),
+        ({"action": "quarantine", "reason": "spam"}, 200),
         ({"action": "release"}, 200),
         ({"action": "burn"}, 422),
     ],

@@ -57,6 +57,7 @@ PANEL = [
     "root /panel/spool/?q=to:r77@d77.test",
     "root /panel/spool/?q=destination:d77.test",
     "root /panel/spool/waiting/",
+    "root /panel/spool/quarantined/",
     "root /panel/spool/statistics/",
     "root /panel/spool/changes/",
     "root /panel/spool/throttled/",

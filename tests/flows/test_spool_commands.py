@@ -46,7 +46,7 @@ def subjects(server: RunningServer) -> list[str]:
 
 @pytest.mark.timeout(400)  # a dozen commands, each a process of its own
 @pytest.mark.spec("S-038")
-@pytest.mark.spec("S-045", lacks="filtering and quarantine")
+@pytest.mark.spec("S-045", lacks="filtering")
 def test_mail_is_held_released_deleted_and_brought_back_on_a_running_server(
     server: RunningServer,
 ) -> None:

@@ -134,7 +134,7 @@ def test_a_verb_on_very_many_messages_leads_to_its_job(
 def test_nothing_is_done_without_a_selection(world: World, log_in: LogIn) -> None:
     send("a@far.test")
     client = log_in(world.root)
-    for verb in ("force", "reset", "priority", "hold", "release", "route", "delete"):
+    for verb in ("force", "reset", "priority", "hold", "quarantine", "release", "route", "delete"):
         for given in ({}, {"selected": ["nonsense", "../../etc"]}, {"only": "x"}):
             page = client.post(f"{LIST}{verb}/", given, follow=True)
             assert "select at least one message" in page.content.decode()

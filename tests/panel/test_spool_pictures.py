@@ -57,6 +57,7 @@ def fill(world: World) -> list[int]:
     ("path", "name"),
     [
         ("/panel/spool/", "spool-none"),
+        ("/panel/spool/quarantined/", "quarantine-none"),
         ("/panel/spool/throttled/", "throttled-none"),
         ("/panel/spool/hold-rules/", "hold-rules-none"),
         ("/panel/gateways/", "gateways-none"),
@@ -73,6 +74,10 @@ def test_pages_of_the_spool(root: Visitor, world: World) -> None:
     ids = fill(world)
     root.inspect("/panel/spool/?rows=25", "spool")
     root.inspect("/panel/spool/waiting/?rows=250&sort=status", "spool-waiting")
+    now = utc_now()
+    holding.quarantine(selection=Selection.of(ids[4:8]), reason=HOSTILE, by=None, now=now)
+    root.inspect("/panel/spool/quarantined/", "quarantine")
+    root.inspect(f"/panel/message/{encode_id(ids[5])}/", "message-in-quarantine")
     root.inspect("/panel/spool/?q=priority:99", "spool-error")
     root.inspect("/panel/spool/statistics/?domain=own.example&limit=x", "spool-statistics")
     root.inspect("/panel/spool/changes/", "spool-changes")

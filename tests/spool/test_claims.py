@@ -127,7 +127,7 @@ def let_lapse(*_recipients):
 
 
 @pytest.mark.spec("S-038")
-@pytest.mark.spec("S-045", lacks="filtering and quarantine")
+@pytest.mark.spec("S-045", lacks="filtering")
 @pytest.mark.parametrize("end", [release, recover, let_lapse])
 def test_held_or_deleted_while_a_process_had_it_in_hand_the_next_one_does_not_send_it(end):
     ids = {name: submit(f"{name}@far.test") for name in ("held", "deleted", "free")}

@@ -125,6 +125,38 @@ def test_mail_is_held_by_hand_and_by_standing_rules():
         spool("rules", "add", "--reason", "everything")
 
 
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
+def test_mail_is_put_in_quarantine_listed_and_let_go():
+    first, second = submit("bob@far.test"), submit("eve@near.test")
+    with pytest.raises(CommandError):
+        spool("quarantine", encode_id(first))
+    done = spool("quarantine", "--reason", "looks like spam", encode_id(first))
+    assert done.startswith("1 done\nTo undo: manage.py spool undo ")
+    shown = " ".join(spool("list", "--quarantine").split())
+    assert "removed (UTC)" in shown and "1 of 1 messages" in shown
+    assert "removed (UTC)" not in spool("list", "--waiting")
+    (only,) = json.loads(spool("list", "--quarantine", "--json"))
+    assert only["status"] == "Held (quarantine: looks like spam)"
+    assert only["removed_at"] == row("bob@far.test").quarantined_until.isoformat()
+    assert spool("count", "--filter", "status:quarantine") == "1 messages in the spool\n"
+    assert spool("count", "--filter", "status:held") == "0 messages in the spool\n"
+    assert "1 in quarantine" in spool("release", "--all")
+    spool("undo", done.split()[-1])
+    assert row("bob@far.test").state == State.QUEUED
+    added = spool(
+        "rules", "add", "--destination", "near.test", "--reason", "spam run", "--quarantine"
+    )
+    assert "1 done" in added and "put in quarantine" in spool("rules", "list")
+    spool("rules", "remove", str(HoldRule.objects.get().pk))
+    assert [one["id"] for one in json.loads(spool("list", "--quarantine", "--json"))] == [
+        encode_id(second)
+    ]
+    assert "1 done" in spool("release", "--filter", "status:quarantine")
+    spool("quarantine", "--reason", "x", "--all")
+    numbers = spool("statistics", "--measure")
+    assert "of these held: 2, in quarantine: 2" in numbers
+
+
 def test_programs_get_the_result_as_json():
     first = submit("bob@far.test")
     found = json.loads(spool("force", "--json", encode_id(first), encode_id(first + 1)))

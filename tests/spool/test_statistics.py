@@ -103,8 +103,25 @@ def test_a_scrape_reads_what_was_counted_last_and_scans_no_queue(one, client):
     with CaptureQueriesContext(connection) as captured:
         told = client.get("/metrics").content.decode()
     assert "spool_spooledrecipient" not in " ".join(query["sql"] for query in captured)
-    for state, number in (("queued", 2), ("retrying", 1), ("throttled", 1), ("held", 1)):
+    for state, number in (
+        ("queued", 2), ("retrying", 1), ("throttled", 1), ("held", 1), ("quarantined", 0)
+    ):  # fmt: skip
         assert f'mailhost_queue_recipients{{state="{state}"}} {number}.0' in told
+
+
+@pytest.mark.spec("S-060", lacks="a spam filter of its own")
+def test_a_scrape_tells_quarantine_from_what_waits(one, client):
+    old, young = submit("a@far.test"), submit("b@far.test")
+    holding.quarantine(selection=Selection.of([old]), reason="spam", by=None, now=utc_now())
+    statistics.measure(now=after_a_minute())
+    told = client.get("/metrics").content.decode()
+    for state, number in (("queued", 1), ("held", 0), ("quarantined", 1)):
+        assert f'mailhost_queue_recipients{{state="{state}"}} {number}.0' in told
+    holding.quarantine(selection=Selection.of([young]), reason="spam", by=None, now=utc_now())
+    assert "mailhost_queue_oldest_seconds 0.0" in client.get("/metrics").content.decode()
+    statistics.measure(now=after_a_minute() + timedelta(minutes=1))
+    found = statistics.current(now=after_a_minute() + timedelta(minutes=1))
+    assert (found.oldest_age, found.forecast.waiting) == (None, 0)
 
 
 def test_only_minutes_of_a_week_are_kept(one):

@@ -177,7 +177,7 @@ async def test_priority_by_hand_counts_from_the_next_try_on(one, far_dns):
 
 
 @pytest.mark.spec("S-029")
-@pytest.mark.spec("S-045", lacks="filtering and quarantine")
+@pytest.mark.spec("S-045", lacks="filtering")
 async def test_the_spool_command_lists_and_acts(one, far_dns):
     spool_id = await send_to_all_kinds(far_dns)
     spool = in_thread(run)

@@ -63,7 +63,7 @@ def now_and(verb, selection, **given):
 # --- hold and release ---
 
 
-@pytest.mark.spec("S-045", lacks="filtering and quarantine")
+@pytest.mark.spec("S-045", lacks="filtering")
 async def test_held_mail_is_not_delivered_until_it_is_released(far_dns):
     async with Sink() as sink, running_manager(far_dns, port=sink.port):
         spool_id = await submit_async("later@far.test", body=outgoing.MESSAGE)

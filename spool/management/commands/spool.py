@@ -78,6 +78,9 @@ class Command(BaseCommand):
         hold = verbs.add_parser("hold", help="keep back until it is released")
         hold.add_argument("--reason", required=True)
         _add_choice(hold)
+        quarantine = verbs.add_parser("quarantine", help="hold, and remove after some days")
+        quarantine.add_argument("--reason", required=True)
+        _add_choice(quarantine)
         delete = verbs.add_parser("delete", help="take out of the spool; senders are not told")
         delete.add_argument("--now", action="store_true", help="without time to undo it")
         delete.add_argument("--undo-seconds", type=int, default=10, help="1 to 3600")
@@ -91,7 +94,8 @@ class Command(BaseCommand):
         shown = verbs.add_parser("list", help="what is there, oldest first")
         shown.add_argument("--filter", default="", metavar="TEXT")
         shown.add_argument("--waiting", action="store_true", help="not what is in work")
-        shown.add_argument("--sort", choices=sorted(COLUMNS), default="file-name")
+        shown.add_argument("--quarantine", action="store_true", help="what is in quarantine")
+        shown.add_argument("--sort", choices=sorted(COLUMNS))
         shown.add_argument("--descending", action="store_true")
         shown.add_argument("--most", type=int, default=100, help="rows: 25, 50, 100, 250 or 1000")
         shown.add_argument("--json", action="store_true")
@@ -118,6 +122,7 @@ class Command(BaseCommand):
         for name in ("--sender", "--recipient", "--destination", "--domain"):
             added.add_argument(name, default="")
         added.add_argument("--reason", required=True)
+        added.add_argument("--quarantine", action="store_true", help="put it in quarantine")
         added.add_argument("--hours", type=float, help="released after so many")
         removed = acts.add_parser("remove", help="and release what it holds")
         removed.add_argument("rule", type=int)
@@ -158,7 +163,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({**asdict(done), "change_id": _name(done)}))
             return
         self.stdout.write(str(done))
-        if verb in ("priority", "hold", "release", "route") or (
+        if verb in ("priority", "hold", "quarantine", "release", "route") or (
             verb == "delete" and not options["now"]
         ):
             self._tell_undo(done)
@@ -179,8 +184,8 @@ class Command(BaseCommand):
             None,
             now=now,
             filter=_read_filter(options["filter"]),
-            view=View.WAITING if options["waiting"] else View.ALL,
-            column=COLUMNS[options["sort"]],
+            view=_view(options),
+            column=_column(options),
             descending=options["descending"],
             rows=options["most"],
         )
@@ -258,6 +263,18 @@ class Command(BaseCommand):
         self.stdout.write(f"it is in the spool as {encode_id(message_id)}")
 
 
+def _view(options: dict[str, Any]) -> View:
+    if options["quarantine"]:
+        return View.QUARANTINE
+    return View.WAITING if options["waiting"] else View.ALL
+
+
+def _column(options: dict[str, Any]) -> Column:
+    if options["sort"]:
+        return COLUMNS[options["sort"]]
+    return Column.REMOVED_AT if options["quarantine"] else Column.FILE_NAME
+
+
 def _add_choice(parser: ArgumentParser) -> None:
     parser.add_argument("ids", nargs="*", metavar="id", help="spool ids")
     parser.add_argument("--filter", default="", metavar="TEXT", help="all messages that fit")
@@ -285,6 +302,9 @@ _VERBS: dict[str, _Act] = {
     "hold": lambda which, options, now: holding.hold(
         selection=which, reason=options["reason"], by=None, now=now
     ),
+    "quarantine": lambda which, options, now: holding.quarantine(
+        selection=which, reason=options["reason"], by=None, now=now
+    ),
     "priority": lambda which, options, now: services.set_priority(
         selection=which, priority=_read_priority(options["value"]), by=None, now=now
     ),
@@ -310,6 +330,7 @@ def _new_rule(options: dict[str, Any], now: datetime) -> NewHoldRule:
         domain=domain_selectors.by_name(name) if name else None,
         reason=options["reason"],
         until=None if hours is None else now + timedelta(hours=hours),
+        quarantines=options["quarantine"],
     )
 
 
@@ -343,4 +364,5 @@ def _plain(row: MessageRow) -> dict[str, Any]:
         "accepted_at": row.accepted_at.isoformat(),
         "time_in_spool": int(row.time_in_spool.total_seconds()),
         "next_at": row.next_at.isoformat() if row.next_at else None,
+        "removed_at": row.removed_at.isoformat() if row.removed_at else None,
     }

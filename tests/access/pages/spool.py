@@ -8,11 +8,13 @@ NOWHERE = ("0000000000001",)
 PAGES = [
     Page("panel:spool",             "login    403  403         403   403            403      200"),
     Page("panel:spool-waiting",     "login    403  403         403   403            403      200"),
+    Page("panel:quarantine",        "login    403  403         403   403            403      200"),
     Page("panel:spool-changes",     "login    403  403         403   403            403      200"),
     *(
         Page(f"panel:spool-{verb}", "login    403  403         403   403            403      302",
              post={"selected": ["0000000000001"]})
-        for verb in ("force", "reset", "priority", "hold", "release", "route", "delete")
+        for verb in ("force", "reset", "priority", "hold", "quarantine", "release", "route",
+                     "delete")
     ),
     Page("panel:spool-reset-all",   "login    403  403         403   403            403      302",
          post={"all": "true"}),
