@@ -34,14 +34,16 @@ class Ldap:
         password: str = PASSWORD,
         purpose: str = "plain",
         host: str = "",
+        text: str | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """`who` None: nobody."""
+        """`who` None: nobody. `text` is what the program reads."""
         scheme = "ldaps" if purpose == "tls" else "ldap"
         url = f"{scheme}://{host or self._host}:{self._ports[purpose]}"
         login = ["-D", who, "-w", password] if who is not None else []
         simple = [] if "-Y" in arguments else ["-x"]
         return subprocess.run(
             [program, *simple, "-H", url, *login, *arguments],
+            input=text or "",
             capture_output=True, text=True, timeout=SECONDS,
             env={"PATH": os.environ["PATH"], "HOME": str(self._home), "LDAPTLS_REQCERT": "never"},
         )  # fmt: skip

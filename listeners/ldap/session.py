@@ -241,6 +241,8 @@ class Session(asyncio.Protocol):
             self._running, self.is_abandoned = message.id, False
             try:
                 await self._carry_out(message)
+                # Who reads no answers gets no more of them.
+                await self.drained()
             except ConnectionResetError:
                 break
             except Exception:
@@ -249,8 +251,8 @@ class Session(asyncio.Protocol):
                     client=self.visit.client_ip,
                 )  # fmt: skip
                 self.finish(message, OWN_FAULT)
+                self.flush()
             self._running = None
-            self.flush()
             if self._mistakes > self.door.policy.bad_commands:
                 self.close("Too many mistakes.")
             elif self.failed_logins >= MAXIMUM_FAILED_LOGINS:

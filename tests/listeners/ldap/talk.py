@@ -50,9 +50,7 @@ def equality(attribute: str, value: str | bytes, tag: int = 0xA3) -> bytes:
 
 def paging(size: int, cookie: bytes = b"", *, is_critical: bool = True) -> bytes:
     value = ber.element(SEQUENCE, ber.integer(size), ber.string(cookie))
-    control = ber.element(
-        SEQUENCE, ber.string(PAGED), ber.boolean(is_critical), ber.string(value)
-    )
+    control = ber.element(SEQUENCE, ber.string(PAGED), ber.boolean(is_critical), ber.string(value))
     return ber.element(0xA0, control)
 
 
