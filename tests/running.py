@@ -67,7 +67,7 @@ class RunningServer:
         self._commands = Commands()
 
     def port(self, service: str) -> int:
-        """The port of "smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "ldap", ..."""
+        """The port of "smtp", "submission", "submissions", "imap", "imaps", "pop3", "ldap", ..."""
         return STANDARD_PORTS[service] + self.offset
 
     @property

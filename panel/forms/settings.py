@@ -47,7 +47,7 @@ INTROS = {
 HELP = {
     "listeners": {
         "message_size_mb": "The largest message anybody may hand in; domains can have a lower one.",
-        "sessions_per_protocol": "Open at the same time with SMTP, IMAP, POP and LDAP, for each of them.",
+        "sessions_per_protocol": "Open at the same time, for each of SMTP, IMAP, POP and LDAP.",
         "sessions_per_address": "From one client address; this machine itself is not counted.",
         "sessions_per_user": "Of one logged-in user, over all protocols.",
         "bad_commands": "After so many mistakes a session is closed.",

@@ -122,7 +122,7 @@ def test_a_full_domain_gets_no_further_user(world: World, log_in: LogIn) -> None
 
 
 @pytest.mark.spec("U-016", "U-020", "U-021", "U-022", "U-023")
-@pytest.mark.spec("U-017", lacks="the Global Address List")
+@pytest.mark.spec("U-017", lacks="the Global Address List in webmail")
 @pytest.mark.spec("U-018", lacks="greylisting")
 def test_one_save_changes_all_tabs_of_a_user(world: World, log_in: LogIn) -> None:
     client = log_in(world.admin)

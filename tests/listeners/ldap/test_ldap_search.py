@@ -135,6 +135,9 @@ def test_only_what_is_asked_for_is_sent(ldap):
         ("(|(cn=an*)(sn=bo*)(mail=nobody*))", {"ann", "bob"}),
         ("(&(objectClass=inetOrgPerson)(!(cn=a*)))", {"bob"}),
         ("(&(mail=*)(displayName=*))", {"ann"}),
+        # What Thunderbird and Outlook ask as soon as somebody types "an".
+        ("(&(objectclass=*)(|(mail=*an*)(cn=*an*)(givenname=*an*)(sn=*an*)))", {"ann"}),
+        ("(&(mail=*)(|(mail=an*)(|(cn=an*)(|(sn=an*)(givenName=an*)))))", {"ann"}),
         ("(telephoneNumber=*)", set()),
         ("(&(objectClass=person)(!(telephoneNumber=1)))", {"admin", "alice", "ann", "bob"}),
         ("(&(objectClass=person)(!(userPassword=x)))", set()),  # undefined
