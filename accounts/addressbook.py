@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from django.db.models import Q, QuerySet
 
 from accounts import addresslist
 from accounts.models import Role, Status, User, UserAlias
 from accounts.models.alias import CATCH_ALL
+from accounts.services import CONTACT_FIELDS
 from domains.lookups import begins_with
 
 
@@ -31,11 +33,15 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One address; `local_part` is `*` for the domain's catch-all, which administrators see."""
+    """One address; `local_part` is `*` for the domain's catch-all, which administrators see.
+
+    `details` are those of CONTACT_FIELDS that the user has.
+    """
 
     kind: Kind
     local_part: str
     full_name: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_catch_all(self) -> bool:
@@ -72,6 +78,14 @@ class NameContains:
 
 
 @dataclass(frozen=True, slots=True)
+class DetailContains:
+    """One of CONTACT_FIELDS. `text` is ASCII."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class OfKind:
     kind: Kind
 
@@ -86,7 +100,10 @@ class AnyOf:
     criteria: tuple[Criterion, ...]  # none: nothing
 
 
-Criterion = AddressIs | AddressBegins | AddressContains | NameContains | OfKind | AllOf | AnyOf
+Criterion = (
+    AddressIs | AddressBegins | AddressContains | NameContains | DetailContains | OfKind | AllOf
+    | AnyOf
+)  # fmt: skip
 EVERYTHING = AllOf(())
 NOTHING = AnyOf(())
 
@@ -115,9 +132,18 @@ def read(view: View, criterion: Criterion, kind: Kind, *, after: str, rows: int)
     found = found.filter(_condition(criterion, kind), domain=view.domain_id)
     if after:
         found = found.filter(local_part__gt=after)
-    columns = ("local_part", "full_name") if kind is Kind.USER else ("local_part",)
-    values = found.order_by("local_part").values_list(*columns)[:rows]
-    return [Listed(kind, *row) for row in values]
+    found = found.order_by("local_part")
+    if kind is Kind.ALIAS:
+        return [Listed(kind, name) for name in found.values_list("local_part", flat=True)[:rows]]
+    columns = found.values_list("local_part", "full_name", *CONTACT_FIELDS)[:rows]
+    return [
+        Listed(kind, local_part, full_name, _details(details))
+        for local_part, full_name, *details in columns
+    ]
+
+
+def _details(values: Sequence[str]) -> dict[str, str]:
+    return {name: value for name, value in zip(CONTACT_FIELDS, values, strict=True) if value}
 
 
 def _users(view: View) -> QuerySet[User]:
@@ -147,6 +173,8 @@ def _condition(criterion: Criterion, kind: Kind) -> Q:
         case NameContains(text):
             by_address = Q(local_part__icontains=text)
             return by_address | Q(full_name__icontains=text) if kind is Kind.USER else by_address
+        case DetailContains(name, text):
+            return Q(**{f"{name}__icontains": text}) if kind is Kind.USER else _NO_ROW
         case OfKind(wanted):
             return Q() if wanted is kind else _NO_ROW
         case AllOf(criteria):

@@ -28,6 +28,12 @@ DESCRIPTIONS = {
     "people": "Users", "aliases": "User aliases", "lists": "Mailing lists",
     "contacts": "Shared contacts",
 }  # fmt: skip
+# RFC 4519, RFC 4524: the attributes of a user's contact details.
+DETAILS = {
+    "job_title": "title", "company": "o", "department": "ou", "telephone": "telephoneNumber",
+    "mobile": "mobile", "street": "street", "city": "l", "state": "st",
+    "postal_code": "postalCode",
+}  # fmt: skip
 _PLACES = {kind: ou for ou, kind in CONTAINERS.items() if kind is not None}
 
 Attributes = Mapping[str, tuple[str, ...]]
@@ -46,7 +52,7 @@ class Entry:
         """Folded, as filters compare them."""
         return {
             attribute: tuple(
-                fold(value) for value in (*values, *self.matched_by.get(attribute, ()))
+                fold(value, attribute) for value in (*values, *self.matched_by.get(attribute, ()))
             )
             for attribute, values in self.attributes.items()
         }
@@ -92,6 +98,7 @@ class Directory:
         attributes: dict[str, tuple[str, ...]] = {"objectClass": CLASSES[listed.kind]}
         if listed.kind is Kind.USER:
             attributes |= {"uid": (local_part,), **_names_of_person(listed)}
+            attributes |= {DETAILS[name]: (value,) for name, value in listed.details.items()}
         else:
             attributes["cn"] = (local_part,)
         mailbox = "" if listed.is_catch_all else local_part

@@ -18,17 +18,29 @@ from accounts.addressbook import (
     AllOf,
     AnyOf,
     Criterion,
+    DetailContains,
     Kind,
     NameContains,
     OfKind,
 )
 from accounts.models.alias import CATCH_ALL
-from listeners.ldap.entries import CLASSES, Directory
+from listeners.ldap.entries import CLASSES, DETAILS, Directory
 from protocols.address import fold
-from protocols.ldap.filters import And, Equals, Filter, Not, Or, Present, Substrings, Undefined
+from protocols.ldap.filters import (
+    NUMBERS,
+    And,
+    Equals,
+    Filter,
+    Not,
+    Or,
+    Present,
+    Substrings,
+    Undefined,
+)
 
 # Values that the name or the address of an entry contains as it is.
 _OF_NAMES = frozenset({"cn", "sn", "givenName", "displayName", "uid"})
+_COLUMNS = {attribute: column for column, attribute in DETAILS.items()}
 _WORD = re.compile(r"[!-~]+")
 
 
@@ -52,8 +64,12 @@ def narrow(wanted: Filter, directory: Directory) -> Criterion:
             return _parts_of_address(initial, (*middle, final), directory)
         case Substrings(attribute, initial, middle, final) if attribute in _OF_NAMES:
             return _containing((initial, *middle, final))
+        case Equals(attribute, value) if attribute in _COLUMNS:
+            return _of_detail(attribute, (value,))
+        case Substrings(attribute, initial, middle, final) if attribute in _COLUMNS:
+            return _of_detail(attribute, (initial, *middle, final))
         case Equals() | Substrings() | Undefined():
-            return NOTHING  # no entry has a value of such an attribute
+            return NOTHING  # no row has a value of such an attribute
         case Present() | Not():
             return EVERYTHING
 
@@ -87,6 +103,13 @@ def _parts_of_address(initial: str, others: tuple[str, ...], directory: Director
 def _containing(pieces: Iterable[str]) -> Criterion:
     words = (_longest_word(piece) for piece in pieces)
     return AllOf(tuple(NameContains(word) for word in words if word))
+
+
+def _of_detail(attribute: str, pieces: Iterable[str]) -> Criterion:
+    """Numbers may be stored with spaces anywhere, which the database would not pass over."""
+    words = [] if attribute in NUMBERS else [_longest_word(piece) for piece in pieces]
+    column = _COLUMNS[attribute]
+    return AllOf((OfKind(Kind.USER), *(DetailContains(column, word) for word in words if word)))
 
 
 def _longest_word(piece: str) -> str:

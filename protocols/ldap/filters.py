@@ -19,6 +19,7 @@ _INITIAL, _ANY, _FINAL = 0x80, 0x81, 0x82
 _RULE, _TYPE, _VALUE, _OF_NAME = 0x81, 0x82, 0x83, 0x84
 
 _SPACES = re.compile(r"\s+")
+_SEPARATORS = re.compile(r"[\s-]+")
 
 
 class TooComplex(Exception):
@@ -73,14 +74,20 @@ UNDEFINED = Undefined()
 Values = Mapping[str, Sequence[str]]
 
 
-def fold(text: str) -> str:
+# RFC 4517 §4.2.29: in numbers neither spaces nor hyphens count.
+NUMBERS = frozenset({"telephoneNumber", "mobile"})
+
+
+def fold(text: str, attribute: str = "") -> str:
     """In the form in which values are compared: case and runs of spaces do not count."""
-    return _folded(text).strip()
+    return _folded(text, attribute).strip()
 
 
-def _folded(text: str) -> str:
+def _folded(text: str, attribute: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
+    if attribute in NUMBERS:
+        return _SEPARATORS.sub("", text.lower())
     return _SPACES.sub(" ", text.lower())
 
 
@@ -180,7 +187,7 @@ def equality(description: str, octets: bytes) -> Equals | Undefined:
     attribute, value = canonical(description), _text(octets)
     if attribute is None or value is None:
         return UNDEFINED
-    return Equals(attribute, fold(value))
+    return Equals(attribute, fold(value, attribute))
 
 
 def _substrings(within: Reader) -> Filter:
@@ -196,7 +203,7 @@ def _substrings(within: Reader) -> Filter:
         count += 1
         if count > MOST_TERMS:
             raise TooComplex
-        folded = _folded(text or "")
+        folded = _folded(text or "", attribute or "")
         if tag == _INITIAL and count == 1:
             initial = folded.lstrip()
         elif tag == _ANY and not final:

@@ -21,10 +21,25 @@ from tests.factories import make_alias, make_domain, make_domain_alias, make_use
 from tests.listeners.ldap.talk import equality, search
 
 NAMES = ["", "Ann Zoë Example", "ÄNNE Straße", "bob", "B_b 100%", "Ann  Example", "例え テスト"]
-WORDS = ["a", "ann", "ANN", "zoë", "ä", "straße", "b_b", "100%", "example", "例", "@", "com",
-         "example.com", "@example.net", "nn", "user1", "sales", "", " ", "*",
-         "ann example"]  # fmt: skip
-ATTRIBUTES = ["cn", "sn", "givenName", "displayName", "uid", "mail", "objectClass", "title"]
+WORDS = [
+    "+4930/1234", "12", "köln", "head of öl", "sales north", "acme", "a", "ann", "ANN", "zoë",
+    "ä", "straße", "b_b", "100%", "例", "@", "com", "example", "example.com", "@example.net",
+    "nn", "user1", "sales", "", " ", "*", "ann example",
+]  # fmt: skip
+ATTRIBUTES = [
+    "telephoneNumber",
+    "title",
+    "o",
+    "ou",
+    "l",
+    "cn",
+    "sn",
+    "givenName",
+    "displayName",
+    "uid",
+    "mail",
+    "objectClass",
+]
 
 attribute, word = st.sampled_from(ATTRIBUTES), st.sampled_from(WORDS).map(fold)
 addresses = st.sampled_from(["user1@example.com", "user2@example.net", "sales@example.com",
@@ -54,7 +69,10 @@ def asked(db):
     make_domain_alias(domain, "example.net")
     for number, name in enumerate(NAMES):
         make_user(domain, f"user{number}", full_name=name)
-    make_user(domain, "o_b")
+    make_user(
+        domain, "o_b", job_title="Head of Öl & Gas", telephone="+49 30 / 12-34", company="ACME",
+        city="Köln", department="Sales  North",
+    )  # fmt: skip
     make_alias(domain, "sales", "user1")
     make_alias(domain, "*", "user1")
     administrator = User.objects.get(domain=domain, local_part="admin")

@@ -89,7 +89,7 @@ def test_strangers_learn_nothing_but_what_the_server_can_do(ldap):
     assert mine["namingContexts"] == [BASE]
 
 
-@pytest.mark.spec("N-053", lacks="what profiles and contacts have no fields for yet")
+@pytest.mark.spec("N-053", lacks="photos, and contacts, which have no room yet")
 def test_people_are_described_by_their_profile(ldap, people):
     (ann,) = ldap.search("(uid=ann)")
     assert ann["dn"] == [f"uid=ann,{PEOPLE}"]
@@ -372,3 +372,26 @@ def test_each_domain_has_its_own_tree(people, ldap):
     assert "uid=admin,ou=people,dc=sub,dc=example,dc=com" in inside
     assert ldap.run("ldapsearch", "-b", BASE, who="admin@sub.example.com").returncode == 32
     assert not any("dc=sub" in name for name in ldap.names())
+
+
+@pytest.mark.spec("N-053", lacks="photos, and contacts, which have no room yet")
+def test_people_are_described_by_their_contact_details(ldap, people):
+    details = {
+        "job_title": "Head of Öl & Gas", "company": "ACME <b>", "department": "Sales",
+        "telephone": "+49 30 / 12-34", "mobile": "+49 170 1", "street": "Weg 1", "city": "Köln",
+        "state": "NRW", "postal_code": "50667",
+    }  # fmt: skip
+    services.change_own(user=people.bob, values=details)
+    (bob,) = ldap.search("(telephoneNumber=+49 30/1234)")
+    shown = ("telephoneNumber", "mobile", "street", "st", "postalCode", "ou")
+    assert [bob[name] for name in shown] == [
+        ["+49 30 / 12-34"], ["+49 170 1"], ["Weg 1"], ["NRW"], ["50667"], ["Sales"],
+    ]  # fmt: skip
+    assert bob["o"] == ["ACME <b>"] and bob["l"] == ["S8O2bG4="] and "title" in bob
+    name = f"uid=bob,{PEOPLE}"
+    for wanted in ("(l=KÖLN)", "(title=head*öl*)", "(o=*acme*)", "(postalCode=506*)",
+                   "(mobile=*4917*)", "(&(ou=sales)(uid=*))"):  # fmt: skip
+        assert ldap.names(wanted) == {name}, wanted
+    for wanted in ("(l=Bonn)", "(telephoneNumber=1234)", "(jpegPhoto=*)"):
+        assert ldap.names(wanted) == set(), wanted
+    assert ldap.names("(o=example.com)") == {BASE}
