@@ -53,7 +53,9 @@ async def _bind(session: Session, request: Bind) -> Result:
         return results.TLS_FIRST
     try:
         password = request.credentials.decode()
-        account = await login.by_password(session.visit, _login_of(request.name), password)
+        # PostgreSQL takes no NUL; nobody's name has a replacement character either.
+        name = _login_of(request.name).replace("\0", "\ufffd")
+        account = await login.by_password(session.visit, name, password)
     except (UnicodeDecodeError, LoginRefused):
         return results.LOGIN_FAILED
     except TooManySessions:

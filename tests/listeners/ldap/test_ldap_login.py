@@ -53,6 +53,9 @@ def test_people_log_in_by_their_name_in_the_directory_or_by_address(ldap, name):
         ("cn=(|(uid=*", PASSWORD),
         ("alice", PASSWORD),
         ("alice@example.com\0", PASSWORD),
+        ("al\0ice@example.com", PASSWORD),
+        ("uid=al\\00ice,ou=people,dc=example,dc=com", PASSWORD),
+        ("alice@example.com", "x\0y"),
         ("", PASSWORD),
     ],
 )

@@ -67,6 +67,8 @@ def test_scopes(ldap, base, scope, expected):
         ("o=example", 32),
         ("nonsense", 34),
         ("cn=\\zz", 34),
+        (f"uid=a\\00b,{PEOPLE}", 32),
+        ("ou=people,dc=a\\00b,dc=com", 32),
     ],
 )
 def test_what_is_not_there_is_not_found(ldap, base, code):
