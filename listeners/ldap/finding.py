@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -59,11 +60,21 @@ class Found(NamedTuple):
 
 
 class Finder:
-    """One search. `show` makes the octets of an entry; it is called in threads."""
+    """One search. `show` makes the octets of an entry; it is called in threads.
+
+    `turns` is held while a thread reads.
+    """
 
     def __init__(
-        self, place: Place, scope: Scope, wanted: Filter, show: Callable[[Entry], bytes]
+        self,
+        place: Place,
+        scope: Scope,
+        wanted: Filter,
+        *,
+        show: Callable[[Entry], bytes],
+        turns: asyncio.Semaphore,
     ) -> None:
+        self._turns = turns
         self._place = place
         self._scope = scope
         self._filter = wanted
@@ -80,7 +91,8 @@ class Finder:
                 continue
             after: str | None = start.key if start and section == kind.value else ""
             while after is not None:
-                found, after = await bridge.ask(self._read, kind, after)
+                async with self._turns:
+                    found, after = await bridge.ask(self._read, kind, after)
                 yield found
 
     def _read(self, kind: Kind, after: str) -> tuple[list[Found], str | None]:

@@ -117,7 +117,7 @@ class _Searching:
         is_limit_of_client = page is None or (allowed is not None and allowed - before <= of_page)
         last = start
         ended = None if page is None else b""
-        finder = Finder(place, scope, wanted, self._show)
+        finder = Finder(place, scope, wanted, show=self._show, turns=session.door.turns)
         async for batch in finder.batches(start):
             for found in batch:
                 if self._sent >= most:

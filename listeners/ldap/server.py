@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from django.conf import settings as conf
 
 from listeners.base import Listener, Visit
@@ -9,9 +11,12 @@ from listeners.context import Context
 from listeners.doors import SweptDoor
 from listeners.gate import Gate, Refusal, asks
 from listeners.ldap.session import Session
+from listeners.tls import Certificates
 from protocols.ldap import responses
 from protocols.ldap.requests import EXAMINE_ROOT
 from protocols.ldap.results import ResultCode
+
+SEARCHES_AT_ONCE = 2
 
 # RFC 4511 §4.4.1: whoever is turned away is told why before the connection ends.
 _REFUSALS = {
@@ -24,6 +29,11 @@ _REFUSALS = {
 
 class Door(SweptDoor[Session]):
     """What all LDAP sessions of a process share."""
+
+    def __init__(self, hostname: str, certificates: Certificates) -> None:
+        super().__init__(hostname, certificates)
+        # Searches leave threads and processor to mail, however many there are.
+        self.turns = asyncio.Semaphore(SEARCHES_AT_ONCE)
 
 
 def make_listener(context: Context) -> Listener:

@@ -195,6 +195,8 @@ class Session(asyncio.Protocol):
 
     def _take_messages(self) -> None:
         """Take what has come, as far as there is room; abandoning acts at once."""
+        if self.wire.waits_for_tls:
+            return  # reading rests, so that the handshake finds all of its octets
         while not (self._is_closed or self._leaves) and len(self._waiting) < MOST_WAITING:
             try:
                 message = self.wire.next_message()

@@ -27,6 +27,10 @@ class Connection:
             self._buffer += data
 
     @property
+    def waits_for_tls(self) -> bool:
+        return self._waits_for_tls
+
+    @property
     def is_full(self) -> bool:
         """Enough is buffered to go on with: the reader may pause until messages are taken."""
         return len(self._buffer) > self.allowed_bytes

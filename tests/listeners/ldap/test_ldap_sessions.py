@@ -15,6 +15,7 @@ from accounts import addressbook
 from accounts.models import User
 from clock.moments import utc_now
 from listeners.gate import SessionLimits
+from listeners.ldap.server import SEARCHES_AT_ONCE
 from listeners.ldap.session import MOST_WAITING
 from protocols.ldap import ber
 from protocols.ldap.ber import SEQUENCE
@@ -138,6 +139,27 @@ def test_abandoned_requests_are_not_answered(connect, monkeypatch):
     go_on.set()
     answered = [talk.until_done() for _ in range(2)]
     assert [(one.number, one.tag) for one in answered] == [(3, 0x61), (4, 0x65)]
+
+
+def test_many_searches_leave_threads_to_others(connect, monkeypatch):
+    begun, go_on = threading.Semaphore(0), threading.Event()
+    read = addressbook.read
+
+    def slow(*asked, **how):
+        begun.release()
+        assert go_on.wait(20)
+        return read(*asked, **how)
+
+    talks = [connect().log_in() for _ in range(12)]
+    monkeypatch.setattr("listeners.ldap.finding.addressbook.read", slow)
+    for talk in talks:
+        talk.send(search(1))
+    for _ in range(SEARCHES_AT_ONCE):
+        assert begun.acquire(timeout=20)
+    assert not begun.acquire(timeout=0.3)
+    assert connect().ask(bind(1, "bob@example.com")).code == 0  # by a thread
+    go_on.set()
+    assert [talk.until_done().code for talk in talks] == [0] * len(talks)
 
 
 @LDAP
