@@ -43,6 +43,11 @@ from switchboard.topics import Topic
 Values = Mapping[str, Any]
 
 PROFILE_FIELDS = ("full_name", "reply_to", "time_zone", "language")
+# Shown in the address list of the domain.
+CONTACT_FIELDS = (
+    "job_title", "company", "department", "telephone", "mobile", "street", "city", "state",
+    "postal_code",
+)  # fmt: skip
 ACCESS_FIELDS = ("pop_access", "imap_access", "smtp_access", "webmail_access")
 FORWARDING_FIELDS = ("forward_to", "keep_forwarded")
 THROTTLING_FIELDS = (
@@ -55,6 +60,7 @@ THROTTLING_FIELDS = (
 )
 USER_FIELDS = (
     *PROFILE_FIELDS,
+    *CONTACT_FIELDS,
     "status",
     "password_locked",
     "must_change_password",

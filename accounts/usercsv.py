@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from accounts.models import Role, Status, User
+from accounts.services import CONTACT_FIELDS
 from domains.errors import Refused
 
 LARGEST_FILE_BYTES = 2 * 1024 * 1024
@@ -27,7 +28,7 @@ SWITCHES = (
     "smtp_access",
     "webmail_access",
 )
-TEXTS = ("full_name", "reply_to", "time_zone", "language")
+TEXTS = ("full_name", "reply_to", "time_zone", "language", *CONTACT_FIELDS)
 COLUMNS = (
     "username", "password", "full_name", "status", "mailbox_size_mb", "administrator",
     *TEXTS[1:], *SWITCHES,

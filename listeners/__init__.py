@@ -1,1 +1,1 @@
-"""The doors for mail programs: SMTP, IMAP, POP3."""
+"""The doors for mail programs: SMTP, IMAP, POP3, LDAP."""

@@ -78,6 +78,13 @@ class Visit:
         traffic.logged_in(self)
         return True
 
+    def log_out(self) -> None:
+        """The connection is a stranger's again, as LDAP allows it (RFC 4511 §4.2.1)."""
+        if self.account_id is not None:
+            self.listener.gate.leave_user(self.account_id)
+        self.account_id = self.domain_id = self.logged_in_at = None
+        self.domains = ()
+
     def begin(self, transport: asyncio.Transport) -> None:
         """A session takes the connection over."""
         session = self.listener.make_session(self)
@@ -100,7 +107,8 @@ class Listener:
     """All endpoints of one protocol in one process.
 
     `make_session` returns an object that is both an asyncio.Protocol and a Session; `refuse` the
-    bytes that turn a client away (on TLS endpoints it is turned away without a word).
+    bytes that turn a client away (on TLS endpoints it is turned away without a word). `question`
+    is what a session answers where it does not speak first: a probe begins with it.
     """
 
     def __init__(
@@ -112,8 +120,10 @@ class Listener:
         gate: Gate,
         certificates: Certificates,
         shares_ports: bool = False,
+        question: bytes = b"",
     ) -> None:
         self.name = name
+        self.question = question
         self.gate = gate
         self.certificates = certificates
         self.refuse = refuse

@@ -16,7 +16,7 @@ from listeners.sockets import Endpoint
 SUBMISSION = "submission"
 # Server-wide, whatever the domains say (N-004): implicit TLS and the standard ports, so that a
 # fresh server without domains answers already.
-SUBMISSIONS_PORT, POP3S_PORT, IMAPS_PORT = 465, 995, 993
+SUBMISSIONS_PORT, POP3S_PORT, IMAPS_PORT, LDAPS_PORT = 465, 995, 993, 636
 STANDARD = {
     "smtp": (
         (25, False, ""),
@@ -25,6 +25,7 @@ STANDARD = {
     ),
     "pop": ((110, False, ""), (POP3S_PORT, True, "")),
     "imap": ((143, False, ""), (IMAPS_PORT, True, "")),
+    "ldap": ((389, False, ""), (LDAPS_PORT, True, "")),
 }
 
 
@@ -37,7 +38,7 @@ class Wanted:
 
 
 def wanted(protocol: str) -> Wanted:
-    """Read the endpoints of `smtp`, `pop` or `imap` from the domains' Technical tabs.
+    """Read the endpoints of `smtp`, `pop`, `imap` or `ldap` from the domains' Technical tabs.
 
     A pair on the server's own address serves every domain that listens on "All", so only a pair
     on an address of its own can belong to one domain alone (N-010) - or every pair, while the
@@ -82,7 +83,7 @@ class _Group:
     domain_id: int  # the first of them
 
 
-_PORT = {"smtp": "smtp_port", "pop": "pop_port", "imap": "imap_port"}
+_PORT = {"smtp": "smtp_port", "pop": "pop_port", "imap": "imap_port", "ldap": "ldap_port"}
 
 
 def _groups(protocol: str) -> Iterator[_Group]:

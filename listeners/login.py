@@ -1,4 +1,4 @@
-"""Logging in, the same for SMTP, IMAP and POP3: policy, mechanisms, delay after a failure."""
+"""Logging in, the same for SMTP, IMAP, POP3 and LDAP: policy, mechanisms, delay after a failure."""
 
 from __future__ import annotations
 

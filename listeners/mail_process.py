@@ -16,6 +16,7 @@ from listeners.base import Listener
 from listeners.context import Context
 from listeners.guarding import Guardian
 from listeners.imap.server import make_listener as make_imap_listener
+from listeners.ldap.server import make_listener as make_ldap_listener
 from listeners.policies import forget_when_told
 from listeners.pop3.server import make_listener as make_pop3_listener
 from listeners.processors import Companions
@@ -42,6 +43,7 @@ MAKE_LISTENER: dict[str, Callable[[Context], Listener]] = {
     "smtp": make_smtp_listener,
     "imap": make_imap_listener,
     "pop": make_pop3_listener,
+    "ldap": make_ldap_listener,
 }
 PARTS = frozenset({*MAKE_LISTENER, "spool"})
 # Endpoints follow the domains' settings at once by note, and by this timer in any case.

@@ -41,6 +41,8 @@ async def _ask(listener: Listener, endpoint: Endpoint) -> str:
             await loop.sock_connect(client, (ip, endpoint.port))
             if trustedproxies.is_trusted(ip):
                 await loop.sock_sendall(client, proxy.LOCAL)
+            if listener.question:
+                await loop.sock_sendall(client, listener.question)
             greeting = await loop.sock_recv(client, 512)
         finally:
             listener.own_probes.discard(port)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from accounts import directory
+from accounts.authentication import ACCESS
 from accounts.models import Status
 from domains import directory as domain_directory
 from listeners import bridge
 from listeners.base import Listener
-
-ACCESS = {"smtp": "smtp_access", "imap": "imap_access", "pop": "pop_access"}
 
 
 async def end_forbidden_sessions(listeners: Iterable[Listener]) -> int:

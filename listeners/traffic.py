@@ -72,6 +72,23 @@ def answered(visit: Visit, command: Any, answer: Any) -> None:
     BOOK.note(kind, text, session=visit.id, domains=visit.domains, level=Level.DETAILED)
 
 
+def told(visit: Visit, text: str) -> None:
+    """LDAP, whose octets nobody can read: one line on what was asked or answered.
+
+    Only in detailed logs, and in a transcript.
+    """
+    kind = KINDS[visit.listener.name]
+    if BOOK.takes(kind):
+        BOOK.note(kind, text, session=visit.id, domains=visit.domains, level=Level.DETAILED)
+    if visit.tap is not None:
+        visit.tap.line(text)
+
+
+def is_told(visit: Visit) -> bool:
+    """Whether anybody wants to read such lines now."""
+    return visit.tap is not None or BOOK.takes(KINDS[visit.listener.name])
+
+
 def _note(visit: Visit, text: str, *, domains: tuple[str, ...] = ()) -> None:
     kind = KINDS[visit.listener.name]
     BOOK.note(kind, text, session=visit.id, domains=domains or visit.domains)

@@ -14,7 +14,8 @@ _LITERAL = re.compile(rb"~?\{(\d{1,12})\+?\}\Z")
 _IMAP_LOGIN = re.compile(rb"(\S+ +(?:LOGIN|AUTHENTICATE(?: +[A-Z0-9_-]+)?))(?: |\Z)", re.I)
 _SMTP_LOGIN = re.compile(rb"(AUTH(?: +[A-Z0-9_-]+)?)", re.I)
 _POP_LOGIN = re.compile(rb"(PASS|APOP(?: +\S+)?|AUTH(?: +[A-Z0-9_-]+)?)", re.I)
-_LOGIN = {"imap": _IMAP_LOGIN, "smtp": _SMTP_LOGIN, "pop": _POP_LOGIN}
+_NEVER = re.compile(rb"(?!)()")  # LDAP's sessions say in words what passes; see Tap.line
+_LOGIN = {"imap": _IMAP_LOGIN, "smtp": _SMTP_LOGIN, "pop": _POP_LOGIN, "ldap": _NEVER}
 _BDAT = re.compile(rb"BDAT +(\d{1,12})", re.I)
 MASK = "***"
 

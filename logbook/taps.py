@@ -43,6 +43,10 @@ class Tap:
     def said(self, octets: bytes) -> None:
         self._record(self._dialogue.said(octets))
 
+    def line(self, text: str) -> None:
+        """What one side has said, in words, where octets would tell nothing."""
+        self._record([text])
+
     def remark(self, text: str) -> None:
         self._record([f"-- {text}"])
 

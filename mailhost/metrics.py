@@ -25,7 +25,7 @@ from spool import freespace, ledgersums, measuring
 from spool.ledger import ENDS
 from spool.models import SpoolMinute, State
 
-SERVICES = ("smtp", "imap", "pop")
+SERVICES = ("smtp", "imap", "pop", "ldap")
 WAITING = (State.QUEUED, State.RETRYING, State.THROTTLED, State.HELD)
 
 

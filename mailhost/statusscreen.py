@@ -19,7 +19,10 @@ log = structlog.get_logger(__name__)
 WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  # shown, not bound
 PANEL = "panel"
 # The listeners' own names, as people write them.
-TITLES = {"smtp": "SMTP", "submission": "Submission", "imap": "IMAP", "pop": "POP3", PANEL: "Panel"}
+TITLES = {
+    "smtp": "SMTP", "submission": "Submission", "imap": "IMAP", "pop": "POP3", "ldap": "LDAP",
+    PANEL: "Panel",
+}  # fmt: skip
 ORDER = list(TITLES)
 
 

@@ -29,8 +29,12 @@ from switchboard.publish import publish_on_commit
 from switchboard.topics import Topic
 
 # RFC 5321 §4.5.3.2.7, RFC 9051 §5.4, RFC 1939 §3: how long a server waits at least. SMTP's is
-# advice that shorter waits may override under load; the floor only keeps sessions usable.
-LEAST_SECONDS = {"smtp_idle_seconds": 10, "imap_idle_seconds": 1800, "pop_idle_seconds": 600}
+# advice that shorter waits may override under load; the floor only keeps sessions usable. LDAP
+# has no rule.
+LEAST_SECONDS = {
+    "smtp_idle_seconds": 10, "imap_idle_seconds": 1800, "pop_idle_seconds": 600,
+    "ldap_idle_seconds": 10,
+}  # fmt: skip
 # Processes follow a switch within two seconds; one that is busy gets a little longer.
 ANSWER_SECONDS = 10.0
 LOOK_AGAIN_SECONDS = 0.1

@@ -25,6 +25,7 @@ class ListenerPolicy:
     smtp_idle_seconds: int
     imap_idle_seconds: int
     pop_idle_seconds: int
+    ldap_idle_seconds: int
     disabled_domain_is_temporary: bool
     over_quota_is_permanent: bool
     check_sender_identity: bool
@@ -81,6 +82,7 @@ def _policy(
         smtp_idle_seconds=row.smtp_idle_seconds,
         imap_idle_seconds=row.imap_idle_seconds,
         pop_idle_seconds=row.pop_idle_seconds,
+        ldap_idle_seconds=row.ldap_idle_seconds,
         disabled_domain_is_temporary=row.disabled_domain_is_temporary,
         over_quota_is_permanent=row.over_quota_is_permanent,
         check_sender_identity=row.check_sender_identity,

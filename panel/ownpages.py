@@ -145,5 +145,8 @@ def _unfinished(tasks: Iterator[Task]) -> list[Task]:
 
 def _servers() -> Iterator[tuple[str, str, int]]:
     """With TLS from the first octet. RFC 8314."""
-    for what, port in (("Incoming mail, IMAP", 993), ("or POP", 995), ("Outgoing mail, SMTP", 465)):
+    for what, port in (
+        ("Incoming mail, IMAP", 993), ("or POP", 995), ("Outgoing mail, SMTP", 465),
+        ("Address book, LDAP", 636),
+    ):  # fmt: skip
         yield what, settings.MAILHOST_HOSTNAME, port + settings.MAILHOST_PORT_OFFSET

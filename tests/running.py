@@ -19,10 +19,10 @@ from tests.commands import Commands
 ROOT = databases.ROOT
 STANDARD_PORTS = {
     "smtp": 25, "submission": 587, "submissions": 465, "pop3": 110, "pop3s": 995, "imap": 143,
-    "imaps": 993, "http": 80, "https": 443,
+    "imaps": 993, "ldap": 389, "ldap_tls": 636, "http": 80, "https": 443,
 }  # fmt: skip
 # No two of them are a multiple of this apart: servers whose offsets are share no port.
-OFFSET_STEP = 26
+OFFSET_STEP = 32
 START_SECONDS = 180.0  # a busy machine takes its time
 STOP_SECONDS = 30.0
 COMMAND_SECONDS = 120.0
@@ -67,7 +67,7 @@ class RunningServer:
         self._commands = Commands()
 
     def port(self, service: str) -> int:
-        """The port of "smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", ..."""
+        """The port of "smtp", "submission", "submissions", "imap", "imaps", "pop3", "ldap", ..."""
         return STANDARD_PORTS[service] + self.offset
 
     @property

@@ -59,6 +59,17 @@ class User(AbstractBaseUser):
     time_zone = models.CharField(max_length=50, default="UTC")
     language = models.CharField(max_length=10, default="en")
 
+    # What the address list tells of a user besides his name and address (N-053).
+    job_title = models.CharField(max_length=128, blank=True)
+    company = models.CharField(max_length=128, blank=True)
+    department = models.CharField(max_length=128, blank=True)
+    telephone = models.CharField(max_length=64, blank=True)
+    mobile = models.CharField(max_length=64, blank=True)
+    street = models.CharField(max_length=200, blank=True)
+    city = models.CharField(max_length=100, blank=True)
+    state = models.CharField(max_length=100, blank=True)
+    postal_code = models.CharField(max_length=20, blank=True)
+
     # N-012: one verifier for each way to prove a password. `password` is Argon2id (Django's form).
     scram_salt = models.BinaryField(max_length=32, default=b"", editable=False)
     scram_iterations = models.PositiveIntegerField(default=0, editable=False)

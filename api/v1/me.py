@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from accounts import addresslist, selectors, services
 from accounts.models import User
-from accounts.services import FORWARDING_FIELDS, PROFILE_FIELDS
+from accounts.services import CONTACT_FIELDS, FORWARDING_FIELDS, PROFILE_FIELDS
 from api import etags
 from api.endpoints import Endpoint, actor_of, token_of
 from api.fields import Out, of_model
@@ -50,7 +50,7 @@ class Me(Endpoint):
         )
 
 
-OWN_FIELDS = (*PROFILE_FIELDS, *FORWARDING_FIELDS, addresslist.OWN)
+OWN_FIELDS = (*PROFILE_FIELDS, *CONTACT_FIELDS, *FORWARDING_FIELDS, addresslist.OWN)
 ProfileIn: Any = of_model("ProfileIn", User, OWN_FIELDS)
 _ProfileValues: Any = of_model("ProfileValues", User, OWN_FIELDS, Out)
 

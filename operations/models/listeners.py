@@ -25,6 +25,7 @@ class ListenerSettings(models.Model):
     smtp_idle_seconds = models.PositiveIntegerField(default=300)
     imap_idle_seconds = models.PositiveIntegerField(default=1800)
     pop_idle_seconds = models.PositiveIntegerField(default=600)
+    ldap_idle_seconds = models.PositiveIntegerField(default=600)
     disabled_domain_is_temporary = models.BooleanField(
         default=False, help_text="Answer 450 rather than 550 for a disabled domain (D-036)."
     )

@@ -11,7 +11,7 @@ from django.conf import settings
 from accounts import addresslist
 from accounts.apppasswords import SCOPES
 from accounts.models import User
-from accounts.services import PROFILE_FIELDS
+from accounts.services import CONTACT_FIELDS, PROFILE_FIELDS
 from accounts.settings import LONGEST_PASSWORD
 from panel.forms.base import PanelForm, dress, of_model, values_of
 
@@ -28,13 +28,16 @@ class ProfileForm(PanelForm):
     help_page = "account.profile"
 
     def __init__(self, user: User, data: Any = None) -> None:
-        super().__init__(data, initial=values_of(user, (*PROFILE_FIELDS, addresslist.OWN)))
+        names = (*PROFILE_FIELDS, *CONTACT_FIELDS, addresslist.OWN)
+        super().__init__(data, initial=values_of(user, names))
         self.fields.update(of_model(User, ("full_name", "reply_to")))
         self.fields["reply_to"].label = "Reply to"
         self.fields["reply_to"].help_text = "Empty: answers come to your own address."
         zones = sorted(available_timezones() | {user.time_zone})
         self.fields["time_zone"] = forms.ChoiceField(choices=[(zone, zone) for zone in zones])
         self.fields["language"] = forms.ChoiceField(choices=settings.LANGUAGES)
+        if user.domain_id is not None:
+            self.fields.update(of_model(User, CONTACT_FIELDS))
         if addresslist.may_choose(user):
             self.fields.update(of_model(User, (addresslist.OWN,)))
             self.fields[addresslist.OWN].label = "Leave me out of the address list"

@@ -47,13 +47,14 @@ INTROS = {
 HELP = {
     "listeners": {
         "message_size_mb": "The largest message anybody may hand in; domains can have a lower one.",
-        "sessions_per_protocol": "Open at the same time with SMTP, IMAP and POP, for each of them.",
+        "sessions_per_protocol": "Open at the same time, for each of SMTP, IMAP, POP and LDAP.",
         "sessions_per_address": "From one client address; this machine itself is not counted.",
         "sessions_per_user": "Of one logged-in user, over all protocols.",
         "bad_commands": "After so many mistakes a session is closed.",
         "smtp_idle_seconds": "A silent SMTP session is closed then; at least 10.",
         "imap_idle_seconds": "A silent IMAP session is closed then; at least 1800.",
         "pop_idle_seconds": "A silent POP session is closed then; at least 600.",
+        "ldap_idle_seconds": "A silent LDAP session is closed then; at least 10.",
         "disabled_domain_is_temporary": "Mail for a disabled domain is refused with 450, so that "
         "other servers try again, rather than with 550.",
         "over_quota_is_permanent": "Mail for a full mailbox is refused with 552, which returns to "

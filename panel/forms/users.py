@@ -45,6 +45,7 @@ HELP = {
     "smtp_access": "Send with a mail program; receiving is not affected.",
     "webmail_access": "Log in on the web, and synchronise calendars and contacts.",
 }
+CONTACT_INTRO = "What others of the domain find in the address list, besides name and address."
 FORWARDING_INTRO = "A copy of all mail that comes goes to other addresses."
 ACCESS_INTRO = "Open sessions of a service that is switched off end at once."
 SENDING_INTRO = (
@@ -172,6 +173,8 @@ def tabs_for(actor: User, domain: Domain, user: User | None, data: Any) -> Tabbe
         ),
         FormTab("mailbox", "Mailbox", _mailbox_form(data, mailbox)),
     ]
+    contact = _plain_form("contact", services.CONTACT_FIELDS, data, row)
+    tabs.append(FormTab("contact", "Contact", contact, intro=CONTACT_INTRO))
     forwarding = ForwardingForm(row, data, prefix="forwarding")
     tabs.append(FormTab("forwarding", "Forwarding", forwarding, intro=FORWARDING_INTRO))
     if permissions.may(actor, Verb.CHANGE_SERVICE_ACCESS, domain):

@@ -13,8 +13,8 @@ from tests.people import World, make_world
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.spec("U-017", lacks="the Global Address List"),
-    pytest.mark.spec("D-057", lacks="the Global Address List and LDAP"),
+    pytest.mark.spec("U-017", lacks="the Global Address List in webmail"),
+    pytest.mark.spec("D-057", lacks="the Global Address List in webmail"),
 ]
 
 ACCOUNT = "/panel/account/"

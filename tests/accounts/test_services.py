@@ -92,7 +92,7 @@ def test_two_at_once_cannot_both_take_a_name() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.spec("U-012", "U-013")
-@pytest.mark.spec("U-017", lacks="the Global Address List")
+@pytest.mark.spec("U-017", lacks="the Global Address List in webmail")
 @pytest.mark.spec("U-018", lacks="greylisting")
 def test_values_of_a_user_are_checked_and_kept() -> None:
     domain = make_domain(None, "alice")

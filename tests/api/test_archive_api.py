@@ -82,8 +82,8 @@ def test_everybody_changes_his_own_profile_and_forwards(world, program):
     assert named.json()["full_name"] == "Rob"
 
 
-@pytest.mark.spec("U-017", lacks="the Global Address List")
-@pytest.mark.spec("D-057", lacks="the Global Address List and LDAP")
+@pytest.mark.spec("U-017", lacks="the Global Address List in webmail")
+@pytest.mark.spec("D-057", lacks="the Global Address List in webmail")
 def test_who_may_choose_leaves_the_address_list_himself(world, program):
     asker, wish = program(world.user), {"opts_out_of_address_list": True}
     assert asker.call("get", "me/profile/").json()["may_opt_out"] is False

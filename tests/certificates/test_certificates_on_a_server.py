@@ -98,7 +98,7 @@ def test_ordered_shown_by_name_and_renewed_while_old_sessions_live_on(server, ac
     told = server.manage("certificate", "request", HOST)
     assert told.startswith(f"{HOST}: installed, issued by Intermediate, good until 20")
     first = acme.issued[0]
-    for service in ("imaps", "submissions", "pop3s"):
+    for service in ("imaps", "submissions", "pop3s", "ldap_tls"):
         wait_until(shows(server, service, HOST, first))
     trust = trusting(acme.authority)
 
@@ -112,7 +112,7 @@ def test_ordered_shown_by_name_and_renewed_while_old_sessions_live_on(server, ac
         # A change in the folder has the server look now rather than within a minute.
         (server.data / "certificates/.change").touch()
         wait_until(lambda: len(acme.issued) == 2)
-        for service in ("imaps", "submissions", "pop3s"):
+        for service in ("imaps", "submissions", "pop3s", "ldap_tls"):
             wait_until(shows(server, service, HOST, acme.issued[-1]))
         session.sendall(b"a NOOP\r\n")
         assert reader.readline().startswith(b"a OK")

@@ -39,7 +39,7 @@ def change(domain: Domain, tab: str, **values: object) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.spec("D-032", "D-037", "D-040")
-@pytest.mark.spec("D-039", lacks="webmail and LDAP, where others see it")
+@pytest.mark.spec("D-039", lacks="webmail, where others see it")
 def test_a_domain_is_opened_with_all_tabs_and_its_administrator() -> None:
     new = NewDomain(
         name="Bücher.example",
@@ -149,7 +149,7 @@ def test_all_problems_are_told_at_once() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.spec("N-003", "D-043", "D-044", "D-045", "D-046", "D-047", "D-049")
-@pytest.mark.spec("D-048", lacks="the LDAP service")
+@pytest.mark.spec("D-048")
 @pytest.mark.parametrize(
     "values",
     [

@@ -31,7 +31,7 @@ pytestmark = [
     pytest.mark.django_db,
     pytest.mark.spec("D-055", "P-017", lacks="automatic replies"),
     pytest.mark.spec("D-056", lacks="greylisting"),
-    pytest.mark.spec("D-057", "D-094", lacks="the Global Address List and LDAP"),
+    pytest.mark.spec("D-057", "D-094", lacks="the Global Address List in webmail"),
     pytest.mark.spec("D-061", lacks="the calendar"),
     pytest.mark.spec("D-063", lacks="address books"),
     pytest.mark.spec("D-064", lacks="content filters"),

@@ -37,6 +37,7 @@ def test_a_server_without_domains_answers_on_the_standard_ports():
         (HERE, 25, False, ""), (HERE, 587, False, SUBMISSION), (HERE, 465, True, SUBMISSION)
     }  # fmt: skip
     assert places("pop") == {(HERE, 110, False, ""), (HERE, 995, True, "")}
+    assert places("ldap") == {(HERE, 389, False, ""), (HERE, 636, True, "")}
     assert places("imap") == {(HERE, 143, False, ""), (HERE, 993, True, "")}
 
 

@@ -97,7 +97,7 @@ def test_every_service_listens_with_and_without_tls(server):
             if service != "http":
                 assert client.recv(100)
     trust = ssl.create_default_context(cafile=server.data / "certificates/default.pem")
-    for service in ("submissions", "pop3s", "imaps", "https"):
+    for service in ("submissions", "pop3s", "imaps", "ldap_tls", "https"):
         with (
             socket.create_connection(("127.0.0.1", server.port(service)), timeout=10) as client,
             trust.wrap_socket(client, server_hostname="mail.test") as encrypted,

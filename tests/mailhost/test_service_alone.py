@@ -20,6 +20,7 @@ from listeners.readiness import Listening
 from tests import databases
 from tests.dns_server import DnsServer
 from tests.factories import PASSWORD
+from tests.listeners.ldap.talk import Talk, search
 from tests.running import ROOT, RunningServer
 from tests.sinks import Sink
 from tests.submitting import ALICE, HOME
@@ -28,6 +29,7 @@ PORTS = {
     "serve_smtp": {25, 587, 465},
     "serve_pop": {110, 995},
     "serve_imap": {143, 993},
+    "serve_ldap": {389, 636},
     "serve_spool": set(),
 }
 SECONDS = 120.0  # a busy machine takes its time
@@ -82,7 +84,7 @@ def prepared(tmp_path: Path, database_url: str | None) -> Iterator[RunningServer
         yield server
 
 
-@pytest.mark.spec("N-001", lacks="the commands for LDAP and retrieval")
+@pytest.mark.spec("N-001", lacks="the commands for retrieval")
 async def test_a_command_runs_its_service_alone_and_ends_it_gracefully(
     prepared: RunningServer,
 ) -> None:
@@ -116,6 +118,9 @@ def _write_and_read(server: RunningServer) -> None:
     pop.pass_(PASSWORD)
     assert b"Subject: hello" in pop.retr(1)[1]
     pop.quit()
+    book = Talk("127.0.0.1", server.port("ldap")).log_in(ALICE)
+    assert book.ask(search(1, base="", scope=1)).code == 0 and len(book.names) == 1
+    book.close()
 
 
 def _end(server: RunningServer, running: dict[str, Alone]) -> None:

@@ -65,7 +65,8 @@ FULL = """
         admin: {username: admin, password: correct horse battery}
         users:
           - {username: alice, password: correct horse battery, mailbox_size_mb: 5,
-             time_zone: Europe/Berlin, language: de, reply_to: a@b.example, status: receiving}
+             time_zone: Europe/Berlin, language: de, reply_to: a@b.example, status: receiving,
+             telephone: "+49 30 1", city: Köln}
           - {username: ben, administrator: true, pop_access: false, password_locked: true,
              forward_to: [alice, ben@elsewhere.example], keep_forwarded: false}
           - {username: jörg, password: pässwörter sind länger}

@@ -19,8 +19,7 @@ from tests.people import World
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.spec("M-050", "M-051", "M-052", "M-053", "M-055", "M-056")
-@pytest.mark.spec("M-054", lacks="the LDAP service, whose sessions a block ends")
+@pytest.mark.spec("M-050", "M-051", "M-052", "M-053", "M-054", "M-055", "M-056")
 def test_blocks_are_shown_by_service_and_kind_and_deleted(world: World, log_in: LogIn) -> None:
     client = log_in(world.root)
     post = {"network": "198.51.100.1", "service": "imap", "minutes": "10", "note": HOSTILE}

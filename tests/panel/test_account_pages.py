@@ -61,6 +61,21 @@ def test_the_profile_is_saved_and_header_injection_is_refused(world: World) -> N
     assert world.user.reply_to == "a@else.example"
 
 
+@pytest.mark.spec("N-053", lacks="photos, and contacts, which have no room yet")
+def test_contact_details_are_those_of_the_address_list(world: World) -> None:
+    client = logged_in()
+    details = {"job_title": "<script>x</script>", "telephone": "+49 30 1", "city": "Köln"}
+    assert client.post(ACCOUNT, profile(**details)).status_code == 302
+    page = client.get(ACCOUNT).content.decode()
+    assert "<script>x" not in page and "&lt;script&gt;x" in page and "Job title" in page
+    world.user.refresh_from_db()
+    assert (world.user.telephone, world.user.city) == ("+49 30 1", "Köln")
+    for bad in ({"city": "A\nB"}, {"postal_code": "1" * 21}):
+        assert client.post(ACCOUNT, profile(**bad)).status_code == 200, bad
+    # Who has no mailbox stands in no address list.
+    assert "Job title" not in logged_in("root").get(ACCOUNT).content.decode()
+
+
 @pytest.mark.spec("U-014")
 def test_a_new_password_needs_the_old_one_and_logs_other_browsers_out(world: World) -> None:
     here, there = logged_in(), logged_in()

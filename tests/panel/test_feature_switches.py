@@ -127,7 +127,7 @@ def test_no_link_leads_to_a_page_that_a_switch_has_closed(world: World, log_in: 
     assert not closed & links_of(log_in(world.user), "/panel/")
 
 
-@pytest.mark.spec("X-010", lacks="LDAP, sharing and an archive")
+@pytest.mark.spec("X-010", lacks="sharing and an archive")
 def test_a_plan_withholds_features_from_its_resellers_domains_one_by_one(
     world: World, log_in: LogIn
 ) -> None:
@@ -151,7 +151,7 @@ def test_a_plan_withholds_features_from_its_resellers_domains_one_by_one(
     assert opened == {name: name == names[0] for name in names}
 
 
-@pytest.mark.spec("X-010", lacks="LDAP, sharing and an archive")
+@pytest.mark.spec("X-010", lacks="sharing and an archive")
 def test_what_a_plan_withholds_cannot_be_ticked_for_a_new_domain(
     world: World, log_in: LogIn
 ) -> None:
@@ -173,7 +173,7 @@ def test_what_a_plan_withholds_cannot_be_ticked_for_a_new_domain(
         assert (features.notes, features.tasks) == (not is_withheld, True)
 
 
-@pytest.mark.spec("X-010", lacks="LDAP, sharing and an archive")
+@pytest.mark.spec("X-010", lacks="sharing and an archive")
 @pytest.mark.spec("X-011", lacks="mailing lists")
 @pytest.mark.spec("D-060", lacks="webmail, DAV and SyncML behind the same gate")
 def test_what_a_plan_withholds_later_is_off_and_cannot_be_ticked_and_its_switch_is_kept(
@@ -198,7 +198,7 @@ def test_what_a_plan_withholds_later_is_off_and_cannot_be_ticked_and_its_switch_
     assert page.status_code == 200 and gate.shows in page.content.decode()
 
 
-@pytest.mark.spec("X-010", lacks="LDAP, sharing and an archive")
+@pytest.mark.spec("X-010", lacks="sharing and an archive")
 def test_nor_in_the_wizard(world: World, log_in: LogIn) -> None:
     plans.add(name="bare", values={"withheld_features": ["notes"]}, by=None)
     plans.put_on(username="rob", plan_name="bare", by=None)

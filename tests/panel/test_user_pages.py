@@ -113,6 +113,18 @@ def test_a_domain_administrator_adds_a_user(world: World, log_in: LogIn) -> None
     assert AuditEntry.objects.get(verb="added user", object_id=nina.pk).actor == "admin@own.example"
 
 
+@pytest.mark.spec("N-053", lacks="photos, and contacts, which have no room yet")
+def test_an_administrator_sets_the_contact_details_of_a_user(world: World, log_in: LogIn) -> None:
+    client = log_in(world.admin)
+    data = filled(client, ALICE, contact__company="ACME <b>", contact__mobile="+49 170 1")
+    page = client.post(ALICE, data, follow=True).content.decode()
+    assert "ACME &lt;b&gt;" in page and "ACME <b>" not in page
+    alice = User.objects.get(local_part="alice", domain=world.own)
+    assert (alice.company, alice.mobile) == ("ACME <b>", "+49 170 1")
+    entry = AuditEntry.objects.get(verb="changed user", object_id=alice.pk)
+    assert entry.changes["company"] == ["", "ACME <b>"]
+
+
 @pytest.mark.spec("D-085")
 def test_a_full_domain_gets_no_further_user(world: World, log_in: LogIn) -> None:
     DomainLimits.objects.filter(domain=world.own).update(users=2)
@@ -122,7 +134,7 @@ def test_a_full_domain_gets_no_further_user(world: World, log_in: LogIn) -> None
 
 
 @pytest.mark.spec("U-016", "U-020", "U-021", "U-022", "U-023")
-@pytest.mark.spec("U-017", lacks="the Global Address List")
+@pytest.mark.spec("U-017", lacks="the Global Address List in webmail")
 @pytest.mark.spec("U-018", lacks="greylisting")
 def test_one_save_changes_all_tabs_of_a_user(world: World, log_in: LogIn) -> None:
     client = log_in(world.admin)

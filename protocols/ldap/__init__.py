@@ -1,0 +1,1 @@
+"""LDAPv3 without its sockets: BER, requests, filters, names, responses. RFC 4511."""
