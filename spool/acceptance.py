@@ -16,6 +16,7 @@ from mailboxes.delivery import Delivery
 from spool import ledger, throttlebounces
 from spool.holds import HoldPolicy
 from spool.models import State
+from spool.placing import Placing
 from spool.routing import Target
 from spool.throttlebounces import ReceivedReport
 from switchboard.publish import publish_on_commit
@@ -47,6 +48,8 @@ _HOLD = (
     " hold_reason = %s, hold_rule = %s WHERE id = %s"
 )
 
+_PLACE = "UPDATE spool_spooledrecipient SET placing = %s WHERE id = %s"
+
 
 @dataclass(slots=True)
 class AcceptedRecipient:
@@ -61,6 +64,7 @@ class AcceptedRecipient:
     delivery: Delivery | None = None  # set: it goes into the mailbox in this very transaction
     reply: str = ""  # why it could not
     hold: HoldPolicy | None = None  # the standing rule that keeps it back
+    placing: Placing | None = None  # None: the Inbox, unread
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -86,6 +90,8 @@ class Acceptance(Job):
         ]
         if held:
             cursor.executemany(_HOLD, held)
+        if placed := _waiting_places(jobs):
+            cursor.executemany(_PLACE, placed)
         _count_references(jobs, cursor)
         _count_in_ledger(jobs, cursor)
         reports = [job.received_report for job in jobs if job.received_report is not None]
@@ -123,6 +129,16 @@ class Acceptance(Job):
                 recipient.reply, None if done is None else message["accepted_at"],
                 done.folder_id if done else None, done.uid if done else None,
             )  # fmt: skip
+
+
+def _waiting_places(jobs: Iterable[Acceptance]) -> list[tuple[str, int]]:
+    """Of recipients that the local agent will serve later."""
+    return [
+        (one.placing.encode(), one.recipient_id)
+        for job in jobs
+        for one in job.recipients
+        if one.placing is not None and one.delivery is None
+    ]
 
 
 def deliver_now(jobs: Sequence[Acceptance], cursor: Any) -> None:
