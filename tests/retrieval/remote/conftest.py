@@ -1,0 +1,83 @@
+"""A mailbox on our own server, which plays the other server here."""
+
+from __future__ import annotations
+
+import imaplib
+import time
+from dataclasses import dataclass
+from ipaddress import ip_network
+
+import pytest
+
+from retrieval.remote.server import Limits, Remote, Security
+from tests.running import RunningServer
+
+PASSWORD = "remote-password-1"
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+LIMITS = Limits(connect_seconds=20, reply_seconds=20)
+USERS = f"""
+domains:
+  - name: remote.example
+    admin: {{username: admin, password: {PASSWORD}}}
+    users:
+      - {{username: pop, password: {PASSWORD}}}
+      - {{username: imap, password: {PASSWORD}}}
+      - {{username: lists, password: {PASSWORD}}}
+"""
+
+
+@dataclass(frozen=True)
+class Mailbox:
+    """An account on a server, and its user's own way into it."""
+
+    ports: dict[str, int]  # imap, imaps, pop3, pop3s
+    username: str
+    password: str
+
+    def at(self, service: str, security: Security = Security.NONE, **values) -> Remote:
+        given = {"username": self.username, "password": self.password, "verifies": False}
+        return Remote("127.0.0.1", self.ports[service], security, **{**given, **values})
+
+    def log_in(self) -> imaplib.IMAP4:
+        client = imaplib.IMAP4("127.0.0.1", self.ports["imap"], timeout=20)
+        client.login(self.username, self.password)
+        return client
+
+    def put(self, *messages: bytes, folder: str = "INBOX", flags: str = "") -> None:
+        with self.log_in() as client:
+            for message in messages:
+                status, detail = client.append(
+                    folder, flags, imaplib.Time2Internaldate(time.time()), message
+                )
+                assert status == "OK", detail
+
+    def bodies(self, folder: str = "INBOX") -> list[bytes]:
+        with self.log_in() as client:
+            client.select(folder, readonly=True)
+            parts = client.uid("FETCH", "1:*", "BODY.PEEK[]")[1]
+            return [part[1] for part in parts if isinstance(part, tuple)]
+
+    def empty(self, folder: str = "INBOX") -> None:
+        with self.log_in() as client:
+            client.select(folder)
+            client.store("1:*", "+FLAGS", "\\Deleted")
+            client.expunge()
+
+
+@pytest.fixture(scope="session")
+def users_of_our_own(server: RunningServer) -> RunningServer:
+    server.manage("apply", "-", "--allow-weak-passwords", text=USERS)
+    return server
+
+
+@pytest.fixture
+def ours(users_of_our_own: RunningServer):
+    """A mailbox of our own server, empty: `ours("pop")`."""
+
+    def mailbox(name: str) -> Mailbox:
+        ports = {each: users_of_our_own.port(each) for each in ("imap", "imaps", "pop3", "pop3s")}
+        found = Mailbox(ports, f"{name}@remote.example", PASSWORD)
+        found.empty()
+        return found
+
+    return mailbox
