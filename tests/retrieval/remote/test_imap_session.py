@@ -1,4 +1,4 @@
-"""Fetching by IMAP from our own server."""
+"""Fetching by IMAP from our own server and from Dovecot."""
 
 from __future__ import annotations
 
@@ -31,8 +31,7 @@ def session_at(mailbox, service="imap", limits=LIMITS, **values):
     ("service", "security"),
     [("imap", Security.NONE), ("imap", Security.STARTTLS), ("imaps", Security.TLS)],
 )
-async def test_messages_come_octet_by_octet_as_they_are_stored(ours, service, security):
-    mailbox = ours("imap")
+async def test_messages_come_octet_by_octet_as_they_are_stored(mailbox, service, security):
     mailbox.put(*MESSAGES)
     async with session_at(mailbox, service, security=security) as session:
         view = await session.select(INBOX, read_only=True)
@@ -46,8 +45,7 @@ async def test_messages_come_octet_by_octet_as_they_are_stored(ours, service, se
         await session.logout()
 
 
-async def test_only_what_is_new_is_listed(ours):
-    mailbox = ours("imap")
+async def test_only_what_is_new_is_listed(mailbox):
     mailbox.put(*MESSAGES[:2])
     async with session_at(mailbox) as session:
         view = await session.select(INBOX, read_only=True)
@@ -61,16 +59,30 @@ async def test_only_what_is_new_is_listed(ours):
         assert [item.uid for item in await session.items(view.uidnext)] == [view.uidnext]
 
 
-async def test_flags_are_kept_as_they_are(ours):
-    mailbox = ours("imap")
+async def test_flags_are_kept_and_those_that_changed_are_told_by_modseq(mailbox):
     mailbox.put(*MESSAGES[:2], flags="\\Seen $Junk")
     async with session_at(mailbox) as session:
-        await session.select(INBOX, read_only=True)
-        assert [item.flags for item in await session.items(1)] == [{"\\Seen", "$Junk"}] * 2
+        view = await session.select(INBOX, read_only=True)
+        first, second = await session.items(1)
+        assert first.flags == second.flags == {"\\Seen", "$Junk"}
+        if view.highest_modseq is None:
+            assert await session.flags_changed_since(1) is None
+            return
+        assert await session.flags_changed_since(view.highest_modseq) == {}
+        with mailbox.log_in() as client:
+            client.select()
+            client.uid("STORE", str(second.uid), "+FLAGS", "(\\Flagged)")
+        changed = await session.flags_changed_since(view.highest_modseq)
+        assert changed == {second.uid: {"\\Seen", "$Junk", "\\Flagged"}}
+        assert set(await session.flags_changed_since(1)) == {first.uid, second.uid}
 
 
-async def test_fetching_marks_nothing_as_seen(ours):
-    mailbox = ours("imap")
+async def test_modseqs_are_used_where_a_server_offers_them(dovecots):
+    async with session_at(dovecots) as session:
+        assert (await session.select(INBOX, read_only=True)).highest_modseq
+
+
+async def test_fetching_marks_nothing_as_seen(mailbox):
     mailbox.put(MESSAGES[0])
     async with session_at(mailbox) as session:
         await session.select(INBOX, read_only=False)
@@ -80,8 +92,7 @@ async def test_fetching_marks_nothing_as_seen(ours):
         assert after.flags == frozenset()
 
 
-async def test_what_is_removed_is_expunged_and_nothing_else(ours):
-    mailbox = ours("imap")
+async def test_what_is_removed_is_expunged_and_nothing_else(mailbox):
     mailbox.put(*MESSAGES)
     with mailbox.log_in() as client:
         client.select()
@@ -95,8 +106,7 @@ async def test_what_is_removed_is_expunged_and_nothing_else(ours):
     assert mailbox.bodies() == [MESSAGES[1], MESSAGES[3]]
 
 
-async def test_nothing_is_removed_from_what_is_open_for_reading_only(ours):
-    mailbox = ours("imap")
+async def test_nothing_is_removed_from_what_is_open_for_reading_only(mailbox):
     mailbox.put(MESSAGES[0])
     async with session_at(mailbox) as session:
         await session.select(INBOX, read_only=True)
@@ -106,22 +116,20 @@ async def test_nothing_is_removed_from_what_is_open_for_reading_only(ours):
     assert mailbox.bodies() == MESSAGES[:1]
 
 
-async def test_folders_are_listed_with_their_names_and_uses(ours):
-    mailbox = ours("lists")
+async def test_folders_are_listed_with_their_names_and_uses(mailbox):
+    raw = f"Gr&APwA3w-e{mailbox.delimiter}A &- B"
     with mailbox.log_in() as client:
-        client.create('"Gr&APwA3w-e/A &- B"')
-    mailbox.put(MESSAGES[0], folder='"Gr&APwA3w-e/A &- B"')
+        client.create(f'"{raw}"')
     async with session_at(mailbox) as session:
         folders = {folder.name: folder for folder in await session.folders()}
-        assert folders["INBOX"].raw == b"INBOX"
-        assert folders["Gr\u00fc\u00dfe/A & B"].selectable
-        assert {f.special_use for f in folders.values()} >= {"\\Sent", "\\Trash", "\\Drafts"}
-        view = await session.select(folders["Gr\u00fc\u00dfe/A & B"], read_only=True)
-        assert view.exists == 1
+        found = folders["Gr\u00fc\u00dfe/A & B"]
+        assert (found.raw, found.selectable) == (raw.encode(), True)
+        assert folders["INBOX"] == INBOX
+        assert folders["Sent"].special_use == "\\Sent"
+        assert (await session.select(found, read_only=True)).exists == 0
 
 
-async def test_a_folder_that_is_gone_is_said_so_and_the_session_goes_on(ours):
-    mailbox = ours("imap")
+async def test_a_folder_that_is_gone_is_said_so_and_the_session_goes_on(mailbox):
     gone = type(INBOX)('No "such" folder', b'No "such" folder', None, True)
     async with session_at(mailbox) as session:
         with pytest.raises(RemoteFailed, match='did not open the folder No "such"') as failure:
@@ -133,8 +141,7 @@ async def test_a_folder_that_is_gone_is_said_so_and_the_session_goes_on(ours):
         assert await session.items(1) == []
 
 
-async def test_a_message_that_is_gone_is_said_so_and_the_session_goes_on(ours):
-    mailbox = ours("imap")
+async def test_a_message_that_is_gone_is_said_so_and_the_session_goes_on(mailbox):
     mailbox.put(MESSAGES[0])
     async with session_at(mailbox) as session:
         await session.select(INBOX, read_only=True)
@@ -144,15 +151,14 @@ async def test_a_message_that_is_gone_is_said_so_and_the_session_goes_on(ours):
         assert await whole(session, item.uid) == MESSAGES[0]
 
 
-async def test_a_wrong_password_is_refused_in_the_servers_words(ours):
+async def test_a_wrong_password_is_refused_in_the_servers_words(mailbox):
     with pytest.raises(LoginRefused, match="refused name or password: .") as failure:
-        async with session_at(ours("imap"), password='wr\u00f6ng"\\'):
+        async with session_at(mailbox, password='wr\u00f6ng"\\'):
             pass
     assert failure.value.stage == "login"
 
 
-async def test_what_is_too_big_is_not_asked_for_and_the_session_goes_on(ours):
-    mailbox = ours("imap")
+async def test_what_is_too_big_is_not_asked_for_and_the_session_goes_on(mailbox):
     mailbox.put(*MESSAGES[:3])
     async with session_at(mailbox, limits=Limits(message_bytes=1000)) as session:
         await session.select(INBOX, read_only=True)
@@ -163,8 +169,7 @@ async def test_what_is_too_big_is_not_asked_for_and_the_session_goes_on(ours):
         assert await whole(session, items[1].uid) == MESSAGES[1]
 
 
-async def test_a_stream_left_early_closes_the_session(ours):
-    mailbox = ours("imap")
+async def test_a_stream_left_early_closes_the_session(mailbox):
     mailbox.put(MESSAGES[2])
     async with session_at(mailbox) as session:
         await session.select(INBOX, read_only=True)
