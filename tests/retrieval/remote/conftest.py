@@ -1,15 +1,18 @@
-"""A mailbox on our own server, which plays the other server here."""
+"""Mailboxes on servers that play the other server here: our own, and Dovecot."""
 
 from __future__ import annotations
 
 import imaplib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_network
+from uuid import uuid4
 
 import pytest
 
 from retrieval.remote.server import Limits, Remote, Security
+from tests.retrieval.remote import dovecot
 from tests.running import RunningServer
 
 PASSWORD = "remote-password-1"
@@ -20,9 +23,7 @@ domains:
   - name: remote.example
     admin: {{username: admin, password: {PASSWORD}}}
     users:
-      - {{username: pop, password: {PASSWORD}}}
-      - {{username: imap, password: {PASSWORD}}}
-      - {{username: lists, password: {PASSWORD}}}
+      - {{username: fetched, password: {PASSWORD}}}
 """
 
 
@@ -33,6 +34,7 @@ class Mailbox:
     ports: dict[str, int]  # imap, imaps, pop3, pop3s
     username: str
     password: str
+    delimiter: str  # of its folders
 
     def at(self, service: str, security: Security = Security.NONE, **values) -> Remote:
         given = {"username": self.username, "password": self.password, "verifies": False}
@@ -70,14 +72,30 @@ def users_of_our_own(server: RunningServer) -> RunningServer:
     return server
 
 
+@pytest.fixture(scope="session")
+def dovecot_ports() -> Iterator[dict[str, int]]:
+    if dovecot.PROGRAM is None:
+        pytest.skip("Dovecot is not installed")
+    with dovecot.running() as ports:
+        yield ports
+
+
+@pytest.fixture(params=["MailHost", "Dovecot"])
+def mailbox(request: pytest.FixtureRequest) -> Mailbox:
+    """An empty mailbox, on our own server and on Dovecot in turn."""
+    if request.param == "MailHost":
+        return request.getfixturevalue("ours")
+    return request.getfixturevalue("dovecots")
+
+
 @pytest.fixture
-def ours(users_of_our_own: RunningServer):
-    """A mailbox of our own server, empty: `ours("pop")`."""
+def ours(users_of_our_own: RunningServer) -> Mailbox:
+    ports = {each: users_of_our_own.port(each) for each in dovecot.SERVICES}
+    found = Mailbox(ports, "fetched@remote.example", PASSWORD, "/")
+    found.empty()
+    return found
 
-    def mailbox(name: str) -> Mailbox:
-        ports = {each: users_of_our_own.port(each) for each in ("imap", "imaps", "pop3", "pop3s")}
-        found = Mailbox(ports, f"{name}@remote.example", PASSWORD)
-        found.empty()
-        return found
 
-    return mailbox
+@pytest.fixture
+def dovecots(dovecot_ports: dict[str, int]) -> Mailbox:
+    return Mailbox(dovecot_ports, f"user-{uuid4().hex}", dovecot.PASSWORD, ".")

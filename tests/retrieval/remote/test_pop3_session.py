@@ -1,4 +1,4 @@
-"""Fetching by POP3 from our own server."""
+"""Fetching by POP3 from our own server and from Dovecot."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ async def whole(session, item) -> bytes:
     ("service", "security"),
     [("pop3", Security.NONE), ("pop3", Security.STARTTLS), ("pop3s", Security.TLS)],
 )
-async def test_messages_come_octet_by_octet_as_they_are_stored(ours, service, security):
-    mailbox = ours("pop")
+async def test_messages_come_octet_by_octet_as_they_are_stored(mailbox, service, security):
     mailbox.put(*MESSAGES)
     async with Pop3Session.open(mailbox.at(service, security), LIMITS, LOOPBACK) as session:
         items = await session.listing()
@@ -35,8 +34,7 @@ async def test_messages_come_octet_by_octet_as_they_are_stored(ours, service, se
         assert len({item.uidl for item in items}) == len(items)
 
 
-async def test_uidls_last_and_deletions_wait_for_quit(ours):
-    mailbox = ours("pop")
+async def test_uidls_last_and_deletions_wait_for_quit(mailbox):
     mailbox.put(*MESSAGES[:2])
     remote = mailbox.at("pop3")
     async with Pop3Session.open(remote, LIMITS, LOOPBACK) as session:
@@ -52,15 +50,14 @@ async def test_uidls_last_and_deletions_wait_for_quit(ours):
         assert [item.uidl for item in await session.listing()] == [before[1].uidl]
 
 
-async def test_a_wrong_password_is_refused_in_the_servers_words(ours):
-    remote = ours("pop").at("pop3", password="wrong")
-    with pytest.raises(LoginRefused, match="refused name or password: Login failed"):
+async def test_a_wrong_password_is_refused_in_the_servers_words(mailbox):
+    remote = mailbox.at("pop3", password="wrong")
+    with pytest.raises(LoginRefused, match="refused name or password: ."):
         async with Pop3Session.open(remote, LIMITS, LOOPBACK):
             pass
 
 
-async def test_what_is_too_big_is_not_asked_for_and_the_session_goes_on(ours):
-    mailbox = ours("pop")
+async def test_what_is_too_big_is_not_asked_for_and_the_session_goes_on(mailbox):
     mailbox.put(*MESSAGES[:3])
     limits = Limits(message_bytes=1000)
     async with Pop3Session.open(mailbox.at("pop3"), limits, LOOPBACK) as session:
@@ -71,8 +68,7 @@ async def test_what_is_too_big_is_not_asked_for_and_the_session_goes_on(ours):
         assert await whole(session, items[1]) == MESSAGES[1]
 
 
-async def test_a_message_that_is_gone_is_said_so_and_the_session_goes_on(ours):
-    mailbox = ours("pop")
+async def test_a_message_that_is_gone_is_said_so_and_the_session_goes_on(mailbox):
     mailbox.put(*MESSAGES[:2])
     async with Pop3Session.open(mailbox.at("pop3"), LIMITS, LOOPBACK) as session:
         items = await session.listing()
@@ -83,8 +79,7 @@ async def test_a_message_that_is_gone_is_said_so_and_the_session_goes_on(ours):
         assert await whole(session, items[1]) == MESSAGES[1]
 
 
-async def test_a_stream_left_early_closes_the_session(ours):
-    mailbox = ours("pop")
+async def test_a_stream_left_early_closes_the_session(mailbox):
     mailbox.put(MESSAGES[2])
     async with Pop3Session.open(mailbox.at("pop3"), LIMITS, LOOPBACK) as session:
         (item,) = await session.listing()
