@@ -1,1 +1,1 @@
-"""Mail that is fetched from accounts on other servers."""
+"""Users' accounts on other servers, whose mail is fetched into their mailboxes."""

@@ -253,7 +253,7 @@ class Intake:
         hops = headers.count_hops(listed)
         if hops > allowed:
             raise MessageLoops(hops, allowed)
-        # What is fetched has been delivered elsewhere, perhaps to the same address of an old server.
+        # What is fetched has been delivered elsewhere, perhaps to this address on an old server.
         if hops and self.origin != Origin.RETRIEVAL:
             self._delivered_to = frozenset(
                 value.strip().decode("utf-8", "replace").lower()
