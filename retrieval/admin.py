@@ -12,7 +12,13 @@ from django.http import HttpRequest
 from adminsite.readonly import ReadOnlyAdmin
 from domains.adminpages import ServiceAdmin, SingleRowAdmin, act_on_each
 from retrieval import services
-from retrieval.models import FetchedMessage, RemoteFolder, RetrievalAccount, RetrievalSettings
+from retrieval.models import (
+    FetchedMessage,
+    Kind,
+    RemoteFolder,
+    RetrievalAccount,
+    RetrievalSettings,
+)
 from retrieval.settings import RETRIEVAL
 from retrieval.trying import try_out
 
@@ -25,18 +31,17 @@ class RetrievalForm(forms.ModelForm):  # type: ignore[type-arg]
         strip=False,
         max_length=services.PASSWORD_CHARACTERS,
         widget=forms.PasswordInput(render_value=False),
-        help_text="Empty: it stays. Needed where the server, the name or the encryption changes.",
+        help_text="Empty: it stays. A new account needs one, and where the server, the name or the "
+        "encryption changes.",
     )
 
     class Meta:
         model = RetrievalAccount
-        fields = services.FIELDS
+        fields = ("user", "kind", *services.FIELDS)
 
 
 @admin.register(RetrievalAccount)
 class RetrievalAccountAdmin(ServiceAdmin):
-    """Added by the panel, which asks whose it is to be."""
-
     form = RetrievalForm
     list_display = (
         "username", "host", "kind", "user", "is_enabled", "last_run_at", "last_count", "failures",
@@ -45,12 +50,19 @@ class RetrievalAccountAdmin(ServiceAdmin):
     list_filter = ("kind", "is_enabled")
     list_select_related = ("user", "user__domain")
     search_fields = ("username", "host")
-    fields = (*services.FIELDS, "new_password")
+    fields = ("user", "kind", *services.FIELDS, "new_password")
+    fixed = ("user", "kind")
+    autocomplete_fields = ("user",)
     actions = ("fetch", "enable", "disable", "try_out")
-    actions_list = ()
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    def add(self, request: HttpRequest, data: dict[str, Any]) -> RetrievalAccount:
+        return services.add(
+            user=data["user"],
+            kind=Kind(data["kind"]),
+            values={name: data[name] for name in services.FIELDS},
+            password=data["new_password"],
+            by=_actor(request),
+        )
 
     def change(self, request: HttpRequest, row: RetrievalAccount, data: dict[str, Any]) -> None:
         services.change(

@@ -41,9 +41,7 @@ class RetrievalAccount(models.Model):
     user = models.ForeignKey(
         "accounts.User", on_delete=models.CASCADE, related_name="retrieval_accounts"
     )
-    kind = models.CharField(
-        max_length=4, choices=Kind.choices, editable=False, help_text="By which protocol."
-    )
+    kind = models.CharField(max_length=4, choices=Kind.choices, help_text="By which protocol.")
     host = models.CharField(max_length=253, help_text="The name of the other server.")
     port = models.PositiveIntegerField(
         default=995,

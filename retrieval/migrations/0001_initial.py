@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
             name='RetrievalAccount',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('pop3', 'POP3'), ('imap', 'IMAP')], editable=False, help_text='By which protocol.', max_length=4)),
+                ('kind', models.CharField(choices=[('pop3', 'POP3'), ('imap', 'IMAP')], help_text='By which protocol.', max_length=4)),
                 ('host', models.CharField(help_text='The name of the other server.', max_length=253)),
                 ('port', models.PositiveIntegerField(default=995, help_text='With TLS from the start 995 for POP3 and 993 for IMAP; else 110 and 143.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(65535)])),
                 ('security', models.CharField(choices=[('tls', 'TLS from the start'), ('starttls', 'STARTTLS'), ('none', 'Not encrypted')], default='tls', help_text='How the connection is encrypted. Unencrypted, the password can be read on the way.', max_length=8)),
