@@ -17,8 +17,8 @@ from blobs.ids import new_id
 from clock.moments import to_micros
 from retrieval.models import RetrievalAccount
 
-LEASE = timedelta(seconds=90)
-RENEW_SECONDS = 20.0
+LEASE = timedelta(seconds=45)
+RENEW_SECONDS = 10.0
 
 _TABLE = "retrieval_retrievalaccount"
 _BUSY = f"SELECT COUNT(*) FROM {_TABLE} WHERE claimed_by IS NOT NULL AND claimed_until > %s"

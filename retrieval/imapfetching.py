@@ -11,6 +11,7 @@ from clock.moments import to_micros, utc_now
 from mailboxes.models import Flag
 from retrieval import bookkeeping, flagsync, folders, tree
 from retrieval.bookkeeping import Known
+from retrieval.errors import Paused
 from retrieval.models import Afterwards
 from retrieval.models import RemoteFolder as FolderRow
 from retrieval.remote.imap import INBOX, ImapItem, ImapSession, RemoteFolder, RemoteView
@@ -72,13 +73,19 @@ async def _fetch_folder(visit: Visit, session: ImapSession, there: RemoteFolder,
         bookkeeping.folder_of, task.account_id, name_of(there), view.uidvalidity
     )
     placing: Placing = await visit.ask(folders.placing_for, visit, here)
+    paused: Paused | None = None
     # A view without UIDNEXT does not tell whether there is anything new.
     if not view.uidnext or view.uidnext - 1 > row.last_uid:
-        await _fetch_new(visit, session, row, placing)
+        try:
+            await _fetch_new(visit, session, row, placing)
+        except Paused as reason:
+            paused = reason
     if keeps:
         await _follow_flags(visit, session, row, view)
     else:
         await _delete(visit, session, row)
+    if paused is not None:
+        raise paused
 
 
 def name_of(folder: RemoteFolder) -> str:
