@@ -21,8 +21,6 @@ from retrieval import selectors, services
 from retrieval.models import Kind, RetrievalAccount
 from retrieval.trying import try_out
 
-STANDING = ("next_due_at", "last_run_at", "last_count", "last_error", "failures", "version")
-
 _Values: Any = of_model("RetrievalAccountValues", RetrievalAccount, services.FIELDS)
 _Shown: Any = of_model("RetrievalAccountShown", RetrievalAccount, services.FIELDS, Out)
 
@@ -49,18 +47,22 @@ class NewRetrievalAccountIn(RetrievalAccountIn):
     )
 
 
+class LastVisitOut(Out):
+    at = serializers.DateTimeField()
+    count = serializers.IntegerField(help_text="Messages that it brought.")
+    error = serializers.CharField(
+        allow_blank=True, help_text="Why it failed, or what it left; empty: all went well."
+    )
+    failures = serializers.IntegerField(help_text="In a row.")
+
+
 class RetrievalAccountOut(_Shown):  # type: ignore[misc]
     id = serializers.IntegerField()
     kind = serializers.ChoiceField(choices=Kind.choices)
     user = serializers.CharField()
     has_password = serializers.BooleanField()
-    next_due_at = serializers.DateTimeField()
-    last_run_at = serializers.DateTimeField(allow_null=True, help_text="Null: there was none yet.")
-    last_count = serializers.IntegerField(help_text="Messages that the last run brought.")
-    last_error = serializers.CharField(
-        allow_blank=True, help_text="Why it failed, or what it left; empty: all went well."
-    )
-    failures = serializers.IntegerField(help_text="In a row.")
+    next_at = serializers.DateTimeField(help_text="When it is visited next.")
+    last_run = LastVisitOut(allow_null=True, help_text="Null: there was none yet.")
     version = serializers.IntegerField()
 
 
@@ -205,7 +207,16 @@ def _shown(row: RetrievalAccount) -> dict[str, Any]:
         "user": str(row.user),
         **values_of(row, services.FIELDS),
         "has_password": bool(row.password),
-        **values_of(row, STANDING),
+        "next_at": row.next_due_at,
+        "last_run": {
+            "at": row.last_run_at,
+            "count": row.last_count,
+            "error": row.last_error,
+            "failures": row.failures,
+        }
+        if row.last_run_at is not None
+        else None,
+        "version": row.version,
     }
 
 

@@ -73,7 +73,7 @@ def edit(request: HttpRequest, number: int) -> HttpResponse:
         )
 
     if request.method == "POST" and form.is_valid() and form.save(change):
-        notices.done(request, f"Saved the account {row}.", undo=undo_of_this())
+        notices.done(request, f"Saved the account {row}.", undo=_undo(actor))
         return redirect(_list_of(actor, row.user))
     return _page(str(row), "Save changes", actor, row.user).show(request, form)
 
@@ -126,7 +126,7 @@ def _new(request: HttpRequest, user: User) -> HttpResponse:
 
     if request.method == "POST" and form.is_valid() and form.save(add):
         text = "Added the account. Its mail is fetched in a few seconds, and then again and again."
-        notices.done(request, text, undo=undo_of_this())
+        notices.done(request, text, undo=_undo(actor))
         return redirect(_list_of(actor, user))
     return _page("Fetch mail from another server", "Add the account", actor, user).show(
         request, form
@@ -160,6 +160,11 @@ def _list_of(actor: User, user: User) -> str:
     if actor.pk == user.pk or user.domain is None:
         return reverse("panel:account-retrieval")
     return reverse("panel:user-retrieval", args=(user.domain.name, user.local_part))
+
+
+def _undo(actor: User) -> notices.Undo | None:
+    """The page that takes changes back opens for administrators."""
+    return undo_of_this() if actor.role in ADMINISTRATORS else None
 
 
 def _page(title: str, save_label: str, actor: User, user: User) -> FormPage:
