@@ -30,6 +30,8 @@ async def connect(remote: Remote, limits: Limits, allowed_networks: Sequence[Net
     Raises TargetForbidden where no address may be spoken to, RemoteFailed where none answers. What
     is connected to is the address that was looked at: no second look-up can say otherwise.
     """
+    if not 0 < remote.port < 65_536:
+        raise RemoteFailed(f"There is no port {remote.port}.", Stage.CONNECT)
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + limits.session_seconds
     deadline = loop.time() + min(limits.connect_seconds, limits.session_seconds)

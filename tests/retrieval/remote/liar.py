@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -42,6 +43,7 @@ class Endless:
     octets: bytes
 
 
+_TAGGED = re.compile(rb"a\d+ ")
 Answer = bytes | Close | Hang | Drip | Endless
 
 
@@ -53,7 +55,7 @@ class Liar:
     """
 
     answers: dict[bytes, Answer]
-    otherwise: bytes
+    otherwise: Answer
     greeting: Answer
     has_tags: bool = False
     tls: ssl.SSLContext | None = None  # begun after the answer to STLS or STARTTLS
@@ -86,9 +88,10 @@ class Liar:
         self._sessions.add(task)
         try:
             await self._say(reader, writer, self.greeting, b"")
+            tag = b""
             while line := await reader.readline():
-                tag, command = b"", line.rstrip(b"\r\n")
-                if self.has_tags and b" " in command:
+                command = line.rstrip(b"\r\n")
+                if self.has_tags and _TAGGED.match(command):
                     tag, _, command = command.partition(b" ")
                 self.commands.append(command)
                 answer = self._answer(command)
@@ -155,6 +158,7 @@ def imap(
     *,
     greeting: Answer = b"* OK ready\r\n",
     capabilities: bytes = b"IMAP4rev1 UIDPLUS CONDSTORE",
+    otherwise: Answer = b"%t OK\r\n",
     **settings,
 ) -> Liar:
     """An honest server with one message, but for `answers`."""
@@ -167,7 +171,7 @@ def imap(
         b"UID FETCH": b"* 1 FETCH (UID 5 BODY[] {12}\r\nSubject: x\r\n)\r\n%t OK\r\n",
     }
     said = honest | (answers or {})
-    return Liar(said, b"%t OK\r\n", greeting, has_tags=True, **settings)
+    return Liar(said, otherwise, greeting, has_tags=True, **settings)
 
 
 SELECTED = (
