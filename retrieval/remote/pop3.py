@@ -95,7 +95,7 @@ class Pop3Session(Session):
         by_number = dict(map(self._pair, sizes))
         items = []
         for number, uidl in map(self._pair, uidls):
-            size = by_number.get(number, "")
+            size = by_number.get(number, "").partition(" ")[0]  # RFC 1939 §5 lets more follow
             if not 0 < len(uidl) <= UIDL_CHARACTERS or not _is_visible(uidl):
                 raise self._nonsense()
             if not size.isdecimal() or not size.isascii() or len(size) > 18:
@@ -258,10 +258,10 @@ class Pop3Session(Session):
         return self._events.pop(0)
 
     def _pair(self, line: str) -> tuple[int, str]:
-        number, word, *_ = [*line.split(" ", 2), ""]
+        number, _, word = line.partition(" ")
         if not (number.isascii() and number.isdecimal() and len(number) < 10 and int(number)):
             raise self._nonsense()
-        return int(number), word
+        return int(number), word.strip(" ")
 
     def _nonsense(self) -> RemoteFailed:
         """What follows can't be understood either: the connection is closed."""

@@ -21,6 +21,7 @@ from retrieval.remote.server import Limits, Remote, Security
 from tests.retrieval.remote.conftest import LOOPBACK, server_context
 from tests.retrieval.remote.liar import pop3
 
+pytestmark = pytest.mark.spec("N-060", lacks="filters of fetched mail")
 LIMITS = Limits(connect_seconds=5, reply_seconds=5)
 
 

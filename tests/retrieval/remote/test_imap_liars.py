@@ -15,6 +15,7 @@ from retrieval.remote.server import Limits, Security
 from tests.retrieval.remote.conftest import LOOPBACK
 from tests.retrieval.remote.liar import ITEM, SELECTED, Close, Drip, Endless, Hang, imap
 
+pytestmark = pytest.mark.spec("N-061", lacks="filters of fetched mail")
 LIMITS = Limits(connect_seconds=5, reply_seconds=5)
 IMPATIENT = Limits(connect_seconds=0.4, reply_seconds=0.4)
 NONSENSE = "no IMAP server may say"

@@ -14,6 +14,7 @@ from retrieval.remote.server import Limits, Security
 from tests.retrieval.remote.conftest import LOOPBACK
 from tests.retrieval.remote.liar import Close, Drip, Endless, Hang, pop3
 
+pytestmark = pytest.mark.spec("N-060", lacks="filters of fetched mail")
 LIMITS = Limits(connect_seconds=5, reply_seconds=5)
 IMPATIENT = Limits(connect_seconds=0.4, reply_seconds=0.4)
 ITEM = Pop3Item(1, "one", 12)
@@ -65,6 +66,7 @@ async def test_an_honest_server_gives_its_message():
         ({b"UIDL": b"+OK\r\n2 one\r\n.\r\n"}, "list", "no POP3 server may say"),
         ({b"UIDL": b"+OK\r\n1\r\n.\r\n"}, "list", "no POP3 server may say"),
         ({b"UIDL": b"+OK\r\n1 a\x01b\r\n.\r\n"}, "list", "no POP3 server may say"),
+        ({b"UIDL": b"+OK\r\n1 a b\r\n.\r\n"}, "list", "no POP3 server may say"),
         ({b"UIDL": b"+OK\r\n1 " + b"x" * 300 + b"\r\n.\r\n"}, "list", "no POP3 server may say"),
         ({b"UIDL": b"+OK\r\n1 a\r\n1 b\r\n.\r\n"}, "list", "no POP3 server may say"),
         ({b"LIST": b"+OK\r\n1 many\r\n.\r\n"}, "list", "no POP3 server may say"),
@@ -78,6 +80,13 @@ async def test_what_goes_wrong_is_said_in_plain_words(answers, stage, words):
     with pytest.raises(RemoteFailed, match=words):
         raise failure
     assert type(failure) is RemoteFailed
+
+
+async def test_more_than_one_space_in_a_listing_is_forgiven():
+    listings = {b"UIDL": b"+OK\r\n1  one \r\n.\r\n", b"LIST": b"+OK\r\n1  12 octets\r\n.\r\n"}
+    liar = pop3(listings)
+    async with liar.serving(), Pop3Session.open(liar.remote(), LIMITS, LOOPBACK) as session:
+        assert await session.listing() == [ITEM]
 
 
 async def test_a_refused_password_is_told_apart_from_other_trouble():
