@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 
@@ -94,6 +96,24 @@ async def test_a_name_that_nobody_has_is_said_so(host):
     with pytest.raises(RemoteFailed, match="No server is known by the name") as failure:
         await enter(Remote(host, 110, Security.NONE, "anne", "secret"))
     assert failure.value.stage == "connect"
+
+
+def test_name_servers_that_are_silent_keep_nobody_waiting(monkeypatch):
+    asked, answered = threading.Event(), threading.Event()
+
+    def look_up(*_args, **_kwargs):
+        asked.set()
+        answered.wait(20)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    began = time.monotonic()
+    with pytest.raises(RemoteFailed, match="was not looked up in time"):
+        remote = Remote("silent.example", 110, Security.NONE, "anne", "secret")
+        asyncio.run(enter(remote, limits=Limits(connect_seconds=0.2)))
+    assert time.monotonic() - began < 10  # neither the session nor the end of its loop
+    assert asked.is_set()
+    answered.set()
 
 
 @pytest.mark.parametrize("port", [-1, 0, 65_536])

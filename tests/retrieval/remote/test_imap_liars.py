@@ -274,6 +274,16 @@ async def test_a_folder_is_opened_by_the_name_that_the_server_gave_it():
     assert liar.commands[-1] == b'EXAMINE "a/\\"b.&AGE" (CONDSTORE)'
 
 
+async def test_only_flags_that_changed_are_asked_for():
+    changed = b"* 1 FETCH (UID 5 MODSEQ (12) FLAGS (\\Seen work))\r\n* 2 FETCH (FLAGS ())\r\n"
+    liar = imap({b"UID FETCH 1:* (UID FLAGS)": changed + b"%t OK\r\n"})
+    async with liar.serving(), open_session(liar) as session:
+        view = await session.select(INBOX, read_only=True)
+        assert (view.uidvalidity, view.uidnext, view.exists, view.highest_modseq) == (7, 6, 1, 9)
+        assert await session.flags_changed_since(9) == {5: {"\\Seen", "work"}}
+    assert liar.commands[-1] == b"UID FETCH 1:* (UID FLAGS) (CHANGEDSINCE 9)"
+
+
 async def test_flags_are_not_asked_for_where_the_folder_keeps_no_modseqs():
     plain = SELECTED.replace(b"HIGHESTMODSEQ 9", b"NOMODSEQ")
     async with imap({b"EXAMINE": plain}).serving() as liar, open_session(liar) as session:
