@@ -104,7 +104,7 @@ class ImapSession(ImapDialogue):
             words += b" RETURN (SPECIAL-USE)"
         async with self.asking(Stage.LIST, "The server did not list its folders", words) as answers:
             async for answer in answers:
-                if isinstance(answer, FolderListed):
+                if isinstance(answer, FolderListed) and answer.raw:
                     found.setdefault(answer.raw, _folder(answer))
                 if len(found) > MAX_FOLDERS:
                     raise RemoteFailed(

@@ -266,6 +266,13 @@ async def test_names_of_folders_are_tamed(listed, name, use, is_selectable):
     assert (folder.name, folder.special_use, folder.selectable) == (name, use, is_selectable)
 
 
+async def test_the_root_is_no_folder_and_each_is_listed_once():
+    lines = b'* LIST (\\Noselect) "/" ""\r\n' + b'* LIST () "/" a\r\n* LIST () "" b\r\n' * 2
+    liar = imap({b"LIST": lines + b"%t OK\r\n"})
+    async with liar.serving(), open_session(liar) as session:
+        assert [folder.raw for folder in await session.folders()] == [b"a", b"b"]
+
+
 async def test_a_folder_is_opened_by_the_name_that_the_server_gave_it():
     liar = imap({b"LIST": b'* LIST () "." "a/\\"b.&AGE"\r\n%t OK\r\n'})
     async with liar.serving(), open_session(liar) as session:
