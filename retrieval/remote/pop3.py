@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from typing import Self
 
 from protocols import sasl_client
-from protocols.pop3.client import BodyChunk, BodyEnd, Challenge, Client, Event, ProtocolViolation
+from protocols.pop3.client import (
+    BodyChunk,
+    BodyEnd,
+    Challenge,
+    Client,
+    Event,
+    ProtocolViolation,
+    ResponseTooLarge,
+)
 from protocols.pop3.client import Response as Pop3Response
 from protocols.pop3.commands import (
     Auth,
@@ -31,7 +39,7 @@ from retrieval.remote.server import Limits, Remote, Security
 from retrieval.remote.session import Refusal, Session, require_proof, require_sendable, respond
 from retrieval.remote.wire import Wire
 
-LISTING_BYTES = 32 * 1024 * 1024  # some 400,000 messages
+LISTING_BYTES = 8 * 1024 * 1024  # 100,000 messages with the longest ids of RFC 1939 §7
 UIDL_CHARACTERS = 255  # RFC 1939 §7 allows 70; some servers use more
 MAX_CHALLENGES = 16
 
@@ -253,6 +261,8 @@ class Pop3Session(Session):
             data = await self._wire.read()
             try:
                 self._events = self._client.receive(data)
+            except ResponseTooLarge:
+                raise self.too_much() from None
             except ProtocolViolation:
                 raise self._nonsense() from None
         return self._events.pop(0)

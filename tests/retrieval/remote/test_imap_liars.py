@@ -84,7 +84,7 @@ BODY = b"* 1 FETCH (UID 5 BODY[] {12}\r\nSubject: x\r\n)\r\n"
         ({LISTING: b"* OK [UIDVALIDITY 8] new\r\n" + ITEM + b"%t OK\r\n"}, "list", "renumbered"),
         ({LISTING: b"* 1 FETCH (UID \r\n"}, "list", NONSENSE),
         ({LISTING: b"a999 OK\r\n"}, "list", NONSENSE),
-        ({LISTING: Endless(b"* OK ", b"x" * 9000)}, "list", NONSENSE),
+        ({LISTING: Endless(b"* OK ", b"x" * 9000)}, "list", "a longer answer than is read"),
         ({b"UID FETCH 5": b"%t NO damaged\r\n"}, "fetch", "not give out a message: damaged"),
         ({b"UID FETCH 5": b"%t OK\r\n"}, "fetch", "not on the server any more"),
         ({b"UID FETCH 5": b"* 1 FETCH (UID 5 BODY[] NIL)\r\n%t OK\r\n"}, "fetch", "any more"),
@@ -332,6 +332,11 @@ async def test_a_listing_without_end_is_left(monkeypatch):
     items = b"".join(ITEM.replace(b"UID 5", b"UID %d" % uid) for uid in range(1, 200))
     failure = await failure_of(imap({LISTING: Endless(items, items)}))
     assert failure.text == "The folder has more than 100 messages to list."
+    liar = imap({b"UID FETCH 1:* (UID FLAGS)": Endless(items, items)})
+    async with liar.serving(), open_session(liar) as session:
+        await session.select(INBOX, read_only=True)
+        with pytest.raises(RemoteFailed, match="more than 100 messages"):
+            await session.flags_changed_since(1)
     folders = b"".join(b'* LIST () "/" f%d\r\n' % number for number in range(200))
     failure = await failure_of(imap({b"LIST": Endless(folders, folders)}))
     assert failure.text == "The server has more than 100 folders."
