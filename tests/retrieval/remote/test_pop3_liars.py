@@ -16,7 +16,7 @@ from tests.retrieval.remote.liar import Close, Drip, Endless, Hang, pop3
 
 pytestmark = pytest.mark.spec("N-060", lacks="filters of fetched mail")
 LIMITS = Limits(connect_seconds=5, reply_seconds=5)
-IMPATIENT = Limits(connect_seconds=0.4, reply_seconds=0.4)
+IMPATIENT = Limits(connect_seconds=5, reply_seconds=0.7)
 ITEM = Pop3Item(1, "one", 12)
 
 
@@ -155,9 +155,10 @@ async def test_a_server_that_drips_is_not_waited_for_for_ever(verb):
 
 async def test_a_slow_message_that_makes_progress_is_read_to_its_end(monkeypatch):
     monkeypatch.setattr("retrieval.remote.wire.PROGRESS_BYTES", 5)
-    answer = Drip(b"+OK\r\nSubject: slow\r\n.\r\n", seconds=0.04)
+    body = b"Subject: slow\r\n" + b"x" * 60 + b"\r\n"
+    answer = Drip(b"+OK\r\n" + body + b".\r\n", seconds=0.03)
     async with pop3({b"RETR": answer}).serving() as liar:
-        assert await fetch(liar, IMPATIENT) == b"Subject: slow\r\n"
+        assert await fetch(liar, Limits(reply_seconds=1.5)) == body
 
 
 async def test_a_session_has_an_end_even_where_octets_keep_coming(monkeypatch):
