@@ -54,7 +54,10 @@ class Exists:
 
 @dataclass(frozen=True, slots=True)
 class FolderListed:
-    """One folder of LIST; `raw` is the name to give back to the server as it is."""
+    """One folder of LIST; `raw` is the name to give back to the server as it is.
+
+    It is empty where the server tells of its root. RFC 3501 §6.3.8.
+    """
 
     raw: bytes
     delimiter: str | None  # None: the server has no hierarchy
@@ -160,11 +163,11 @@ def _listed(cursor: Cursor) -> FolderListed:
     delimiter = cursor.nstring()
     cursor.space()
     raw = cursor.astring()
-    if not raw or (delimiter is not None and len(delimiter) != 1):
-        raise Malformed("Bad folder name or delimiter")
+    if delimiter is not None and len(delimiter) > 1:
+        raise Malformed("Bad delimiter")
     return FolderListed(
         raw,
-        None if delimiter is None else delimiter.decode("latin-1"),
+        delimiter.decode("latin-1") if delimiter else None,
         frozenset(attributes.decode("ascii", "replace").lower().split()),
     )
 

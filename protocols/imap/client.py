@@ -19,7 +19,7 @@ from protocols.imap.errors import Malformed
 from protocols.imap.responses import quoted
 
 RESPONSE_BYTES = 1024 * 1024
-COMMAND_BYTES = 32 * 1024 * 1024  # of all responses to one command: some 300,000 messages
+COMMAND_BYTES = 64 * 1024 * 1024  # of all responses to one command: some 500,000 messages
 QUOTED_BYTES = 1000  # longer strings are sent as literals
 
 

@@ -7,7 +7,9 @@ import ipaddress
 import os
 import socket
 import ssl
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
@@ -30,15 +32,18 @@ async def connect(remote: Remote, limits: Limits, allowed_networks: Sequence[Net
     Raises TargetForbidden where no address may be spoken to, RemoteFailed where none answers. What
     is connected to is the address that was looked at: no second look-up can say otherwise.
     """
+    if not 0 < remote.port < 65_536:
+        raise RemoteFailed(f"There is no port {remote.port}.", Stage.CONNECT)
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + limits.session_seconds
     deadline = loop.time() + min(limits.connect_seconds, limits.session_seconds)
     try:
         async with asyncio.timeout_at(deadline):
-            found = await _addresses(remote)
-            own = await asyncio.to_thread(own_addresses)
+            found, own = await _look_up(remote.host, remote.port)
     except TimeoutError:
         raise RemoteFailed(f"{remote.host} was not looked up in time.", Stage.CONNECT) from None
+    if not found:
+        raise RemoteFailed(f"No server is known by the name {remote.host}.", Stage.CONNECT)
     addresses = [each for each in found if may_connect(each, allowed_networks, own)]
     if not addresses:
         raise TargetForbidden(
@@ -76,15 +81,36 @@ async def _reach(wire: Wire, address: str, port: int, *, seconds: float) -> str:
     return reason
 
 
-async def _addresses(remote: Remote) -> list[str]:
-    """Each once, in the order of the system's resolver. Raises RemoteFailed."""
+async def _look_up(host: str, port: int) -> tuple[list[str], frozenset[str]]:
+    """The addresses of `host` in the order of the system's resolver, and this machine's own.
+
+    In a thread that nobody waits for: the end of a process or of a loop would wait for those of
+    executors, and name servers that are silent keep the resolver for longer than any limit here.
+    """
     loop = asyncio.get_running_loop()
+    answer: asyncio.Future[tuple[list[str], frozenset[str]]] = loop.create_future()
+
+    def look_up() -> None:
+        result = _addresses(host, port), own_addresses()
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(give, result)
+
+    def give(result: tuple[list[str], frozenset[str]]) -> None:
+        if not answer.done():
+            answer.set_result(result)
+
+    threading.Thread(target=look_up, name="retrieval-dns", daemon=True).start()
+    return await answer
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    """Each once; none for a name that does not exist, or that cannot be asked for now."""
+    if not host:
+        return []
     try:
-        found = await loop.getaddrinfo(remote.host, remote.port, type=socket.SOCK_STREAM)
-    except (OSError, ValueError, OverflowError):  # UnicodeError is a ValueError
-        found = []
-    if not found or not remote.host:
-        raise RemoteFailed(f"No server is known by the name {remote.host}.", Stage.CONNECT)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, ValueError):  # UnicodeError is a ValueError
+        return []
     return list(dict.fromkeys(str(each[4][0]) for each in found))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence, Sized
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +27,9 @@ NOT_LISTED = "The server did not list the messages"
 SPECIAL_USES = frozenset(
     {"\\all", "\\archive", "\\drafts", "\\flagged", "\\junk", "\\sent", "\\trash"}
 )  # RFC 6154 §2
+CODES_OF_A_VIEW = frozenset(
+    {"UIDVALIDITY", "UIDNEXT", "UIDNOTSTICKY", "HIGHESTMODSEQ", "NOMODSEQ", "READ-ONLY"}
+)
 NOT_SELECTABLE = frozenset({"\\noselect", "\\nonexistent"})
 
 
@@ -104,7 +107,7 @@ class ImapSession(ImapDialogue):
             words += b" RETURN (SPECIAL-USE)"
         async with self.asking(Stage.LIST, "The server did not list its folders", words) as answers:
             async for answer in answers:
-                if isinstance(answer, FolderListed):
+                if isinstance(answer, FolderListed) and answer.raw:
                     found.setdefault(answer.raw, _folder(answer))
                 if len(found) > MAX_FOLDERS:
                     raise RemoteFailed(
@@ -116,14 +119,16 @@ class ImapSession(ImapDialogue):
         """Open `folder`; with `read_only` nothing in it can be changed by this session."""
         self._uidvalidity, self._exists, self._sizes_over_limit = None, 0, {}
         told: dict[str, Told] = {}
+        name = said(folder.name)
+        if b"\0" in folder.raw:
+            raise RemoteFailed(f"No server can have the folder {name}.", Stage.LIST)
         words = [b"EXAMINE " if read_only else b"SELECT ", astring(folder.raw)]
         if "CONDSTORE" in self.capabilities:
             words.append(b" (CONDSTORE)")
-        name = said(folder.name)
         failure = f"The server did not open the folder {name}"
         async with self.asking(Stage.LIST, failure, *words) as answers:
             async for answer in answers:
-                if isinstance(answer, Told):
+                if isinstance(answer, Told) and answer.code in CODES_OF_A_VIEW:
                     told[answer.code] = answer
         uidvalidity = _number(told, "UIDVALIDITY")
         if not uidvalidity or uidvalidity > MAX_NUMBER or "UIDNOTSTICKY" in told:
@@ -153,10 +158,7 @@ class ImapSession(ImapDialogue):
                 if isinstance(answer, Fetched) and (answer.uid or 0) >= since_uid:
                     if answer.uid is not None:
                         found.setdefault(answer.uid, _Gathered()).add(answer)
-                    if len(found) > MAX_ITEMS:
-                        raise RemoteFailed(
-                            f"The folder has more than {MAX_ITEMS} messages to list.", Stage.LIST
-                        )
+                    _require_bearable(found)
         return self._listed(found)
 
     async def flags_changed_since(self, modseq: int) -> dict[int, frozenset[str]] | None:
@@ -175,6 +177,7 @@ class ImapSession(ImapDialogue):
             async for answer in answers:
                 if isinstance(answer, Fetched) and answer.uid and answer.flags is not None:
                     found[answer.uid] = answer.flags
+                    _require_bearable(found)
         return found
 
     async def retrieve(self, uid: int) -> AsyncIterator[bytes]:
@@ -305,6 +308,12 @@ def _folder(listed: FolderListed) -> RemoteFolder:
         special_use=None if use is None else "\\" + use[1:].capitalize(),
         selectable=not NOT_SELECTABLE & listed.attributes,
     )
+
+
+def _require_bearable(found: Sized) -> None:
+    if len(found) > MAX_ITEMS:
+        text = f"The folder has more than {MAX_ITEMS} messages to list."
+        raise RemoteFailed(text, Stage.LIST)
 
 
 def _number(told: dict[str, Told], code: str) -> int | None:

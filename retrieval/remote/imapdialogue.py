@@ -6,7 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from protocols.imap.answers import Told
-from protocols.imap.client import Challenge, Client, Event, Literal, ProtocolViolation, WriteOn
+from protocols.imap.client import (
+    Challenge,
+    Client,
+    Event,
+    Literal,
+    ProtocolViolation,
+    ResponseTooLarge,
+    WriteOn,
+)
 from protocols.imap.responses import Condition
 from protocols.sasl_client import ClientExchange
 from retrieval.remote.errors import RemoteFailed, Stage, said
@@ -133,6 +141,8 @@ class ImapDialogue(Session):
             data = await self._wire.read()
             try:
                 self._events = self._client.receive(data)
+            except ResponseTooLarge:
+                raise self.too_much() from None
             except ProtocolViolation:
                 raise self.nonsense() from None
             self._events.reverse()

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from typing import Self
 
 from protocols import sasl_client
-from protocols.pop3.client import BodyChunk, BodyEnd, Challenge, Client, Event, ProtocolViolation
+from protocols.pop3.client import (
+    BodyChunk,
+    BodyEnd,
+    Challenge,
+    Client,
+    Event,
+    ProtocolViolation,
+    ResponseTooLarge,
+)
 from protocols.pop3.client import Response as Pop3Response
 from protocols.pop3.commands import (
     Auth,
@@ -31,7 +39,7 @@ from retrieval.remote.server import Limits, Remote, Security
 from retrieval.remote.session import Refusal, Session, require_proof, require_sendable, respond
 from retrieval.remote.wire import Wire
 
-LISTING_BYTES = 32 * 1024 * 1024  # some 400,000 messages
+LISTING_BYTES = 8 * 1024 * 1024  # 100,000 messages with the longest ids of RFC 1939 §7
 UIDL_CHARACTERS = 255  # RFC 1939 §7 allows 70; some servers use more
 MAX_CHALLENGES = 16
 
@@ -95,7 +103,7 @@ class Pop3Session(Session):
         by_number = dict(map(self._pair, sizes))
         items = []
         for number, uidl in map(self._pair, uidls):
-            size = by_number.get(number, "")
+            size = by_number.get(number, "").partition(" ")[0]  # RFC 1939 §5 lets more follow
             if not 0 < len(uidl) <= UIDL_CHARACTERS or not _is_visible(uidl):
                 raise self._nonsense()
             if not size.isdecimal() or not size.isascii() or len(size) > 18:
@@ -253,15 +261,17 @@ class Pop3Session(Session):
             data = await self._wire.read()
             try:
                 self._events = self._client.receive(data)
+            except ResponseTooLarge:
+                raise self.too_much() from None
             except ProtocolViolation:
                 raise self._nonsense() from None
         return self._events.pop(0)
 
     def _pair(self, line: str) -> tuple[int, str]:
-        number, word, *_ = [*line.split(" ", 2), ""]
+        number, _, word = line.partition(" ")
         if not (number.isascii() and number.isdecimal() and len(number) < 10 and int(number)):
             raise self._nonsense()
-        return int(number), word
+        return int(number), word.strip(" ")
 
     def _nonsense(self) -> RemoteFailed:
         """What follows can't be understood either: the connection is closed."""

@@ -63,6 +63,11 @@ class Session:
             raise
         self._is_usable = True
 
+    def too_much(self) -> RemoteFailed:
+        """An answer goes on and on: the connection is closed."""
+        self.close()
+        return RemoteFailed("The server sent a longer answer than is read.", self._stage)
+
     def close(self) -> None:
         """Let go of the connection without a word."""
         self._is_usable = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import imaplib
+import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from ipaddress import ip_network
 from uuid import uuid4
 
 import pytest
+import trustme
 
 from retrieval.remote.server import Limits, Remote, Security
 from tests.retrieval.remote import dovecot
@@ -99,3 +101,20 @@ def ours(users_of_our_own: RunningServer) -> Mailbox:
 @pytest.fixture
 def dovecots(dovecot_ports: dict[str, int]) -> Mailbox:
     return Mailbox(dovecot_ports, f"user-{uuid4().hex}", dovecot.PASSWORD, ".")
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def tls(authority: trustme.CA) -> ssl.SSLContext:
+    """What a server needs to be "localhost"."""
+    return server_context(authority, "localhost")
+
+
+def server_context(authority: trustme.CA, *names: str, **certificate) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names, **certificate).configure_cert(context)
+    return context

@@ -11,6 +11,7 @@ from retrieval.remote.imap import INBOX, ImapSession
 from retrieval.remote.server import Limits, Security
 from tests.retrieval.remote.conftest import LIMITS, LOOPBACK
 
+pytestmark = pytest.mark.spec("N-061", lacks="filters of fetched mail")
 MESSAGES = [
     b"Subject: plain\r\n\r\nHello\r\n",
     b"Subject: literal\r\n\r\n* 1 FETCH (UID 1 BODY[] {5}\r\na1 OK done\r\n)\r\n",

@@ -9,6 +9,7 @@ from retrieval.remote.pop3 import Pop3Session
 from retrieval.remote.server import Limits, Security
 from tests.retrieval.remote.conftest import LIMITS, LOOPBACK
 
+pytestmark = pytest.mark.spec("N-060", lacks="filters of fetched mail")
 MESSAGES = [
     b"Subject: plain\r\n\r\nHello\r\n",
     b"Subject: dots\r\n\r\n.\r\n..\r\n...x\r\n.\r\n\r\n",
