@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import json
 import socket
 import ssl
@@ -19,6 +18,7 @@ from accounts.secrets import Undecipherable
 from api import webhooks
 from api.models import WebhookDelivery
 from clock.moments import utc_now
+from operations.addresses import is_public
 
 log = structlog.get_logger(__name__)
 
@@ -30,8 +30,6 @@ WHOLE_SECONDS = 30.0
 MOST_IN_A_ROUND = 500
 _READ_BYTES = 64 * 1024
 SIGNATURE = "MailHost-Signature"
-_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")  # RFC 4291 §2.4, as far as it is given out
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class Undeliverable(Exception):
@@ -99,17 +97,6 @@ def find(url: str) -> Place:
     return Place(is_tls, host, port, addresses[0], path)
 
 
-def is_public(text: str) -> bool:
-    address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        within = address.ipv4_mapped or address.sixtofour or _behind_nat64(address)
-        if within is not None:
-            return is_public(str(within))
-        if address.teredo is not None or address not in _GLOBAL_UNICAST:
-            return False
-    return address.is_global and not address.is_multicast
-
-
 def post(place: Place, body: bytes, headers: dict[str, str]) -> int:
     """The status. Raises OSError, HTTPException; a redirection is an answer like any other."""
     connection = _Connection(place)
@@ -165,9 +152,3 @@ class _Connection(http.client.HTTPConnection):
 def _host_header(place: Place) -> str:
     host = f"[{place.host}]" if ":" in place.host else place.host
     return host if place.port == (443 if place.is_tls else 80) else f"{host}:{place.port}"
-
-
-def _behind_nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    if address not in _NAT64:
-        return None
-    return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)

@@ -29,6 +29,7 @@ from mailboxes.errors import ExportGone, NoRoomForExport
 from messaging import errors as of_messaging
 from operations import errors as of_operations
 from reports.errors import ReportUnknown, ScheduleUnknown
+from retrieval.errors import NotFetchable, RetrievalUnknown
 from signing.errors import KeysWaiting, KeyUnknown
 from spool.errors import MessageUnknown
 from spool.holding import RuleFitsAll
@@ -136,6 +137,7 @@ KINDS: dict[type[Exception], Kind] = {
     of_jobs.JobUnknown: NOT_FOUND,
     ReportUnknown: NOT_FOUND,
     ScheduleUnknown: NOT_FOUND,
+    RetrievalUnknown: NOT_FOUND,
     MessageUnknown: NOT_FOUND,
     LostUnknown: NOT_FOUND,
     of_operations.ConnectionUnknown: NOT_FOUND,
@@ -166,6 +168,7 @@ KINDS: dict[type[Exception], Kind] = {
     of_accounts.LastAdministrator: Kind(409, "last-administrator", "Every domain needs one"),
     of_accounts.StillOwner: Kind(409, "still-owner", "The reseller still has domains"),
     of_jobs.JobOver: Kind(409, "job-over", "The job has ended"),
+    NotFetchable: Kind(409, "not-fetchable", "Nothing is fetched from it now"),
     NotThrottled: Kind(409, "not-throttled", "Nothing of theirs is held by a limit"),
     NotRequeued: Kind(409, "not-requeued", "It cannot go into the spool now"),
     NotUndoable: Kind(409, "not-undoable", "It cannot be taken back any more"),

@@ -21,6 +21,7 @@ BY_NAME: dict[str, Any] = {
     "addresses": [ADDRESS],
     "administrator": "postmaster",
     "aliases": ["shop-mail.example"],
+    "allowed_networks": ["10.1.0.0/16"],
     "by": "rob",
     "chosen_source_ipv4": None,
     "chosen_source_ipv6": None,

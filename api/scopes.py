@@ -8,6 +8,7 @@ RESOURCES = (
     "domains", "users", "aliases", "plans", "resellers", "gateways", "spool", "reports", "services",
     "blocks", "connections", "settings", "jobs", "audit", "tokens", "webhooks", "logs",
     "certificates", "relaying", "recycle-bin", "messaging", "archive", "mailboxes",
+    "retrieval",
 )  # fmt: skip
 READ, WRITE = "read", "write"
 ALL = "*"

@@ -22,7 +22,13 @@ from listeners.pop3.server import make_listener as make_pop3_listener
 from listeners.processors import Companions
 from listeners.readiness import Listening, give_back_memory, tell_ready, tell_stopping
 from listeners.registry import Registry
-from listeners.servicing import Served, ServedListener, ServedSpool, Servicing
+from listeners.servicing import (
+    Served,
+    ServedListener,
+    ServedRetrieval,
+    ServedSpool,
+    Servicing,
+)
 from listeners.sessions import end_forbidden_sessions
 from listeners.smtp.server import make_listener as make_smtp_listener
 from listeners.tls import Certificates
@@ -31,6 +37,8 @@ from mailboxes.settler import Settler
 from operations import lostaddresses
 from operations.guard import Guard
 from operations.nameservers import name_servers
+from retrieval.manager import RetrievalManager
+from retrieval.models import Kind as RetrievalKind
 from spool import maintenance, spacewarnings
 from spool.manager import Manager
 from spool.resolver import Resolver
@@ -45,7 +53,7 @@ MAKE_LISTENER: dict[str, Callable[[Context], Listener]] = {
     "pop": make_pop3_listener,
     "ldap": make_ldap_listener,
 }
-PARTS = frozenset({*MAKE_LISTENER, "spool"})
+PARTS = frozenset({*MAKE_LISTENER, "spool", "retrieval"})
 # Endpoints follow the domains' settings at once by note, and by this timer in any case.
 REBIND_SECONDS = 15.0
 # While a port that should be open is not, or an address of a domain is gone.
@@ -80,6 +88,7 @@ class MailProcess:
         self._listeners: list[Listener] = []
         self._manager: Manager | None = None
         self._transport: TransportOffice | None = None
+        self._retrieval: RetrievalManager | None = None
         self._registry: Registry | None = None
         self._lost_addresses: frozenset[str] = frozenset()  # of domains (D-033)
         self._policies_changed = asyncio.Event()
@@ -114,6 +123,9 @@ class MailProcess:
             await self._manager.start(is_paused=True)
             self._tasks.append(asyncio.create_task(_settle_now_and_then()))
             self._tasks.append(asyncio.create_task(_keep_house()))
+        if "retrieval" in self._parts:
+            self._retrieval = RetrievalManager(self._board)
+            self._retrieval.start()
         self._tasks.append(asyncio.create_task(_warn_of_space()))
         guardian = Guardian(self._board, guard, self._listeners)
         await guardian.load()
@@ -137,6 +149,8 @@ class MailProcess:
         served: list[Served] = [ServedListener(each, self._bind_one) for each in self._listeners]
         if self._manager is not None:
             served.append(ServedSpool(self._manager))
+        if self._retrieval is not None:
+            served += [ServedRetrieval(self._retrieval, kind) for kind in RetrievalKind]
         return served
 
     async def drain(self) -> None:
@@ -147,6 +161,8 @@ class MailProcess:
         stopping = [listener.drain(seconds) for listener in self._listeners]
         if self._manager is not None:
             stopping.append(self._manager.stop(seconds))
+        if self._retrieval is not None:
+            stopping.append(self._retrieval.stop(seconds))
         await asyncio.gather(*stopping, *self._tasks, return_exceptions=True)
         if self._transport is not None:
             await self._transport.stop()

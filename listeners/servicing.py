@@ -23,6 +23,8 @@ from listeners.probe import probe
 from operations import services, servicestate
 from operations.models import ActualState, Service
 from operations.servicestate import SPOOL_PATIENCE, Report, TellReports, Wish
+from retrieval.manager import RetrievalManager
+from retrieval.models import Kind as RetrievalKind
 from spool.manager import Manager
 from switchboard.subscribe import Switchboard
 from switchboard.topics import Topic
@@ -121,7 +123,42 @@ class ServedSpool:
         return Report(self.service, state, self.wish, "", self._manager.busy)
 
 
-Served = ServedListener | ServedSpool
+class ServedRetrieval:
+    """Fetching by one protocol as a service (M-015, M-016)."""
+
+    def __init__(self, manager: RetrievalManager, kind: RetrievalKind) -> None:
+        self.service = RETRIEVALS[kind].value
+        self.wish = Wish()
+        self._manager = manager
+        self._kind = kind
+
+    async def start(self) -> None:
+        self._manager.resume(self._kind)
+
+    async def stop(self, seconds: float) -> None:
+        """The accounts under way are fetched to their end; none is begun."""
+        await self._manager.pause(self._kind, seconds)
+
+    async def look(self) -> None:
+        """It reports from the same loop: that it does is the proof."""
+
+    def report(self) -> Report:
+        busy, reason = self._manager.busy(self._kind), ""
+        if not self.wish.is_wanted:
+            state = ActualState.DRAINING if busy else ActualState.STOPPED
+        elif self._manager.obstacle:
+            state, reason = ActualState.FAILING, self._manager.obstacle
+        else:
+            state = ActualState.RUNNING
+        return Report(self.service, state, self.wish, reason, busy)
+
+
+RETRIEVALS = {
+    RetrievalKind.POP3: Service.POP_RETRIEVAL,
+    RetrievalKind.IMAP: Service.IMAP_RETRIEVAL,
+}
+
+Served = ServedListener | ServedSpool | ServedRetrieval
 
 
 class Servicing:

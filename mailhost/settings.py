@@ -148,6 +148,7 @@ ROOMS = [
     "zones",
     "messaging",
     "reports",
+    "retrieval",
     "transport",
     "listeners",
     "api",

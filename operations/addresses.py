@@ -18,6 +18,8 @@ IPV6_PREFIX = 64  # a customer's share: whoever has one address of it has them a
 REMEMBERED_SECONDS = 60.0
 _IPV4_TABLE = Path("/proc/net/fib_trie")
 _IPV6_TABLE = Path("/proc/net/if_inet6")
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")  # RFC 4291 §2.4, as far as it is given out
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def normal_network(text: str) -> str:
@@ -41,6 +43,24 @@ def party(address: str) -> str:
         return address
     packed = socket.inet_pton(socket.AF_INET6, address.partition("%")[0])
     return f"{socket.inet_ntop(socket.AF_INET6, packed[:8] + bytes(8))}/{IPV6_PREFIX}"
+
+
+def is_public(text: str) -> bool:
+    """Whether an address is one that the whole Internet may reach, also by the IPv4 within it."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        within = address.ipv4_mapped or address.sixtofour or _behind_nat64(address)
+        if within is not None:
+            return is_public(str(within))
+        if address.teredo is not None or address not in _GLOBAL_UNICAST:
+            return False
+    return address.is_global and not address.is_multicast
+
+
+def _behind_nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    if address not in _NAT64:
+        return None
+    return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
 
 
 def exempt_networks() -> list[IPv4Network | IPv6Network]:

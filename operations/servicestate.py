@@ -15,7 +15,15 @@ from blobs.committer import Job
 from clock.moments import to_micros, utc_now
 from operations.models import ActualState, Process, Service, ServiceReport, ServiceState
 
-INSTALLED = (Service.SMTP, Service.POP, Service.IMAP, Service.LDAP, Service.SPOOL)
+INSTALLED = (
+    Service.SMTP,
+    Service.POP,
+    Service.IMAP,
+    Service.LDAP,
+    Service.POP_RETRIEVAL,
+    Service.IMAP_RETRIEVAL,
+    Service.SPOOL,
+)
 # Older reports say nothing any more (M-003).
 HEARTBEAT = timedelta(seconds=15)
 # A stopped spool is told of after that long (M-017).

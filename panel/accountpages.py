@@ -28,6 +28,7 @@ PAGES = (
     ("Identities", "panel:account-identities", True, False),
     ("App passwords", "panel:account-app-passwords", True, True),
     ("Forwarding", "panel:account-forwarding", False, True),
+    ("Fetched mail", "panel:account-retrieval", False, True),
     ("Export", "panel:account-export", False, True),
     ("Sessions", "panel:account-sessions", True, False),
     ("What happened", "panel:account-audit", False, False),

@@ -27,6 +27,7 @@ from panel.forms.base import SWITCH, PanelForm
 from panel.forms.moving import MoveForm
 from panel.forms.renaming import RenameForm
 from panel.forms.reports import NewScheduleForm
+from panel.forms.retrieval import NewRetrievalForm
 
 START = "getting-started"
 
@@ -202,6 +203,12 @@ _ALL = (
         ("lost-mail", "lost-message", "lost-message-text", "lost-message-delete"),
     ),
     *(_route_topic(*row) for row in _ROUTES),
+    Topic(
+        "retrieval", "Mail fetched from other servers", "Mail",
+        ("account-retrieval", "account-retrieval-new", "user-retrieval", "user-retrieval-new",
+         "retrieval"),
+        form=lambda: NewRetrievalForm,
+    ),
     Topic("messaging", "Writing to many users", "Mail", ("mass-email", "mass-reminder")),
     Topic("archive", "The message archive", "Mail", ("archive", "domain-archive")),
     Topic(

@@ -18,6 +18,7 @@ from messaging.errors import SendingUnknown
 from operations import errors as of_operations
 from operations.transcripts import TranscriptUnknown
 from reports.errors import ReportUnknown, ScheduleUnknown
+from retrieval.errors import RetrievalUnknown
 from spool import errors as of_spool
 from spool.lost import LostUnknown
 
@@ -36,6 +37,7 @@ OUT_OF_SIGHT = (
     SendingUnknown,
     ReportUnknown,
     ScheduleUnknown,
+    RetrievalUnknown,
     of_archive.ArchivedUnknown,
     of_archive.ExportGone,
     ExportGone,

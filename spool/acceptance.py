@@ -16,6 +16,7 @@ from mailboxes.delivery import Delivery
 from spool import ledger, throttlebounces
 from spool.holds import Hold
 from spool.models import State
+from spool.placing import Placing
 from spool.routing import Target
 from spool.throttlebounces import ReceivedReport
 from switchboard.publish import publish_on_commit
@@ -47,6 +48,7 @@ _HOLD = (
     " hold_reason = %s, hold_rule = %s, quarantined_until = %s, patience_left = %s WHERE id = %s"
 )
 _QUARANTINE = "UPDATE spool_spooledmessage SET quarantined_until = %s WHERE id = %s"
+_PLACE = "UPDATE spool_spooledrecipient SET placing = %s WHERE id = %s"
 
 
 @dataclass(slots=True)
@@ -62,6 +64,7 @@ class AcceptedRecipient:
     delivery: Delivery | None = None  # set: it goes into the mailbox in this very transaction
     reply: str = ""  # why it could not
     hold: Hold | None = None  # what keeps it back
+    placing: Placing | None = None  # None: the Inbox, unread
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -89,6 +92,8 @@ class Acceptance(Job):
             cursor.executemany(_HOLD, held)
             quarantined = [row for job in jobs for row in job.quarantined_rows()]
             cursor.executemany(_QUARANTINE, quarantined)
+        if placed := _waiting_places(jobs):
+            cursor.executemany(_PLACE, placed)
         _count_references(jobs, cursor)
         _count_in_ledger(jobs, cursor)
         reports = [job.received_report for job in jobs if job.received_report is not None]
@@ -137,6 +142,16 @@ class Acceptance(Job):
         moments = [one.hold.quarantined_until for one in self.recipients if one.hold is not None]
         if until := min((one for one in moments if one is not None), default=None):
             yield until, self.message["id"]
+
+
+def _waiting_places(jobs: Iterable[Acceptance]) -> list[tuple[str, int]]:
+    """Of recipients that the local agent will serve later."""
+    return [
+        (one.placing.encode(), one.recipient_id)
+        for job in jobs
+        for one in job.recipients
+        if one.placing is not None and one.delivery is None
+    ]
 
 
 def deliver_now(jobs: Sequence[Acceptance], cursor: Any) -> None:

@@ -71,7 +71,8 @@ _DETAILS = (
     " m.id, m.sender, m.origin, m.kind, m.domain_id, m.size_bytes, m.body_type, m.smtputf8,"
     " m.ret, m.envid, m.manual_priority, m.accepted_at, m.expires_at, m.recipients_total,"
     ' b.id, b.segment_id, b."offset", b.length, b.size_bytes,'
-    " m.sender_account_id, m.throttled_until, r.throttle_hour, r.throttle_bytes, r.via"
+    " m.sender_account_id, m.throttled_until, r.throttle_hour, r.throttle_bytes, r.via,"
+    " r.placing"
     f" FROM {_TABLE} r JOIN spool_spooledmessage m ON m.id = r.message_id"
     " LEFT JOIN blobs_blob b ON b.id = m.blob_id WHERE r.id IN ({ids})"
 )
@@ -264,7 +265,8 @@ def read_details(rows: Iterable[tuple[Any, ...]], due: dict[int, int]) -> list[C
         reservation = None if row[33] is None else Reservation(row[33], row[34] or 0)
         due_at = due.get(row[0], 0)
         values = (
-            row[0], message, *row[1:10], bool(row[10]), row[11], due_at, reservation, row[35],
+            row[0], message, *row[1:10], bool(row[10]), row[11], due_at, reservation,
+            row[35], row[36],
         )  # fmt: skip
         recipients.append(ClaimedRecipient(*values))
     recipients.sort(key=lambda recipient: (recipient.order, recipient.recipient_id))

@@ -35,7 +35,8 @@ from spool import (
 from spool.acceptance import Acceptance, AcceptedRecipient, planned_references
 from spool.errors import BodyTooLarge, MessageLoops, SpoolFull
 from spool.models import Kind, Origin, Route
-from spool.routing import Resolution, Target
+from spool.placing import Placing
+from spool.routing import Resolution
 from spool.settings import SpoolPolicy
 from spool.throttlebounces import ReceivedReport
 
@@ -58,6 +59,8 @@ class Client:
     is_authenticated: bool = False
     encryption: Encryption | None = None
     is_hidden: bool = False  # leave address and name out of Received (N-024)
+    # By what it was fetched from the server that `greeting` names: "POP3"; empty: handed in.
+    fetched_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +111,25 @@ class Intake:
         return self._written_bytes
 
     def add_recipient(
-        self, address: Address, resolution: Resolution, *, notify: str = "", orcpt: str = ""
+        self,
+        address: Address,
+        resolution: Resolution,
+        *,
+        notify: str = "",
+        orcpt: str = "",
+        placing: Placing | None = None,
     ) -> None:
-        """Take the targets of one RCPT TO; a target that is there already stays single."""
+        """Take the targets of one RCPT TO; a target that is there already stays single.
+
+        `placing`: where in its mailbox each local target gets it; None: the Inbox, unread.
+        """
         known = {recipient.target.address for recipient in self.recipients}
         for target in resolution.targets:
             if target.address not in known:
                 self.recipients.append(
-                    AcceptedRecipient(target, address.encode(), notify, orcpt, priority=5)
+                    AcceptedRecipient(
+                        target, address.encode(), notify, orcpt, priority=5, placing=placing
+                    )
                 )
             if self.domain_id is None:
                 self.domain_id = target.domain_id if target.route == Route.REMOTE else None
@@ -242,7 +256,8 @@ class Intake:
         hops = headers.count_hops(listed)
         if hops > allowed:
             raise MessageLoops(hops, allowed)
-        if hops:
+        # What is fetched has been delivered elsewhere, perhaps to this address on an old server.
+        if hops and self.origin != Origin.RETRIEVAL:
             self._delivered_to = frozenset(
                 value.strip().decode("utf-8", "replace").lower()
                 for value in headers.named(listed, b"delivered-to")
@@ -283,10 +298,11 @@ class Intake:
             is_authenticated=client.is_authenticated,
             encryption=client.encryption,
             recipient=self.recipients[0].original_address if len(self.recipients) == 1 else None,
+            fetched_by=client.fetched_by,
         )
 
     def _received(self) -> bytes:
-        if not self.client.address:
+        if not self.client.address and not self.client.fetched_by:
             return b""
         hop = self._hop
         self._protocol = hop.protocol
@@ -303,7 +319,7 @@ class Intake:
         may_deliver = policy.delivers and not policy.delivery_delay
         for recipient in self.recipients:
             if may_deliver and intakedecisions.goes_at_once(recipient, self._delivered_to):
-                recipient.delivery = self._delivery(recipient.target, now)
+                recipient.delivery = self._delivery(recipient, now)
         is_local = any(r.target.route == Route.LOCAL for r in self.recipients)
         record = NewRecord(
             blob_id=new_id(),
@@ -356,14 +372,15 @@ class Intake:
             )
 
     def _received_report(self) -> ReceivedReport | None:
-        if self.sender or self._body is None:
+        if self.sender or self._body is None or self.origin == Origin.RETRIEVAL:
             return None
         targets = [recipient.target for recipient in self.recipients]
         if not throttlebounces.is_limited(targets):
             return None
         return throttlebounces.read(targets, self._body.read())
 
-    def _delivery(self, target: Target, now: int) -> Delivery:
+    def _delivery(self, recipient: AcceptedRecipient, now: int) -> Delivery:
+        target, placing = recipient.target, recipient.placing or Placing()
         assert target.account is not None and target.domain_id is not None and self._body
         lines = received.return_path(self.sender) + received.delivered_to(target.address)
         prefix = lines.decode()
@@ -373,7 +390,9 @@ class Intake:
             blob_id=0,
             prefix=prefix,
             size_bytes=len(lines) + self._body.size_bytes,
-            received_at=now,
+            received_at=now if placing.received_at is None else placing.received_at,
+            folder_id=placing.folder_id,
+            flags=placing.flags,
             spooled_id=self.id,
             is_exempt=self.kind.is_exempt,
         )

@@ -106,6 +106,8 @@ def _tell_acceptance(message: SpooledMessage) -> Iterator[str]:
         f"  It was handed in {origin} on {_at(message.accepted_at)}, from"
         f" {_sender(message.sender)} for {whom}, {message.size_bytes:,} bytes."
     )
+    if message.origin == Origin.RETRIEVAL:
+        yield f"  It was fetched from {message.client_name} by {message.protocol}."
     if message.client_address:
         name = f", which called itself {message.client_name}" if message.client_name else ""
         by = f" ({message.protocol})" if message.protocol else ""

@@ -45,6 +45,9 @@ class Topic(IntEnum):
     EVENTS = 11
     """An occurrence waits, or a rule changed. key: the domain's id, 0 for all."""
 
+    RETRIEVAL = 12
+    """An account on another server is due, or was changed. key: its id."""
+
 
 class Note(NamedTuple):
     """One hint that something changed."""

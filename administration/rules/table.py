@@ -43,6 +43,12 @@ NO_WAY_BACK = {
     ("spool.lostrecord", "put what a crash had left into the spool"): (
         "what has been delivered stays so: delete in the spool what has not"
     ),
+    ("retrieval.retrievalaccount", "removed retrieval account"): (
+        "its password is not kept, so it cannot log in again: add it anew"
+    ),
+    ("retrieval.retrievalaccount", "fetched from retrieval account now"): (
+        "what was fetched is in the mailbox: delete there what should not be"
+    ),
     ("operations.blacklistentry", "removed imported blacklist entries"): "import the file again",
     ("operations.whitelistentry", "removed imported whitelist entries"): "import the file again",
     ("domains.domain", "retired signing key"): (

@@ -22,6 +22,7 @@ from domains.singlerow import SingleRow
 from domains.values import settable_fields
 from operations.logs import LOGS
 from operations.services import LISTENERS, RESOLVER
+from retrieval.settings import RETRIEVAL
 from spool.configuration import SPOOL
 from transport.settings import TRANSPORT
 
@@ -34,6 +35,7 @@ SETTINGS: tuple[SingleRow[Any], ...] = (
     LOGS,
     NAMES,
     RESOLVER,
+    RETRIEVAL,
     SPOOL,
     TRANSPORT,
 )

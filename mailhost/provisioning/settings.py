@@ -10,10 +10,23 @@ from domains.claims import NAMES
 from domains.singlerow import SingleRow
 from operations.logs import LOGS
 from operations.services import LISTENERS, RESOLVER
+from retrieval.settings import RETRIEVAL
 from spool.configuration import SPOOL
 from transport.settings import TRANSPORT
 
 SETTINGS: dict[str, SingleRow[Any]] = {
     row.name: row
-    for row in (LOGIN, DELETION, CAPS, NAMES, LISTENERS, RESOLVER, SPOOL, ACME, LOGS, TRANSPORT)
+    for row in (
+        LOGIN,
+        DELETION,
+        CAPS,
+        NAMES,
+        LISTENERS,
+        RESOLVER,
+        SPOOL,
+        RETRIEVAL,
+        ACME,
+        LOGS,
+        TRANSPORT,
+    )
 }

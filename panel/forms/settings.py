@@ -28,6 +28,7 @@ TABS = {
     "logs": "Logs",
     "resolver": "Name servers",
     "transport": "Encryption",
+    "retrieval": "Fetched mail",
 }
 INTROS = {
     "listeners": "Limits of sessions and what the server demands of senders; they act at once, in "
@@ -43,6 +44,7 @@ INTROS = {
     "logs": "What is written to the logs and how long it is kept.",
     "resolver": "The name servers that are asked; empty means those of the operating system.",
     "transport": "What other domains may demand of connections to them, and what they are told.",
+    "retrieval": "How mail is fetched from users' accounts on other servers.",
 }
 HELP = {
     "listeners": {
@@ -145,6 +147,10 @@ LABELS = {
     "send_reports": "Reports on TLS",
     "report_contact": "Contact of the reports",
     "resolver.secondary": "Second name server",
+    "retrieval.parallel_accounts": "Accounts at the same time",
+    "retrieval.allowed_networks": "Private networks",
+    "retrieval.reply_seconds": "Wait for an answer",
+    "retrieval.session_minutes": "Longest visit",
 }
 
 
@@ -163,6 +169,19 @@ class NumbersField(forms.CharField):
         if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
             raise forms.ValidationError("Enter whole numbers, separated by commas.")
         return [int(part) for part in parts]
+
+
+class WordsField(forms.CharField):
+    """A list of texts without spaces, written with commas."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return super().has_changed(self.prepare_value(initial), data)
+
+    def clean(self, value: Any) -> Any:
+        return super().clean(value).replace(",", " ").split()
 
 
 class Checkboxes(forms.CheckboxSelectMultiple):
@@ -190,6 +209,8 @@ def _logs(kinds: Iterable[Kind]) -> SomeField:
 def _special(name: str, field: str) -> forms.Field | None:
     if (name, field) == ("spool", "retry_minutes"):
         return NumbersField(max_length=400)
+    if (name, field) == ("retrieval", "allowed_networks"):
+        return WordsField(max_length=4000, required=False)
     if (name, field) == ("logs", "detailed"):
         return _logs(Kind)
     if (name, field) == ("logs", "switched_off"):

@@ -41,10 +41,14 @@ class Hop:
     is_authenticated: bool = False
     encryption: Encryption | None = None
     recipient: str | None = None
+    # By what it was fetched, as "POP3"; then `greeting` is the server it lay on. Empty: handed in.
+    fetched_by: str = ""
 
     @property
     def protocol(self) -> str:
-        """The keyword of the with clause. RFC 3848, RFC 6531 §4.3."""
+        """The keyword of the with clause. RFC 3848, RFC 6531 §4.3; none stands for fetching."""
+        if self.fetched_by:
+            return self.fetched_by
         if not self.is_extended:
             return "SMTP"
         keyword = "UTF8SMTP" if self.is_utf8 else "ESMTP"
@@ -56,7 +60,8 @@ def received(hop: Hop, now: datetime) -> bytes:
     lines = ["Received:"]
     if hop.client_address is not None:
         greeting = hop.greeting if _SAFE_NAME.fullmatch(hop.greeting) else "unknown"
-        lines[0] += f" from {greeting} ({_client(hop)})"
+        how = "fetched for its reader" if hop.fetched_by else _client(hop)
+        lines[0] += f" from {greeting} ({how})"
     lines.append(f"by {hop.server_name} (MailHost) with {hop.protocol} id {hop.spool_id}")
     if hop.encryption is not None:
         tls = hop.encryption

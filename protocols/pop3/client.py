@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from protocols.pop3.commands import Auth, Capa, Command, List, Retr, Top, Uidl
+from protocols.pop3.multiline import Unstuffer
 
 LINE_BYTES = 1024  # RFC 2449 §4 allows 512
 CHALLENGE_BYTES = 12288
@@ -48,7 +49,29 @@ class Challenge:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class BodyChunk:
+    """The next octets of a body that was asked for as a stream, dots removed."""
+
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BodyEnd:
+    """The body that was asked for as a stream is complete."""
+
+
+Event = Response | Challenge | BodyChunk | BodyEnd
 _STATUS = re.compile(rb"(\+OK|-ERR)(?: +(?:\[([^\[\]\r\n]+)\] ?)?(.*))?", re.DOTALL)
+
+
+@dataclass(slots=True)
+class _Body:
+    """What has come of a multi-line response; `status` None: it was given out before its body."""
+
+    status: Response | None
+    unstuffer: Unstuffer
+    octets: bytearray
 
 
 class Client:
@@ -58,64 +81,80 @@ class Client:
     """
 
     def __init__(self, *, body_bytes: int = BODY_BYTES) -> None:
+        """`body_bytes` limits bodies that are gathered; those given out as a stream have none."""
         self._body_limit = body_bytes
         self._buffer = bytearray()
-        self._awaited: deque[Command | None] = deque([None])  # None: the greeting
-        self._status: Response | None = None  # of a multi-line response whose body is coming
-        self._body = bytearray()
+        # None: the greeting. The bool says whether a body is given out as it comes.
+        self._awaited: deque[tuple[Command | None, bool]] = deque([(None, False)])
+        self._body: _Body | None = None
 
-    def send(self, command: Command) -> bytes:
-        """The line to write; remembers how its response will look."""
+    def send(self, command: Command, *, streams: bool = False) -> bytes:
+        """The line to write; remembers how its response will look.
+
+        With `streams` a multi-line response comes as Response with no body, then BodyChunks, then
+        BodyEnd, and none of it is kept.
+        """
         if command.keyword:  # a line of a SASL exchange is answered on behalf of its AUTH
-            self._awaited.append(command)
+            self._awaited.append((command, streams))
         return command.encode()
 
-    def receive(self, data: bytes) -> list[Response | Challenge]:
+    @property
+    def has_more(self) -> bool:
+        """Whether octets are here that no command has asked for: to be looked at before TLS."""
+        return bool(self._buffer)
+
+    def receive(self, data: bytes) -> list[Event]:
         """What `data` completes.
 
         Raises ProtocolViolation, after which the connection is of no use any more.
         """
         self._buffer += data
-        responses: list[Response | Challenge] = []
-        start = 0
-        while (at := self._buffer.find(b"\n", start)) >= 0:
-            line = bytes(self._buffer[start : at + 1])
-            start = at + 1
-            response = self._take(line)
-            if response is not None:
-                responses.append(response)
-        del self._buffer[:start]
-        limit = self._body_limit if self._status is not None else CHALLENGE_BYTES
-        if len(self._buffer) + len(self._body) > limit:
-            raise ResponseTooLarge(bytes(self._buffer[:80]))
-        return responses
+        events: list[Event] = []
+        while self._buffer:
+            if self._body is not None:
+                self._take_body(self._body, events)
+                continue
+            at = self._buffer.find(b"\n")
+            if at < 0:
+                if len(self._buffer) > CHALLENGE_BYTES:
+                    raise ResponseTooLarge(bytes(self._buffer[:80]))
+                break
+            line = bytes(self._buffer[: at + 1])
+            del self._buffer[: at + 1]
+            self._take(line.rstrip(b"\r\n"), events)
+        return events
 
-    def _take(self, line: bytes) -> Response | Challenge | None:
-        if self._status is not None:
-            return self._take_body(self._status, line)
-        line = line.rstrip(b"\r\n")
+    def _take(self, line: bytes, events: list[Event]) -> None:
         if not self._awaited:
             raise ProtocolViolation(line)
         if line == b"+" or line.startswith(b"+ "):
-            return self._challenge(line)
+            events.append(self._challenge(line))
+            return
         response = self._read_status(line)
-        command = self._awaited.popleft()
-        if response.is_ok and _is_multi_line(command):
-            self._status = response
-            return None
-        return response
+        command, streams = self._awaited.popleft()
+        if not response.is_ok or not _is_multi_line(command):
+            events.append(response)
+            return
+        self._body = _Body(None if streams else response, Unstuffer(), bytearray())
+        if streams:
+            events.append(response)
 
-    def _take_body(self, status: Response, line: bytes) -> Response | None:
-        if line.rstrip(b"\r\n") == b".":
-            body, self._body, self._status = bytes(self._body), bytearray(), None
-            return Response(status.is_ok, status.text, status.code, body)
-        self._body += line[1:] if line.startswith(b".") else line
-        if len(self._body) > self._body_limit:
-            raise ResponseTooLarge(line)
-        return None
+    def _take_body(self, body: _Body, events: list[Event]) -> None:
+        octets = body.unstuffer.feed(bytes(self._buffer))
+        self._buffer.clear()
+        if body.status is not None:
+            body.octets += octets
+            if len(body.octets) > self._body_limit:
+                raise ResponseTooLarge(octets)
+        elif octets:
+            events.append(BodyChunk(octets))
+        if body.unstuffer.is_finished:
+            self._body = None
+            self._buffer += body.unstuffer.rest
+            events.append(_whole(body.status, bytes(body.octets)) if body.status else BodyEnd())
 
     def _challenge(self, line: bytes) -> Challenge:
-        if not isinstance(self._awaited[0], Auth):
+        if not isinstance(self._awaited[0][0], Auth):
             raise ProtocolViolation(line)
         try:
             return Challenge(base64.b64decode(line[2:], validate=True))
@@ -131,6 +170,10 @@ class Client:
             raise ProtocolViolation(line)
         sign, code, text = (part.decode("utf-8", "replace") for part in match.groups(b""))
         return Response(sign == "+OK", text, code)
+
+
+def _whole(status: Response, body: bytes) -> Response:
+    return Response(status.is_ok, status.text, status.code, body)
 
 
 def _is_multi_line(command: Command | None) -> bool:

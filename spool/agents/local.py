@@ -6,10 +6,12 @@ from accounts import directory
 from clock.moments import to_micros, utc_now
 from domains import directory as domain_directory
 from mailboxes.delivery import Delivery
+from mailboxes.models import Folder
 from protocols.message import headers, received
 from protocols.smtp.outgoing import Outcome, Stage, Verdict
 from protocols.smtp.replies import Reply
-from spool.models import Kind
+from spool.models import Kind, Origin
+from spool.placing import Placing
 from spool.work import ClaimedRecipient, Result
 
 DELIVERED = Reply(250, "2.1.5", "Delivered")
@@ -66,6 +68,8 @@ def _refusal(recipient: ClaimedRecipient, head: bytes) -> tuple[Reply | None, Ve
         value.strip().decode("utf-8", "replace").lower()
         for value in headers.every(head, b"delivered-to")
     }
+    if recipient.message.origin == Origin.RETRIEVAL:
+        return None, Verdict.DELIVERED  # it bears the marks of where it was fetched
     if recipient.address.lower() in seen or recipient.original_address.lower() in seen:
         return LOOPS, Verdict.FAILED
     return None, Verdict.DELIVERED
@@ -78,13 +82,17 @@ def _delivery(recipient: ClaimedRecipient, now: int) -> Delivery:
     assert account is not None
     lines = received.return_path(message.sender) + received.delivered_to(recipient.address)
     prefix = lines.decode()
+    place = Placing.parse(recipient.placing)
+    has_gone = place.folder_id and not Folder.objects.filter(pk=place.folder_id).exists()
     return Delivery(
         account_id=account.account_id,
         domain_id=account.domain_id,
         blob_id=message.location.blob_id,
         prefix=prefix,
         size_bytes=len(prefix.encode()) + message.size_bytes,
-        received_at=now,
+        received_at=now if place.received_at is None else place.received_at,
+        folder_id=None if has_gone else place.folder_id,
+        flags=place.flags,
         spooled_id=message.message_id,
         is_exempt=Kind(message.kind).is_exempt,
     )

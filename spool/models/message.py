@@ -258,6 +258,11 @@ class SpooledRecipient(models.Model):
         db_default="",
         help_text="The way an operator chose: spool.ways.Way; empty: by the rules.",
     )
+    placing = models.CharField(
+        max_length=60,
+        db_default="",
+        help_text="Where in its mailbox it goes: spool.placing.Placing; empty: the Inbox.",
+    )
 
     class Meta:
         indexes = [

@@ -44,6 +44,9 @@ def write(name: str, expected: str, *args: Any, body: Any = None, method: str = 
     return Call(name, expected, args, method, body if body is not None else {})
 
 
+NEW_RETRIEVAL = {
+    "kind": "imap", "host": "imap.elsewhere.example", "username": "x", "password": "y",
+}  # fmt: skip
 OWN_USER, OWN_ALIAS = "alice@own.example", "sales@own.example"
 #                                  anonymous user other_admin admin other_reseller reseller root
 CALLS = [
@@ -144,7 +147,7 @@ CALLS = [
     Call("whitelist-entry",                 SERVER_MISSING, (1,)),
     *(Call(f"settings-{name}", SERVER)
       for name in ("acme", "caps", "deletion", "listeners", "login", "logs", "names", "resolver",
-                   "spool", "transport")),
+                   "retrieval", "spool", "transport")),
     Call("server-limits",                   SERVER),
     write("settings-spool",                 SERVER, method="patch"),
     Call("settings-login-provider",         SERVER),
@@ -265,6 +268,18 @@ CALLS = [
     Call("spool-download",                  SERVER_MISSING, ("0000000000001",)),
     Call("own-profile",                     OWN),
     write("own-profile",                    OWN, method="patch"),
+    Call("retrieval-accounts",              OWN),
+    Call("retrieval-accounts",              "401 200 404 200 404 200 200",
+         query=f"?user={OWN_USER}"),
+    write("retrieval-accounts",             "401 422 422 422 422 422 422"),
+    write("retrieval-accounts",             "401 201 422 201 422 201 201",
+          body=NEW_RETRIEVAL | {"user": OWN_USER}),
+    write("retrieval-accounts",             "401 201 201 201 422 422 422", body=NEW_RETRIEVAL),
+    Call("retrieval-account",               MISSING, (10**6,)),
+    write("retrieval-account",              MISSING, 10**6, method="patch"),
+    Call("retrieval-account",               MISSING, (10**6,), "delete"),
+    Call("retrieval-account-fetch",         MISSING, (10**6,), "post"),
+    Call("retrieval-account-test",          MISSING, (10**6,), "post"),
     Call("archive",                         ARCHIVE.format(200)),
     write("archive-exports",                ARCHIVE.format(422)),
     Call("archive-export",                  MISSING, (10**6,)),

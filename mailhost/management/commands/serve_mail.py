@@ -11,7 +11,7 @@ from mailhost import mailparts
 
 
 class Command(BaseCommand):
-    help = "Runs SMTP, IMAP, POP3, LDAP and the spool in one process, without the panel."
+    help = "Runs SMTP, IMAP, POP3, LDAP, retrieval and the spool in one process, without the panel."
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:

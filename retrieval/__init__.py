@@ -1,0 +1,1 @@
+"""Users' accounts on other servers, whose mail is fetched into their mailboxes."""

@@ -1,0 +1,1 @@
+"""Sessions with the servers that mail is fetched from."""
