@@ -8,7 +8,7 @@ dc=example,dc=com            the domain
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from accounts.addressbook import Kind, Listed
@@ -49,13 +49,22 @@ class Entry:
 
     @property
     def values(self) -> Values:
-        """Folded, as filters compare them."""
-        return {
-            attribute: tuple(
-                fold(value, attribute) for value in (*values, *self.matched_by.get(attribute, ()))
-            )
-            for attribute, values in self.attributes.items()
-        }
+        """As filters compare them."""
+        return _Folded(self)
+
+
+class _Folded:
+    """Folds what a filter asks for and no more: many entries are looked at for one that matches."""
+
+    def __init__(self, entry: Entry) -> None:
+        self._entry = entry
+
+    def get(self, attribute: str, default: Sequence[str] = ()) -> Sequence[str]:
+        values = self._entry.attributes.get(attribute)
+        if values is None:
+            return default
+        every = (*values, *self._entry.matched_by.get(attribute, ()))
+        return [fold(value, attribute) for value in every]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,9 @@ class Directory:
     unicode_name: str
     domain_names: tuple[str, ...]  # every form that an address of it may have, folded
     asked_name: str
+    # Local parts such as postmaster that nobody has, and the user who gets their mail.
+    role_names: tuple[str, ...] = ()
+    role_holder: str = ""
 
     @classmethod
     def of(cls, policy: DomainPolicy, asked_name: str = "") -> Directory:
@@ -103,8 +115,12 @@ class Directory:
             attributes["cn"] = (local_part,)
         mailbox = "" if listed.is_catch_all else local_part
         attributes["mail"] = (f"{mailbox}@{self.domain_name}",)
+        is_role_holder = listed.kind is Kind.USER and local_part == self.role_holder
         others = tuple(
-            f"{mailbox}@{form}" for form in self.domain_names if form != self.domain_name
+            f"{each}@{form}"
+            for each in (mailbox, *(self.role_names if is_role_holder else ()))
+            for form in self.domain_names
+            if (each, form) != (mailbox, self.domain_name)
         )
         name = f"{attribute}={names.escape(local_part)},{place}"
         return Entry(name, attributes, {"mail": others} if others else {})

@@ -82,6 +82,8 @@ def _address(value: str, directory: Directory) -> Criterion:
     local_part, at, domain = value.rpartition("@")
     if not at or domain not in directory.domain_names:
         return NOTHING
+    if local_part in directory.role_names:
+        return AddressIs(directory.role_holder)
     return AddressIs(fold(local_part) if local_part else CATCH_ALL)
 
 
@@ -94,10 +96,12 @@ def _parts_of_address(initial: str, others: tuple[str, ...], directory: Director
         else:
             criteria.append(AddressIs(local_part) if at else AddressBegins(local_part))
     for piece in others:
-        may_be_of_domain = "@" in piece or any(piece in name for name in directory.domain_names)
-        if not may_be_of_domain and (word := _longest_word(piece)):
+        local_part, at, _ = piece.partition("@")
+        may_be_of_domain = not at and any(piece in name for name in directory.domain_names)
+        if not may_be_of_domain and (word := _longest_word(local_part)):
             criteria.append(AddressContains(word))
-    return AllOf(tuple(criteria))
+    found = AllOf(tuple(criteria))
+    return AnyOf((found, AddressIs(directory.role_holder))) if directory.role_names else found
 
 
 def _containing(pieces: Iterable[str]) -> Criterion:

