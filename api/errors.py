@@ -176,7 +176,6 @@ KINDS: dict[type[Exception], Kind] = {
     of_administration.CannotUndo: Kind(409, "not-undoable", "It cannot be taken back any more"),
     of_administration.NothingToUndo: Kind(409, "nothing-to-undo", "All is as it was before"),
     of_operations.OwnNetwork: Kind(409, "own-network", "It contains what is never blocked"),
-    of_operations.ServiceNotInstalled: Kind(409, "service-not-installed", "Not installed"),
     of_operations.ServiceFailed: Kind(503, "service-failed", "The service did not follow"),
     of_certificates.DefaultNeeded: Kind(409, "default-needed", "The default one must stay"),
     of_certificates.AcmeOff: Kind(409, "acme-off", "Ordering certificates is switched off"),

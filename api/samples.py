@@ -171,7 +171,6 @@ BY_NAME: dict[str, Any] = {
     "is_enabled": True,
     "is_encrypted": True,
     "is_exact": True,
-    "is_installed": True,
     "is_logged_in": True,
     "is_ok": True,
     "is_possible": True,

@@ -39,16 +39,6 @@ class OwnNetwork(Refused):
 
 
 @dataclass(eq=False)
-class ServiceNotInstalled(Refused):
-    """The service has no engine in this installation."""
-
-    service: str
-
-    def __str__(self) -> str:
-        return f"{self.service} is not part of this installation yet"
-
-
-@dataclass(eq=False)
 class ServiceFailed(Refused):
     """It was told to start or stop, and could not: `failures` are (node, reason) pairs."""
 

@@ -16,7 +16,7 @@ from domains.singlerow import SingleRow
 from events import audit
 from events.audit import Actor
 from operations import servicestate
-from operations.errors import ServiceFailed, ServiceNotInstalled
+from operations.errors import ServiceFailed
 from operations.models import (
     ActualState,
     ListenerSettings,
@@ -24,7 +24,7 @@ from operations.models import (
     Service,
     ServiceState,
 )
-from operations.servicestate import INSTALLED, ServiceStanding, Wish
+from operations.servicestate import ServiceStanding, Wish
 from switchboard.publish import publish_on_commit
 from switchboard.topics import Topic
 
@@ -109,16 +109,16 @@ def start(
 ) -> list[ServiceStanding]:
     """Let a service run, on one machine or (None) on all; how it stands there then (M-005).
 
-    The wish is kept even if it cannot be fulfilled now. Raises ServiceNotInstalled, ServiceFailed.
+    The wish is kept even if it cannot be fulfilled now. Raises ServiceFailed.
     """
-    return _start([_installed(service)], node=node, by=by, wait_seconds=wait_seconds)
+    return _start([Service(service)], node=node, by=by, wait_seconds=wait_seconds)
 
 
 def start_all(
     *, by: Actor | None, node: int | None = None, wait_seconds: float = ANSWER_SECONDS
 ) -> list[ServiceStanding]:
     """Start every stopped service; running ones are not touched (M-007). Raises ServiceFailed."""
-    return _start(list(INSTALLED), node=node, by=by, wait_seconds=wait_seconds)
+    return _start(list(Service), node=node, by=by, wait_seconds=wait_seconds)
 
 
 def stop(
@@ -130,9 +130,9 @@ def stop(
 ) -> list[ServiceStanding]:
     """Take no new work; what is under way is finished (M-006, M-008).
 
-    Returns when no new session can begin. Raises ServiceNotInstalled, ServiceFailed.
+    Returns when no new session can begin. Raises ServiceFailed.
     """
-    _switch([_installed(service)], is_wanted=False, node=node, by=by)
+    _switch([Service(service)], is_wanted=False, node=node, by=by)
     return _await([service], node=node, is_wanted=False, wait_seconds=wait_seconds)
 
 
@@ -140,7 +140,7 @@ def stop_all(
     *, by: Actor | None, node: int | None = None, wait_seconds: float = ANSWER_SECONDS
 ) -> list[ServiceStanding]:
     """Stop every service (M-008). The web goes on. Raises ServiceFailed."""
-    services = list(INSTALLED)
+    services = list(Service)
     _switch(services, is_wanted=False, node=node, by=by)
     return _await(services, node=node, is_wanted=False, wait_seconds=wait_seconds)
 
@@ -155,13 +155,6 @@ def _start(
         failures = tuple((one.node, one.reason) for one in failing)
         raise ServiceFailed(Service(failing[0].service).label, failures)
     return found
-
-
-def _installed(service: str) -> Service:
-    known = Service(service)
-    if known not in INSTALLED:
-        raise ServiceNotInstalled(known.label)
-    return known
 
 
 @transaction.atomic(durable=True)

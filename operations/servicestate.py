@@ -15,15 +15,6 @@ from blobs.committer import Job
 from clock.moments import to_micros, utc_now
 from operations.models import ActualState, Process, Service, ServiceReport, ServiceState
 
-INSTALLED = (
-    Service.SMTP,
-    Service.POP,
-    Service.IMAP,
-    Service.LDAP,
-    Service.POP_RETRIEVAL,
-    Service.IMAP_RETRIEVAL,
-    Service.SPOOL,
-)
 # Older reports say nothing any more (M-003).
 HEARTBEAT = timedelta(seconds=15)
 # A stopped spool is told of after that long (M-017).
@@ -38,7 +29,6 @@ DESCRIPTIONS = {
     Service.IMAP_RETRIEVAL: "Fetches mail from external IMAP servers into local mailboxes",
     Service.SPOOL: "Delivers queued mail to local mailboxes and to other servers",
 }
-NOT_INSTALLED = "Not part of this installation yet"
 NO_PROCESS = "No process of this service is running"
 SILENT = "Its process has not been heard of for 15 s"
 
@@ -115,7 +105,6 @@ class ServiceStanding:
 
     service: str
     node: int
-    is_installed: bool
     is_wanted: bool
     wished_at: datetime | None
     state: str
@@ -205,10 +194,6 @@ def _wish(wishes: Wishes, service: str, node: int) -> Wish:
 def _standing(
     service: Service, node: int, wishes: Wishes, reports: list[ServiceReport], now: datetime
 ) -> ServiceStanding:
-    if service not in INSTALLED:
-        return ServiceStanding(
-            service.value, node, False, False, None, ActualState.STOPPED.value, NOT_INSTALLED
-        )
     wish = _wish(wishes, service, node)
     processes = tuple(_of_process(report, now) for report in reports)
     worst = min(processes, key=lambda one: _SEVERITY[ActualState(one.state)], default=None)
@@ -221,7 +206,6 @@ def _standing(
     return ServiceStanding(
         service=service.value,
         node=node,
-        is_installed=True,
         is_wanted=wish.is_wanted,
         wished_at=wish.since,
         state=state,

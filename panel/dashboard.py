@@ -61,7 +61,7 @@ def of_server(actor: User) -> Dashboard:
     standings = servicestate.standings_for(actor)
     now = utc_now()
     return Dashboard(
-        services=[row for row in servicerows.rows(standings) if row.is_installed],
+        services=servicerows.rows(standings),
         spool=statistics.current(now=now),
         disk=Disk(freespace.free_space()),
         charts=[mail_chart(actor, now), _connections(actor)],

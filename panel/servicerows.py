@@ -16,7 +16,6 @@ COLOURS = {
     ActualState.STARTING: "yellow",
     ActualState.DRAINING: "yellow",
 }
-NOT_INSTALLED = "Not installed"
 
 _SEVERITY = {state: number for number, state in enumerate(ActualState)}
 
@@ -44,10 +43,6 @@ class ServiceRow:
         return self._worst.description
 
     @property
-    def is_installed(self) -> bool:
-        return self._worst.is_installed
-
-    @property
     def is_wanted(self) -> bool:
         return any(one.is_wanted for one in self.standings)
 
@@ -59,11 +54,11 @@ class ServiceRow:
     @property
     def state(self) -> str:
         """As people read it."""
-        return ActualState(self._worst.state).label if self.is_installed else NOT_INSTALLED
+        return ActualState(self._worst.state).label
 
     @property
     def colour(self) -> str:
-        return COLOURS[ActualState(self._worst.state)] if self.is_installed else "secondary"
+        return COLOURS[ActualState(self._worst.state)]
 
     @property
     def reason(self) -> str:

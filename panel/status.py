@@ -18,7 +18,7 @@ class Health:
 
 def health() -> Health:
     """What is wrong comes before what was stopped on purpose."""
-    rows = [row for row in servicerows.rows(servicestate.standings()) if row.is_installed]
+    rows = servicerows.rows(servicestate.standings())
     failing = [row.label for row in rows if row.is_in_trouble]
     stopped = [row.label for row in rows if row.is_switched_off]
     if len(failing) == len(rows):

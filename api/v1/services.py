@@ -24,7 +24,6 @@ class ServiceOut(Out):
     label = serializers.CharField()  # type: ignore[assignment]
     description = serializers.CharField()
     node = serializers.IntegerField(help_text="Which machine.")
-    is_installed = serializers.BooleanField()
     is_wanted = serializers.BooleanField()
     state = serializers.CharField()
     reason = serializers.CharField(allow_blank=True)
@@ -84,7 +83,6 @@ def _shown(one: ServiceStanding) -> dict[str, Any]:
         "label": one.label,
         "description": one.description,
         "node": one.node,
-        "is_installed": one.is_installed,
         "is_wanted": one.is_wanted,
         "state": one.state,
         "reason": one.reason,

@@ -94,7 +94,7 @@ def _switch_all(
     changed = [
         Service(row.service)
         for row in before
-        if row.is_installed and (row.is_switched_off if is_start else row.is_wanted)
+        if (row.is_switched_off if is_start else row.is_wanted)
     ]
     try:
         change(by=actor, node=node)

@@ -9,7 +9,6 @@ from accounts.models import User
 from clock.moments import utc_now
 from jobs.models import ENDED, Job, State
 from operations.models import ActualState, Connection, Process, Service, ServiceReport
-from operations.servicestate import INSTALLED
 
 _numbers = count(1)
 
@@ -21,7 +20,7 @@ def make_process(node: int = 0, *, failing: str = "") -> Process:
     process = Process.objects.create(
         id=number, node=node, pid=1000 + number, started_at=now, seen_at=now
     )
-    for service in INSTALLED:
+    for service in Service:
         is_failing = service == failing
         ServiceReport.objects.create(
             process=process,

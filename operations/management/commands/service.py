@@ -64,7 +64,6 @@ def _describe(one: ServiceStanding) -> dict[str, Any]:
     return {
         "service": one.service,
         "node": one.node,
-        "installed": one.is_installed,
         "wanted": one.is_wanted,
         "state": one.state,
         "reason": one.reason,
