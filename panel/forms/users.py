@@ -43,7 +43,8 @@ HELP = {
     "pop_access": "Fetch mail with POP3.",
     "imap_access": "Read mail with IMAP.",
     "smtp_access": "Send with a mail program; receiving is not affected.",
-    "webmail_access": "Log in on the web, and synchronise calendars and contacts.",
+    "webmail_access": "Log in on the web, synchronise calendars and contacts, and search the "
+    "address book (LDAP).",
 }
 CONTACT_INTRO = "What others of the domain find in the address list, besides name and address."
 FORWARDING_INTRO = "A copy of all mail that comes goes to other addresses."
