@@ -48,7 +48,7 @@ _HOLD = (
     " hold_reason = %s, hold_rule = %s WHERE id = %s"
 )
 
-_PLACE = "UPDATE spool_spooledrecipient SET placing = %s WHERE id = %s"
+_PLACE = "UPDATE spool_spooledrecipient SET place = %s WHERE id = %s"
 
 
 @dataclass(slots=True)
