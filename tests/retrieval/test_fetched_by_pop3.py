@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.operations.outside import wait_for
 from tests.retrieval import fetching
 from tests.retrieval.fetching import add, fetch, letter, put, subjects, visited
 
@@ -22,6 +23,19 @@ def test_new_mail_comes_once_and_stays_there(server):
     assert fetch(server, number)["last_count"] == 0
     assert subjects(server, "reader@pop1.example") == ["first", "second", "third"]
     assert fetching.left_by_pop(server, "old@pop1.example") == 3
+
+
+@pytest.mark.spec("M-082")
+def test_each_visit_stands_in_the_log_of_its_kind(server):
+    fetching.open_domain(server, "pop7.example", "reader", "old")
+    put(server, "old@pop7.example", letter("logged"))
+    for kind in ("pop3", "imap"):
+        visited(server, add(server, "reader@pop7.example", kind, "old@pop7.example"))
+    for log in ("pop-retrieval", "imap-retrieval"):
+        told = wait_for(
+            lambda log=log: server.manage("log", "search", log, "reader@pop7.example", "fetched")
+        )
+        assert "from old@pop7.example at 127.0.0.1:" in told and "1 messages fetched." in told
 
 
 def test_what_is_to_be_deleted_there_is_so_once_it_is_safe_here(server):
