@@ -112,3 +112,13 @@ def test_forwards_and_limits_of_the_hour_do_not_touch_fetched_mail(server):
     found = visited(server, number)
     assert (found["last_count"], found["last_error"]) == (7, "")
     assert len(subjects(server, "reader@pop6.example")) == 7
+
+
+def test_a_mailbox_that_is_fetched_into_itself_does_not_grow_for_ever(server):
+    fetching.open_domain(server, "pop8.example", "reader")
+    put(server, "reader@pop8.example", letter("round"))
+    number = add(server, "reader@pop8.example", "pop3", "reader@pop8.example")
+    assert visited(server, number)["last_count"] == 1
+    for _ in range(3):
+        assert fetch(server, number)["last_count"] == 0
+    assert subjects(server, "reader@pop8.example") == ["round", "round"]
