@@ -220,7 +220,7 @@ def test_a_disk_that_is_nearly_full_stops_it_and_says_so(pair):
     wait_for(lambda: state_of(pair, "pop_retrieval")["state"] == "running", 30)
 
 
-@pytest.mark.spec("N-062")
+@pytest.mark.spec("N-062", lacks="the archive, content filters and events, which would act on it")
 @pytest.mark.spec("N-061", lacks="filters of fetched mail")
 def test_mail_that_has_to_wait_in_the_spool_keeps_its_place(pair):
     fetching.open_domain(pair, "spooled.example", "reader", "old")
