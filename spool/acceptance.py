@@ -48,7 +48,7 @@ _HOLD = (
     " hold_reason = %s, hold_rule = %s, quarantined_until = %s, patience_left = %s WHERE id = %s"
 )
 _QUARANTINE = "UPDATE spool_spooledmessage SET quarantined_until = %s WHERE id = %s"
-_PLACE = "UPDATE spool_spooledrecipient SET placing = %s WHERE id = %s"
+_PLACE = "UPDATE spool_spooledrecipient SET place = %s WHERE id = %s"
 
 
 @dataclass(slots=True)

@@ -72,7 +72,7 @@ _DETAILS = (
     " m.ret, m.envid, m.manual_priority, m.accepted_at, m.expires_at, m.recipients_total,"
     ' b.id, b.segment_id, b."offset", b.length, b.size_bytes,'
     " m.sender_account_id, m.throttled_until, r.throttle_hour, r.throttle_bytes, r.via,"
-    " r.placing"
+    " r.place"
     f" FROM {_TABLE} r JOIN spool_spooledmessage m ON m.id = r.message_id"
     " LEFT JOIN blobs_blob b ON b.id = m.blob_id WHERE r.id IN ({ids})"
 )

@@ -21,7 +21,7 @@ class Placing:
     received_at: int | None = None  # microseconds; None: when it is delivered
 
     def encode(self) -> str:
-        """For the column `placing` of a recipient."""
+        """For the column `place` of a recipient."""
         return ":".join(
             "" if value is None else str(value)
             for value in (self.folder_id, self.flags, self.received_at)

@@ -63,7 +63,7 @@ class ClaimedRecipient:
     due_at: int  # when it was due
     reservation: Reservation | None = None  # of its sender's allowance; None: not limited
     via: str = ""  # the way an operator chose (spool.ways); empty: by the rules
-    placing: str = ""  # where in its mailbox it goes (spool.placing); empty: the Inbox
+    place: str = ""  # where in its mailbox it goes (spool.placing); empty: the Inbox
 
     @property
     def order(self) -> Turn:

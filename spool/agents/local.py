@@ -82,7 +82,7 @@ def _delivery(recipient: ClaimedRecipient, now: int) -> Delivery:
     assert account is not None
     lines = received.return_path(message.sender) + received.delivered_to(recipient.address)
     prefix = lines.decode()
-    place = Placing.parse(recipient.placing)
+    place = Placing.parse(recipient.place)
     has_gone = place.folder_id and not Folder.objects.filter(pk=place.folder_id).exists()
     return Delivery(
         account_id=account.account_id,

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddField(
             model_name='spooledrecipient',
-            name='placing',
+            name='place',
             field=models.CharField(db_default='', help_text='Where in its mailbox it goes: spool.placing.Placing; empty: the Inbox.', max_length=60),
         ),
     ]

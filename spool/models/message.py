@@ -258,7 +258,7 @@ class SpooledRecipient(models.Model):
         db_default="",
         help_text="The way an operator chose: spool.ways.Way; empty: by the rules.",
     )
-    placing = models.CharField(
+    place = models.CharField(
         max_length=60,
         db_default="",
         help_text="Where in its mailbox it goes: spool.placing.Placing; empty: the Inbox.",

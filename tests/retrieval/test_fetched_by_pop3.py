@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.operations.outside import wait_for
 from tests.retrieval import fetching
 from tests.retrieval.fetching import add, fetch, letter, put, subjects, visited
 
@@ -22,6 +23,19 @@ def test_new_mail_comes_once_and_stays_there(server):
     assert fetch(server, number)["last_count"] == 0
     assert subjects(server, "reader@pop1.example") == ["first", "second", "third"]
     assert fetching.left_by_pop(server, "old@pop1.example") == 3
+
+
+@pytest.mark.spec("M-082")
+def test_each_visit_stands_in_the_log_of_its_kind(server):
+    fetching.open_domain(server, "pop7.example", "reader", "old")
+    put(server, "old@pop7.example", letter("logged"))
+    for kind in ("pop3", "imap"):
+        visited(server, add(server, "reader@pop7.example", kind, "old@pop7.example"))
+    for log in ("pop-retrieval", "imap-retrieval"):
+        told = wait_for(
+            lambda log=log: server.manage("log", "search", log, "reader@pop7.example", "fetched")
+        )
+        assert "from old@pop7.example at 127.0.0.1:" in told and "1 messages fetched." in told
 
 
 def test_what_is_to_be_deleted_there_is_so_once_it_is_safe_here(server):
@@ -66,7 +80,7 @@ def test_mail_comes_into_the_chosen_folder_octet_by_octet(server):
     assert b"with POP3 id" in found
 
 
-@pytest.mark.spec("N-062")
+@pytest.mark.spec("N-062", lacks="the archive, content filters and events, which would act on it")
 def test_the_trace_tells_from_where_it_came(server):
     fetching.open_domain(server, "pop5.example", "reader", "old")
     put(server, "old@pop5.example", letter("traced"))
@@ -78,7 +92,7 @@ def test_the_trace_tells_from_where_it_came(server):
     assert "It was put into the mailbox of reader@pop5.example" in told
 
 
-@pytest.mark.spec("N-062")
+@pytest.mark.spec("N-062", lacks="the archive, content filters and events, which would act on it")
 def test_forwards_and_limits_of_the_hour_do_not_touch_fetched_mail(server):
     fetching.open_domain(
         server, "pop6.example", "reader, forward_to: [x@elsewhere.example]", "old",
@@ -98,3 +112,13 @@ def test_forwards_and_limits_of_the_hour_do_not_touch_fetched_mail(server):
     found = visited(server, number)
     assert (found["last_count"], found["last_error"]) == (7, "")
     assert len(subjects(server, "reader@pop6.example")) == 7
+
+
+def test_a_mailbox_that_is_fetched_into_itself_does_not_grow_for_ever(server):
+    fetching.open_domain(server, "pop8.example", "reader")
+    put(server, "reader@pop8.example", letter("round"))
+    number = add(server, "reader@pop8.example", "pop3", "reader@pop8.example")
+    assert visited(server, number)["last_count"] == 1
+    for _ in range(3):
+        assert fetch(server, number)["last_count"] == 0
+    assert subjects(server, "reader@pop8.example") == ["round", "round"]

@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pytest
 
 from tests import databases
 from tests.operations.outside import listed, wait_for
 from tests.retrieval import fetching
-from tests.retrieval.fetching import add, letter, put, standing, subjects, visited
+from tests.retrieval.fetching import add, fetch, letter, put, standing, subjects, visited
 from tests.running import RunningServer
+
+LONG_AGO = datetime(2019, 5, 6, 7, 8, 9, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +48,7 @@ class SlowPop3:
         self.sessions = 0
         self.most_at_once = 0
         self.retrieved: list[str] = []
-        self._now = 0
+        self.now = 0
         self._lock = threading.Lock()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -66,8 +70,8 @@ class SlowPop3:
     def _serve(self, client: socket.socket) -> None:
         with self._lock:
             self.sessions += 1
-            self._now += 1
-            self.most_at_once = max(self.most_at_once, self._now)
+            self.now += 1
+            self.most_at_once = max(self.most_at_once, self.now)
         try:
             with client, client.makefile("rwb") as stream:
                 self._talk(stream)
@@ -75,7 +79,7 @@ class SlowPop3:
             pass
         finally:
             with self._lock:
-                self._now -= 1
+                self.now -= 1
 
     def _talk(self, stream) -> None:
         names = list(self._messages)
@@ -196,3 +200,85 @@ def test_killed_in_the_middle_nothing_is_lost_and_nothing_comes_twice(pair):
         assert sorted(found) == sorted(f"slow {n}" for n in range(1, 26))
         # What was durable was not even asked for again, but the one under way each time.
         assert len(there.retrieved) <= 27
+
+
+@pytest.mark.spec("S-057")
+def test_a_disk_that_is_nearly_full_stops_it_and_says_so(pair):
+    fetching.open_domain(pair, "disk.example", "reader", "old")
+    put(pair, "old@disk.example", letter("waiting"))
+    floor = "settings: {{spool: {{free_space_floor_mb: {}, free_space_floor_percent: {}}}}}\n"
+    pair.manage("apply", "-", text=floor.format(10**9, 90))
+    try:
+        wait_for(lambda: state_of(pair, "pop_retrieval")["state"] == "failing", 30)
+        assert "short of disk space" in state_of(pair, "imap_retrieval")["reason"]
+        number = add(pair, "reader@disk.example", "pop3", "old@disk.example")
+        time.sleep(3)
+        assert standing(pair, number)["last_run_at"] is None
+    finally:
+        pair.manage("apply", "-", text=floor.format(500, 5))
+    assert visited(pair, number)["last_count"] == 1
+    wait_for(lambda: state_of(pair, "pop_retrieval")["state"] == "running", 30)
+
+
+@pytest.mark.spec("N-062", lacks="the archive, content filters and events, which would act on it")
+@pytest.mark.spec("N-061", lacks="filters of fetched mail")
+def test_mail_that_has_to_wait_in_the_spool_keeps_its_place(pair):
+    fetching.open_domain(pair, "spooled.example", "reader", "old")
+    put(pair, "old@spooled.example", letter("held"), flags="\\Seen \\Flagged", at=LONG_AGO)
+    pair.manage("service", "stop", "spool")
+    try:
+        number = add(
+            pair, "reader@spooled.example", "imap", "old@spooled.example",
+            "target_folder=Fetched", "afterwards=delete",
+        )  # fmt: skip
+        found = visited(pair, number)
+        assert (found["last_count"], found["last_error"]) == (1, "")
+        assert subjects(pair, "reader@spooled.example", "Fetched") == []
+    finally:
+        pair.manage("service", "start", "spool")
+    wait_for(lambda: subjects(pair, "reader@spooled.example", "Fetched") == ["held"], 60)
+    assert fetching.described(pair, "reader@spooled.example", "Fetched") == [
+        ("\\Flagged \\Seen", "6-May-2019 07:08:09 +0000")
+    ]
+
+
+@pytest.mark.spec("D-036")
+@pytest.mark.spec("D-072", "D-073")
+def test_for_a_domain_that_is_off_or_lacks_the_feature_nothing_is_fetched(pair):
+    fetching.open_domain(pair, "off.example", "reader", "old")
+    fetching.open_domain(pair, "there.example", "old")
+    numbers = [
+        add(pair, "reader@off.example", kind, "old@there.example") for kind in ("pop3", "imap")
+    ]
+    for number in numbers:
+        visited(pair, number)
+    put(pair, "old@there.example", letter("waiting"))
+    pair.manage("domain", "disable", "off.example")
+    pair.manage("retrieval", "fetch", str(numbers[0]))
+    wait_for(lambda: "switched off" in standing(pair, numbers[0])["last_error"])
+    pair.manage("domain", "enable", "off.example")
+    features = "domains: [{name: off.example, admin: {username: admin}, features: {%s: %s}}]\n"
+    pair.manage("apply", "-", text=features % ("imap_retrieval", "off"))
+    assert fetch(pair, numbers[0])["last_count"] == 1
+    with pytest.raises(subprocess.CalledProcessError):
+        pair.manage("retrieval", "fetch", str(numbers[1]))
+    pair.manage("apply", "-", text=features % ("imap_retrieval", "on"))
+    assert fetch(pair, numbers[1])["last_count"] == 1
+
+
+@pytest.mark.spec("D-008")
+def test_with_the_user_or_the_domain_its_accounts_go(pair):
+    pair.manage("apply", "-", text="settings: {deletion: {recycle_days: 0}}\n")
+    fetching.open_domain(pair, "gone.example", "reader", "other")
+    with slow(messages=40, pause_seconds=0.3) as there:
+        add_slow(pair, "reader@gone.example", there)
+        add_slow(pair, "other@gone.example", there)
+        wait_for(lambda: there.sessions == 2)
+        pair.manage("user", "delete", "reader@gone.example", "--yes")
+        left = listed(pair, "retrieval", "list")
+        assert "reader@gone.example" not in [one["user"] for one in left]
+        pair.manage("domain", "delete", "gone.example", "--yes")
+        assert "gone.example" not in str(listed(pair, "retrieval", "list"))
+        # The visits that were under way end with their next message.
+        wait_for(lambda: there.now == 0, 30)
+        assert len(there.retrieved) < 60
