@@ -27,12 +27,16 @@ class Command(RoomCommand):
             made.add_argument(
                 "--to", action="append", help="a user name or an address; several times for more"
             )
-            made.add_argument("settings", nargs="*", help="such as internal_only=on")
+            made.add_argument(
+                "pairs", metavar="name=value", nargs="*", help="such as internal_only=on"
+            )
         verb(verbs, "delete", "mail to it is refused from now on").add_argument("address")
         catch_all = verb(verbs, "catch-all", "who gets mail for unknown addresses")
         catch_all.add_argument("domain")
         catch_all.add_argument("--to", action="append", help="without it: nobody")
-        catch_all.add_argument("settings", nargs="*", help="such as takes_reports=on")
+        catch_all.add_argument(
+            "pairs", metavar="name=value", nargs="*", help="such as takes_reports=on"
+        )
 
     def do_list(self, options: dict[str, Any]) -> Any:
         domain = selectors.by_name(options["domain"])
@@ -47,14 +51,14 @@ class Command(RoomCommand):
         new = NewAlias(
             name=local_part,
             targets=options["to"] or [],
-            values=values(options["settings"], UserAlias),
+            values=values(options["pairs"], UserAlias),
         )
         domain = selectors.by_name(name)
         (row,) = aliases.add_aliases(domain=domain, aliases=[new], by=None)
         return _shown(row)
 
     def do_change(self, options: dict[str, Any]) -> Any:
-        given = values(options["settings"], UserAlias)
+        given = values(options["pairs"], UserAlias)
         alias = by_address(options["address"])
         row = aliases.change_alias(alias=alias, targets=options["to"], values=given, by=None)
         return _shown(row)
@@ -68,7 +72,7 @@ class Command(RoomCommand):
         row = aliases.set_catch_all(
             domain=domain,
             targets=options["to"] or [],
-            values=values(options["settings"], UserAlias),
+            values=values(options["pairs"], UserAlias),
             by=None,
         )
         return _shown(row) if row is not None else f"unknown addresses of {domain} are refused"

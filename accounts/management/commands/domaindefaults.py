@@ -21,7 +21,9 @@ class Command(RoomCommand):
         verbs = parser.add_subparsers(dest="verb", required=True)
         verb(verbs, "show", "all of them")
         change = verb(verbs, "change", "set what is given, all or nothing")
-        change.add_argument("settings", nargs="+", help="such as limits.users=50")
+        change.add_argument(
+            "pairs", metavar="name=value", nargs="+", help="such as limits.users=50"
+        )
         given = verb(verbs, "set-on", "set present defaults on domains that exist")
         given.add_argument("fields", help="such as limits.users,features.notes")
         given.add_argument("domains", nargs="*", help="names; none: see --all")
@@ -37,7 +39,7 @@ class Command(RoomCommand):
 
     def do_change(self, options: dict[str, Any]) -> Any:
         given: dict[str, dict[str, Any]] = {}
-        for pair in options["settings"]:
+        for pair in options["pairs"]:
             part, _, rest = pair.partition(".")
             model = defaults.PARTS.get(part)
             if model is None:

@@ -25,10 +25,14 @@ class Command(RoomCommand):
         verb(verbs, "show", "one user").add_argument("address")
         add = verb(verbs, "add", "a user; the password is read from the input")
         add.add_argument("address")
-        add.add_argument("settings", nargs="*", help="such as mailbox_size_mb=500")
+        add.add_argument(
+            "pairs", metavar="name=value", nargs="*", help="such as mailbox_size_mb=500"
+        )
         change = verb(verbs, "change", "set what is given, all or nothing")
         change.add_argument("address")
-        change.add_argument("settings", nargs="+", help="such as full_name='Ada Lovelace'")
+        change.add_argument(
+            "pairs", metavar="name=value", nargs="+", help="such as full_name='Ada Lovelace'"
+        )
         verb(verbs, "password", "set it, read from the input").add_argument("address")
         for name in ("enable", "disable"):
             verb(verbs, name, f"{name} the user").add_argument("address")
@@ -48,14 +52,14 @@ class Command(RoomCommand):
     def do_add(self, options: dict[str, Any]) -> Any:
         local_part, _, name = options["address"].rpartition("@")
         domain = selectors.by_name(name)
-        given = values(options["settings"], User)
+        given = values(options["pairs"], User)
         verifiers = services.new_verifiers(read_password(), local_part)
         new = NewUser(username=local_part, verifiers=verifiers, values=given)
         (user,) = services.add_users(domain=domain, users=[new], by=None)
         return _summary(user)
 
     def do_change(self, options: dict[str, Any]) -> Any:
-        given = values(options["settings"], User)
+        given = values(options["pairs"], User)
         services.change_user(user=by_address(options["address"]), values=given, by=None)
         return self.do_show(options)
 

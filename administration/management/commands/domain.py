@@ -38,7 +38,9 @@ class Command(RoomCommand):
         new.add_argument("--administrator", default="admin", help="user name; usual: admin")
         change = verb(verbs, "change", "set what is given, all or nothing")
         change.add_argument("domain")
-        change.add_argument("settings", nargs="+", help="such as limits.users=50")
+        change.add_argument(
+            "pairs", metavar="name=value", nargs="+", help="such as limits.users=50"
+        )
         rename = verb(verbs, "rename", "another name for the domain, in every place")
         rename.add_argument("domain")
         rename.add_argument("name")
@@ -78,7 +80,7 @@ class Command(RoomCommand):
         domain = selectors.by_name(options["domain"])
         tabs: dict[str, dict[str, Any]] = {}
         own: dict[str, Any] = {}
-        for pair in options["settings"]:
+        for pair in options["pairs"]:
             tab, dot, rest = pair.partition(".")
             if dot and tab in TABS:
                 tabs.setdefault(tab, {}).update(values([rest], TABS[tab]))
