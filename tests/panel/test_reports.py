@@ -201,6 +201,8 @@ def test_a_provider_says_of_which_domain_and_a_user_writes_to_himself(
     client = log_in(world.user)
     assert client.post(url, given | {"kind": "user-activity"}).status_code == 302
     assert Schedule.objects.latest("pk").addresses == ["alice@own.example"]
+    # Taking back is an administrator's page: no button leads there.
+    assert "Undo" not in client.get("/panel/reports/mailed/").content.decode()
     fields = client.get(url).context["form"].fields
     assert [name for name, field in fields.items() if not field.help_text] == ["version"]
 
