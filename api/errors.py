@@ -29,7 +29,7 @@ from mailboxes.errors import ExportGone, NoRoomForExport
 from messaging import errors as of_messaging
 from operations import errors as of_operations
 from reports.errors import ReportUnknown, ScheduleUnknown
-from retrieval.errors import NotFetchable, RetrievalUnknown
+from retrieval.errors import NotFetchable, RetrievalUnknown, TriedTooOften
 from signing.errors import KeysWaiting, KeyUnknown
 from spool.errors import MessageUnknown
 from spool.holding import RuleFitsAll
@@ -168,6 +168,7 @@ KINDS: dict[type[Exception], Kind] = {
     of_accounts.LastAdministrator: Kind(409, "last-administrator", "Every domain needs one"),
     of_accounts.StillOwner: Kind(409, "still-owner", "The reseller still has domains"),
     of_jobs.JobOver: Kind(409, "job-over", "The job has ended"),
+    TriedTooOften: Kind(429, "tried-too-often", "Too many log-ins were tried"),
     NotFetchable: Kind(409, "not-fetchable", "Nothing is fetched from it now"),
     NotThrottled: Kind(409, "not-throttled", "Nothing of theirs is held by a limit"),
     NotRequeued: Kind(409, "not-requeued", "It cannot go into the spool now"),

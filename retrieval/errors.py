@@ -28,6 +28,22 @@ class NotFetchable(Refused):
         return f"{self.name} is not fetched from: {self.reason}"
 
 
+@dataclass(eq=False)
+class TriedTooOften(Refused):
+    """Who tries accounts out makes this server talk to others; so often it may not."""
+
+    most: int
+    minutes: int
+
+    def __str__(self) -> str:
+        return f"no more than {self.most} log-ins are tried in {self.minutes} minutes"
+
+    @property
+    def wait(self) -> int:
+        """Seconds after which it may be tried again for sure."""
+        return self.minutes * 60
+
+
 class Paused(Exception):
     """Something here keeps mail from being fetched now; the words are for the user.
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
+
+from django.core.cache import cache
 
 from accounts.models import User
 from accounts.secrets import Undecipherable
 from retrieval import running, selectors
+from retrieval.errors import TriedTooOften
 from retrieval.models import Kind, RetrievalAccount
 from retrieval.remote.connecting import Network
 from retrieval.remote.errors import RemoteFailed
@@ -18,6 +22,10 @@ from retrieval.settings import RETRIEVAL, networks
 
 # Somebody waits before a page.
 LIMITS = Limits(connect_seconds=15.0, reply_seconds=20.0, session_seconds=45.0)
+# By one person, counted by each process of the web: enough to find a slip of the pen, too few to
+# look for open ports or to guess passwords elsewhere from here.
+MOST_TRIES = 10
+MINUTES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +37,14 @@ class LoginTest:
 
 
 def try_out(*, account: RetrievalAccount, by: User | None) -> LoginTest:
-    """Connect, encrypt, log in and look; enabled or not makes no difference. Raises NotPermitted.
+    """Connect, encrypt, log in and look; enabled or not makes no difference. Raises NotPermitted,
+    TriedTooOften.
 
     Not inside a transaction, nor where an event loop runs.
     """
     if by is not None:
         selectors.require_leave(by, account.user)
+        _count(by)
     try:
         remote = running.remote_of(account)
     except Undecipherable:
@@ -44,6 +54,15 @@ def try_out(*, account: RetrievalAccount, by: User | None) -> LoginTest:
         return LoginTest(True, asyncio.run(_look(Kind(account.kind), remote, allowed)))
     except RemoteFailed as error:
         return LoginTest(False, error.text)
+
+
+def _count(by: User) -> None:
+    """Raises TriedTooOften."""
+    key = f"retrieval-tries:{by.pk}"
+    cache.add(key, 0, timeout=MINUTES * 60)
+    with suppress(ValueError):  # its time was over just now
+        if cache.incr(key) > MOST_TRIES:
+            raise TriedTooOften(MOST_TRIES, MINUTES)
 
 
 async def _look(kind: Kind, remote: Remote, allowed: tuple[Network, ...]) -> str:

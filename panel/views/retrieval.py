@@ -19,7 +19,7 @@ from panel.formpage import FormPage
 from panel.forms.retrieval import NewRetrievalForm, RetrievalForm
 from panel.undoing import undo_of_this
 from retrieval import permits, services
-from retrieval.errors import NotFetchable
+from retrieval.errors import NotFetchable, TriedTooOften
 from retrieval.models import Kind, RetrievalAccount
 from retrieval.selectors import account_for, accounts_for
 from retrieval.trying import try_out
@@ -106,8 +106,12 @@ def test(request: HttpRequest, number: int) -> HttpResponse:
     """A real session, in which nothing is fetched; it may take most of a minute."""
     actor = actor_of(request)
     row = account_for(actor, number)
-    found = try_out(account=row, by=actor)
-    (notices.done if found.is_ok else notices.failed)(request, f"{row}: {found.text}")
+    try:
+        found = try_out(account=row, by=actor)
+    except TriedTooOften as error:
+        notices.warned(request, refusals.words(error))
+    else:
+        (notices.done if found.is_ok else notices.failed)(request, f"{row}: {found.text}")
     return redirect(_list_of(actor, row.user))
 
 

@@ -5,6 +5,7 @@ import pytest
 from clock.moments import utc_now
 from domains.models import DomainFeatures, DomainLimits
 from retrieval.models import RetrievalAccount
+from retrieval.trying import MOST_TRIES
 
 NEW = {
     "kind": "imap", "host": "imap.elsewhere.example", "username": "ann@elsewhere.example",
@@ -105,3 +106,15 @@ def test_a_test_says_in_words_what_it_found(world, program):
     made = asker.call("post", "retrieval-accounts/", NEW | {"host": "10.1.2.3"})
     found = asker.call("post", f"retrieval-accounts/{made.json()['id']}/test/").json()
     assert not found["is_ok"] and "private address" in found["text"]
+
+
+def test_nobody_looks_through_other_networks_by_many_tests(world, program):
+    asker = program(world.user)
+    made = asker.call("post", "retrieval-accounts/", NEW | {"host": "10.1.2.3"})
+    url = f"retrieval-accounts/{made.json()['id']}/test/"
+    assert {asker.call("post", url).status_code for _ in range(MOST_TRIES)} == {200}
+    refused = asker.call("post", url)
+    assert refused.status_code == 429 and refused.json()["type"].endswith("/tried-too-often/")
+    assert 0 < int(refused["Retry-After"]) <= 601
+    # Others are not counted with that one.
+    assert program(world.admin).call("post", url).status_code == 200

@@ -10,6 +10,7 @@ from domains.models import DomainFeatures, DomainLimits
 from events.models import AuditEntry
 from retrieval import services
 from retrieval.models import Kind, RetrievalAccount
+from retrieval.trying import MOST_TRIES
 
 pytestmark = pytest.mark.django_db
 OWN = "/panel/account/fetched-mail/"
@@ -173,6 +174,14 @@ def test_a_test_tells_why_it_fails(world, log_in):
     row = account_of(world.user, host="127.0.0.1")
     page = log_in(world.user).post(url_of(row, "test/"), follow=True).content.decode()
     assert "leads to a private address" in page
+
+
+def test_tests_beyond_a_number_are_refused_in_words(world, log_in):
+    client, url = log_in(world.user), url_of(account_of(world.user, host="10.1.2.3"), "test/")
+    for _ in range(MOST_TRIES):
+        client.post(url)
+    page = client.post(url, follow=True).content.decode()
+    assert "No more than 10 log-ins are tried in 10 minutes" in page
 
 
 def test_adding_and_changing_can_be_taken_back(world, log_in):
