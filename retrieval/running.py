@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
+from django.conf import settings as conf
 
 from accounts import secrets
 from accounts.secrets import Undecipherable
@@ -13,6 +14,7 @@ from blobs.committer import Committer
 from clock.moments import utc_now
 from logbook.kinds import Kind as LogKind
 from logbook.writer import BOOK
+from operations.nameservers import name_servers
 from retrieval import imapfetching, outcomes, permits, popfetching
 from retrieval.errors import ClaimLost, Paused
 from retrieval.models import PASSWORD_PURPOSE, Kind, RetrievalAccount
@@ -133,4 +135,5 @@ def remote_of(row: RetrievalAccount) -> Remote:
         username=row.username,
         password=password,
         verifies=row.verify_certificate,
+        name_servers=tuple(name_servers() or conf.MAILHOST_DNS_SERVERS),
     )

@@ -17,6 +17,7 @@ from operations.addresses import is_public, own_addresses
 from retrieval.remote.errors import RemoteFailed, Stage, TargetForbidden
 from retrieval.remote.server import Limits, Remote
 from retrieval.remote.wire import Ended, Wire
+from spool.resolver import LookupFailed, NameUnknown, Resolver
 
 Network = IPv4Network | IPv6Network
 
@@ -39,7 +40,7 @@ async def connect(remote: Remote, limits: Limits, allowed_networks: Sequence[Net
     deadline = loop.time() + min(limits.connect_seconds, limits.session_seconds)
     try:
         async with asyncio.timeout_at(deadline):
-            found, own = await _look_up(remote.host, remote.port)
+            found, own = await _look_up(remote)
     except TimeoutError:
         raise RemoteFailed(f"{remote.host} was not looked up in time.", Stage.CONNECT) from None
     if not found:
@@ -81,17 +82,21 @@ async def _reach(wire: Wire, address: str, port: int, *, seconds: float) -> str:
     return reason
 
 
-async def _look_up(host: str, port: int) -> tuple[list[str], frozenset[str]]:
-    """The addresses of `host` in the order of the system's resolver, and this machine's own.
+async def _look_up(remote: Remote) -> tuple[list[str], frozenset[str]]:
+    """The addresses of the host in the order in which they are tried, and this machine's own.
 
-    In a thread that nobody waits for: the end of a process or of a loop would wait for those of
-    executors, and name servers that are silent keep the resolver for longer than any limit here.
+    What blocks does so in a thread that nobody waits for: the end of a process or of a loop would
+    wait for those of executors, and name servers that are silent keep the system's resolver for
+    longer than any limit here.
     """
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[tuple[list[str], frozenset[str]]] = loop.create_future()
+    # A file of this machine knows `localhost`; an address is nothing to ask name servers for.
+    asks_system = not remote.name_servers or "." not in remote.host or _is_address(remote.host)
 
     def look_up() -> None:
-        result = _addresses(host, port), own_addresses()
+        found = _addresses(remote.host, remote.port) if asks_system else []
+        result = found, own_addresses()
         with suppress(RuntimeError):  # the loop has ended meanwhile
             loop.call_soon_threadsafe(give, result)
 
@@ -100,7 +105,29 @@ async def _look_up(host: str, port: int) -> tuple[list[str], frozenset[str]]:
             answer.set_result(result)
 
     threading.Thread(target=look_up, name="retrieval-dns", daemon=True).start()
-    return await answer
+    if asks_system:
+        return await answer
+    found = await _ask(remote.host, remote.name_servers)
+    return found, (await answer)[1]
+
+
+async def _ask(host: str, name_servers: Sequence[str]) -> list[str]:
+    """Of the operator's name servers; none where they know no such name, or do not answer."""
+    resolver = Resolver(name_servers)
+    try:
+        return list(await resolver.addresses(host))
+    except (NameUnknown, LookupFailed):
+        return []
+    finally:
+        await resolver.close()
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _addresses(host: str, port: int) -> list[str]:

@@ -24,6 +24,7 @@ class Remote:
     username: str
     password: str = field(repr=False)
     verifies: bool = True  # the certificate must be valid, and the host's
+    name_servers: tuple[str, ...] = ()  # "address" or "address:port"; none: the system's resolver
 
     @property
     def is_encrypted(self) -> bool:

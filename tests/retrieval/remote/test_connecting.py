@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 
@@ -20,6 +21,7 @@ from retrieval.remote.connecting import may_connect
 from retrieval.remote.errors import RemoteFailed, TargetForbidden
 from retrieval.remote.pop3 import Pop3Session
 from retrieval.remote.server import Limits, Remote, Security
+from tests.dns_server import DnsServer
 from tests.retrieval.remote.conftest import LOOPBACK, server_context
 from tests.retrieval.remote.liar import pop3
 
@@ -114,6 +116,20 @@ def test_name_servers_that_are_silent_keep_nobody_waiting(monkeypatch):
     assert time.monotonic() - began < 10  # neither the session nor the end of its loop
     assert asked.is_set()
     answered.set()
+
+
+async def test_the_operators_name_servers_are_asked_and_not_the_systems(monkeypatch):
+    """What they say of a private address counts as little as anybody else's word."""
+    own_addresses()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_kwargs: pytest.fail("asked"))
+    records = {("pop.far.test", "A"): ["127.0.0.1"]}
+    async with DnsServer(records) as dns, pop3().serving() as liar:
+        remote = replace(liar.remote(host="pop.far.test"), name_servers=(dns.address,))
+        await enter(remote, [ip_network("127.0.0.1/32")])
+        with pytest.raises(TargetForbidden):
+            await enter(remote, [])
+        with pytest.raises(RemoteFailed, match="No server is known by the name"):
+            await enter(replace(remote, host="nobody.far.test"), [])
 
 
 @pytest.mark.parametrize("port", [-1, 0, 65_536])
