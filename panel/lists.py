@@ -187,11 +187,12 @@ class Listing(Generic[M]):
     def selected(self) -> QuerySet[M]:
         """The rows a bulk action was asked for: checked ones, all that match, or `only` one."""
         given = self._request.POST
-        if "only" in given:
-            return self._all.filter(**{self.identity: given["only"]})
-        if given.get("all_matching"):
+        if "only" not in given and given.get("all_matching"):
             return self.matching
-        return self._all.filter(**{f"{self.identity}__in": given.getlist("selected")})
+        names = [given["only"]] if "only" in given else given.getlist("selected")
+        if self.identity == "pk":
+            names = [each for each in names if _is_key(each)]
+        return self._all.filter(**{f"{self.identity}__in": names})
 
     # --- links -------------------------------------------------------------------------------
 
@@ -308,3 +309,8 @@ def _number(text: str | None, otherwise: int) -> int:
     if text is None or not text.isascii() or not text.isdigit() or len(text) > 9:
         return otherwise
     return int(text)
+
+
+def _is_key(text: str) -> bool:
+    """Whether a database could have a row of that number."""
+    return text.isascii() and text.isdigit() and len(text) < 20 and int(text) < 2**63

@@ -11,10 +11,11 @@ from django.urls import path, reverse
 from blobs.errors import BadId, StoreError
 from blobs.ids import decode_id, encode_id
 from clock.moments import utc_now
-from panel import confirming, notices
+from panel import bulk, confirming, notices
 from panel.access import ACTION, FORM, SYSTEM, actor_of, opens_for
+from panel.bulk import Outcome
 from panel.confirming import Question
-from panel.lists import Column, Listing, Pill
+from panel.lists import BulkAction, Column, Listing, Pill
 from spool import lost, lostviewing, requeueing
 from spool.errors import SpoolFull
 from spool.lost import LostUnknown
@@ -23,7 +24,13 @@ from spool.models import LostRecord, LostState
 from spool.requeueing import NotRequeued
 
 DONE = (LostState.REQUEUED, LostState.DELETED)
+MOST_AT_ONCE = 500  # each is read, written anew and made safe on the disk
+NO_ROOM = "It could not be put into the spool just now: the disk takes nothing."
 OVER = "Somebody has dealt with it already, or it was forgotten."
+WARNING = (
+    "This cannot be undone. What the crash has left of this mail is overwritten now, so that "
+    "nobody can read it again. Neither its sender nor its recipients are told."
+)
 
 
 class LostListing(Listing[LostRecord]):
@@ -60,7 +67,70 @@ class LostListing(Listing[LostRecord]):
 
 @opens_for(SYSTEM)
 def lost_mail(request: HttpRequest) -> HttpResponseBase:
-    return LostListing(request, lost.known()).response()
+    actions = (
+        BulkAction("Put into the spool", "rotate-ccw", reverse("panel:lost-mail-requeue")),
+        BulkAction("Delete…", "trash-2", reverse("panel:lost-mail-delete"), is_danger=True),
+    )
+    return LostListing(request, lost.known(), actions=actions).response()
+
+
+@opens_for(SYSTEM, methods=ACTION)
+def requeue_marked(request: HttpRequest) -> HttpResponse:
+    """One after the other; what cannot be put in stays, with its reason."""
+    chosen = _marked(request)
+    actor, now = actor_of(request), utc_now()
+    outcome: Outcome[LostRecord] = Outcome()
+    for row in chosen:
+        try:
+            requeueing.requeue_by_hand(row=row, by=actor, now=now)
+        except NotRequeued as error:
+            outcome.refused.append(f"{row} was not put into the spool: {error.reason}.")
+        except (StoreError, SpoolFull):
+            outcome.refused.append(f"{row}: {NO_ROOM}")
+        else:
+            outcome.done.append(row)
+    bulk.tell(request, "Put into the spool:", outcome, "pieces of mail")
+    return redirect("panel:lost-mail")
+
+
+@opens_for(SYSTEM, methods=ACTION)
+def delete_marked(request: HttpRequest) -> HttpResponse:
+    """Asks first, as for one."""
+    chosen = _marked(request)
+    if not chosen:
+        return redirect("panel:lost-mail")
+    question = Question(
+        heading=f"Delete {chosen[0]}" if len(chosen) == 1 else f"Delete {len(chosen):,} pieces",
+        warning=WARNING,
+        rows=[(str(row.pk), f"{row}: {_in_words(row)}") for row in chosen],
+        url=request.path,
+        back_url=reverse("panel:lost-mail"),
+        back_label="Lost and found",
+    )
+    if not confirming.is_confirmed(request, question):
+        return confirming.ask(request, question)
+    actor = actor_of(request)
+    outcome: Outcome[LostRecord] = Outcome()
+    for row in chosen:
+        try:
+            lost.delete(row=row, by=actor)
+        except LostUnknown:
+            outcome.refused.append(f"{row}: {OVER}")
+        else:
+            outcome.done.append(row)
+    bulk.tell(request, "Deleted for good:", outcome, "pieces of mail")
+    return redirect("panel:lost-mail")
+
+
+def _marked(request: HttpRequest) -> list[LostRecord]:
+    """Those that are still to be dealt with; says so where there are none, or too many."""
+    rows = LostListing(request, lost.known()).selected().filter(state__in=lost.OPEN)
+    chosen = list(rows[: MOST_AT_ONCE + 1])
+    if not chosen:
+        notices.warned(request, "Select pieces of mail that nobody has dealt with yet.")
+    elif len(chosen) > MOST_AT_ONCE:
+        notices.warned(request, f"The first {MOST_AT_ONCE} are taken now; do the rest after that.")
+    return chosen[:MOST_AT_ONCE]
 
 
 @opens_for(SYSTEM)
@@ -90,9 +160,7 @@ def requeue(request: HttpRequest, record_id: str) -> HttpResponse:
     except NotRequeued as error:
         notices.failed(request, f"It was not put into the spool: {error.reason}.")
     except (StoreError, SpoolFull):
-        notices.failed(
-            request, "It could not be put into the spool just now: the disk takes nothing."
-        )
+        notices.failed(request, NO_ROOM)
     else:
         name = encode_id(message_id)
         notices.done(request, f"Put into the spool: it is message {name}.")
@@ -109,8 +177,7 @@ def delete(request: HttpRequest, record_id: str) -> HttpResponse:
         return redirect("panel:lost-message", str(row))
     question = Question(
         heading=f"Delete {row}",
-        warning="This cannot be undone. What the crash has left of this mail is overwritten now, "
-        "so that nobody can read it again. Neither its sender nor its recipients are told.",
+        warning=WARNING,
         rows=[(str(row), _in_words(row))],
         url=reverse("panel:lost-message-delete", args=(str(row),)),
         back_url=reverse("panel:lost-message", args=(str(row),)),
@@ -144,6 +211,8 @@ def _in_words(row: LostRecord) -> str:
 
 urlpatterns = [
     path("spool/lost/", lost_mail, name="lost-mail"),
+    path("spool/lost/requeue/", requeue_marked, name="lost-mail-requeue"),
+    path("spool/lost/delete/", delete_marked, name="lost-mail-delete"),
     path("spool/lost/<str:record_id>/", one, name="lost-message"),
     path("spool/lost/<str:record_id>/text/", text, name="lost-message-text"),
     path("spool/lost/<str:record_id>/requeue/", requeue, name="lost-message-requeue"),

@@ -154,6 +154,35 @@ def test_it_is_deleted_after_a_question(world: World, log_in: LogIn) -> None:
     assert client.get(page(row, "text/"), follow=True).redirect_chain
 
 
+def test_several_are_put_into_the_spool_at_once(world: World, log_in: LogIn) -> None:
+    rows = [leave("bob@far.test"), leave("carol@far.test")]
+    rows.append(leave(RECIPIENT, sender="x@y.test", origin=Origin.SMTP))
+    client = log_in(world.root)
+    keys = [str(row.pk) for row in rows] + ["x", "9" * 30]
+    told = client.post(f"{LIST}requeue/", {"selected": keys}, follow=True).content.decode()
+    assert "Put into the spool: 2 pieces of mail." in told
+    assert f"{rows[2]} was not put into the spool: nobody takes it: " in told
+    assert HOSTILE not in told
+    assert SpooledMessage.objects.count() == 2
+    for row in rows:
+        row.refresh_from_db()
+    assert [row.state in lost.OPEN for row in rows] == [False, False, True]
+    again = client.post(f"{LIST}requeue/", {"selected": keys[:2]}, follow=True).content.decode()
+    assert "that nobody has dealt with yet" in again and SpooledMessage.objects.count() == 2
+
+
+def test_several_are_deleted_after_one_question(world: World, log_in: LogIn) -> None:
+    rows = [leave("bob@far.test"), leave("carol@far.test")]
+    client, url = log_in(world.root), f"{LIST}delete/"
+    asked = client.post(url, {"all_matching": "1"}).content.decode()
+    assert "Delete 2 pieces" in asked and "This cannot be undone." in asked
+    assert all(f'value="{row.pk}"' in asked and lost.path_of(row).exists() for row in rows)
+    given = {"selected": [row.pk for row in rows], "confirmation": "yes"}
+    told = client.post(url, given, follow=True).content.decode()
+    assert "Deleted for good: 2 pieces of mail." in told
+    assert not any(lost.path_of(row).exists() for row in rows)
+
+
 def test_nobody_else_sees_or_touches_it(world: World, log_in: LogIn) -> None:
     """Not even whose mail it is: it may hold mail of anybody, and was never accepted."""
     row = leave("bob@far.test")
