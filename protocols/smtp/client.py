@@ -13,11 +13,20 @@ from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 
 from protocols.sasl_client import ClientExchange, ServerNotTrusted
-from protocols.smtp.outgoing import Outcome, OutgoingEnvelope, Stage, Verdict
+from protocols.smtp.clientevents import (
+    BODY_WANTED,
+    CLOSED,
+    READY,
+    START_TLS,
+    Answered,
+    Event,
+    Finished,
+    SessionRefused,
+)
+from protocols.smtp.outgoing import OutgoingEnvelope, Stage, Verdict
 from protocols.smtp.replies import Reply
 from protocols.smtp.replyreader import ReplyReader
 from protocols.smtp.transaction import Transaction
@@ -63,53 +72,6 @@ class Tls(Enum):
 
 # Chooses by what is offered and whether the connection is encrypted; None: nothing fits.
 ChooseSasl = Callable[[frozenset[str], bool], ClientExchange | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """The session takes a message: `send` or `quit` may be called."""
-
-
-@dataclass(frozen=True, slots=True)
-class StartTls:
-    """Start TLS on the transport now, then call `tls_started` or `tls_failed`."""
-
-
-@dataclass(frozen=True, slots=True)
-class BodyWanted:
-    """Somebody is to get the message: `write_body` its chunks, then `end_body`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The message is done with; `outcomes` stand in the order of the recipients."""
-
-    outcomes: tuple[Outcome, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What the other side said to the command of `ask`; `Closed` instead of it: nothing."""
-
-    reply: Reply
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRefused:
-    """No message can be sent in this session; `Closed` follows."""
-
-    reply: Reply
-    stage: Stage
-    by_peer: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """The session has ended: write what `take` gives, then close the transport."""
-
-
-Event = Ready | StartTls | BodyWanted | Finished | Answered | SessionRefused | Closed
-READY, START_TLS, BODY_WANTED, CLOSED = Ready(), StartTls(), BodyWanted(), Closed()
 
 
 class SmtpClient:

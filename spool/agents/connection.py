@@ -7,15 +7,13 @@ import ssl
 from collections.abc import AsyncIterator
 from typing import cast
 
-from protocols.smtp.client import (
-    CONNECTION_LOST,
-    WRITE_TIMEOUT_SECONDS,
+from protocols.smtp.client import CONNECTION_LOST, WRITE_TIMEOUT_SECONDS, SmtpClient
+from protocols.smtp.clientevents import (
     Answered,
     BodyWanted,
     Event,
     Finished,
     SessionRefused,
-    SmtpClient,
     StartTls,
 )
 from protocols.smtp.outgoing import Outcome, OutgoingEnvelope, Stage

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,18 +13,10 @@ from functools import partial
 from clock.moments import to_micros, utc_now
 from domains.errors import NameMalformed
 from domains.names import read_name
-from protocols.message.sevenbit import to_seven_bit
-from protocols.smtp.client import CONNECTION_LOST, ChooseSasl, SmtpClient, Tls
-from protocols.smtp.outgoing import (
-    Body,
-    Outcome,
-    OutgoingEnvelope,
-    OutgoingRecipient,
-    Stage,
-    Verdict,
-)
+from protocols.smtp.client import ChooseSasl, SmtpClient, Tls
+from protocols.smtp.outgoing import Body, Outcome, Stage, Verdict
 from protocols.smtp.replies import Reply
-from spool import mx, signatures
+from spool import mx
 from spool.agents.connection import SessionLost, SmtpConnection
 from spool.agents.dialogue import Dialogue
 from spool.agents.route import SMTP_PORT, RemoteRoute
@@ -34,6 +26,16 @@ from spool.agents.tls import (
     TlsProblem,
     client_context,
     demand_of_route,
+)
+from spool.agents.transactions import (
+    POSTPONED,
+    bytes_sent,
+    make_envelope,
+    must_be_converted,
+    seven_bit,
+    too_many,
+    went_unheard,
+    whole,
 )
 from spool.mx import Host, NoHost, Ourselves
 from spool.resolver import LookupFailed, NameUnknown, Resolver
@@ -149,10 +151,10 @@ class RemoteSession:
             try:
                 body: bytes | AsyncIterator[bytes]
                 if must_be_converted(envelope.body, connection.client.extensions):
-                    body = await _seven_bit(work, read_body)
+                    body = await seven_bit(work, read_body)
                     envelope = replace(envelope, body=Body.SEVEN_BIT, size_bytes=len(body))
                 else:
-                    body = _whole(work, read_body)
+                    body = whole(work, read_body)
                 outcomes = await connection.send(envelope, body)
             except BaseException:
                 self.abort()
@@ -162,7 +164,7 @@ class RemoteSession:
                 continue
             if not connection.is_open:
                 self._connection = None
-            rest = (_POSTPONED,) * (len(indexes) - len(outcomes))
+            rest = (POSTPONED,) * (len(indexes) - len(outcomes))
             return outcomes + rest, False
 
     async def connect(self) -> SmtpConnection:
@@ -297,98 +299,6 @@ def _explained(lost: SessionLost, demand: TlsDemand) -> SessionLost:
     reply = replace(lost.reply, text=text)
     return SessionLost(
         reply, lost.stage, by_peer=lost.by_peer, problem=lost.problem, reason=lost.reason
-    )
-
-
-def must_be_converted(body: Body, extensions: Container[str]) -> bool:
-    """S-054: the server does not promise to pass what the message holds."""
-    if body is Body.BINARY:
-        return "BINARYMIME" not in extensions or "CHUNKING" not in extensions
-    return body is Body.EIGHT_BIT and "8BITMIME" not in extensions
-
-
-def _whole(
-    work: Work, read_body: Callable[[], AsyncIterator[bytes]]
-) -> bytes | AsyncIterator[bytes]:
-    head = work.signature + work.head
-    if work.body is not None:
-        return head + work.body if head else work.body
-    return _after(head, read_body()) if head else read_body()
-
-
-async def _after(head: bytes, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield head
-    async for chunk in body:
-        yield chunk
-
-
-async def _seven_bit(work: Work, read_body: Callable[[], AsyncIterator[bytes]]) -> bytes:
-    """All of the message at once, in a thread: rare, and slow for large ones."""
-    message = work.body
-    if message is None:
-        message = b"".join([chunk async for chunk in read_body()])
-    return await asyncio.get_running_loop().run_in_executor(None, _converted, work, message)
-
-
-def _converted(work: Work, message: bytes) -> bytes:
-    """Signed anew: the signature of the message as it was would not fit."""
-    message = to_seven_bit(message)
-    signature = signatures.sign(work.message, [message]) if work.signature else b""
-    return signature + work.head + message
-
-
-def make_envelope(work: Work, indexes: Sequence[int]) -> OutgoingEnvelope:
-    message = work.message
-    recipients = [work.recipients[index] for index in indexes]
-    return OutgoingEnvelope(
-        sender=work.sender,
-        recipients=tuple(
-            OutgoingRecipient(
-                recipient.address,
-                recipient.notify or None,
-                recipient.orcpt
-                or (f"rfc822;{recipient.original_address}" if recipient.notify else None),
-            )
-            for recipient in recipients
-        ),
-        size_bytes=work.size_bytes,
-        body=Body(message.body_type),
-        needs_smtputf8=message.smtputf8,
-        ret=message.ret or None,
-        envid=message.envid or None,
-    )
-
-
-_POSTPONED = Outcome(
-    Verdict.DEFERRED, Reply(452, "4.5.3", "Too many recipients"), Stage.RCPT, by_peer=False
-)
-
-
-def too_many(outcomes: Sequence[Outcome]) -> list[int]:
-    """Positions to be sent again at once: the server took its fill of recipients, not these."""
-    refused = [
-        position
-        for position, outcome in enumerate(outcomes)
-        if outcome.stage is Stage.RCPT
-        and outcome.reply.code in (452, 552)
-        and outcome.reply.enhanced in ("4.5.3", "5.5.3")
-    ]
-    # RFC 5321 §4.5.3.1.10. A server that takes nobody at all is not asked again and again.
-    return refused if len(refused) < len(outcomes) else []
-
-
-def bytes_sent(work: Work, outcomes: Sequence[Outcome]) -> int:
-    """Of the message, in one transaction; 0 where the server never asked for it (T-005)."""
-    is_sent = any(outcome.stage is Stage.END_OF_DATA for outcome in outcomes)
-    return work.message.size_bytes if is_sent else 0
-
-
-def went_unheard(outcomes: Sequence[Outcome]) -> bool:
-    """The connection was gone before the server answered to anything of this message."""
-    return all(
-        outcome.stage is Stage.MAIL
-        and (outcome.reply.code == 421 if outcome.by_peer else outcome.reply == CONNECTION_LOST)
-        for outcome in outcomes
     )
 
 

@@ -5,16 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols import sasl_client
-from protocols.smtp.client import (
+from protocols.smtp.client import ClientMisused, SmtpClient, Tls
+from protocols.smtp.clientevents import (
     BodyWanted,
-    ClientMisused,
     Closed,
     Finished,
     Ready,
     SessionRefused,
-    SmtpClient,
     StartTls,
-    Tls,
 )
 from protocols.smtp.outgoing import (
     Body,
