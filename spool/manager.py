@@ -216,7 +216,7 @@ class Manager:
     @property
     def busy(self) -> int:
         """Sessions to other servers that work at this moment (S-003)."""
-        return self._outbound.busy
+        return self._outbound.slots.busy
 
     # --- claiming ---
 
@@ -310,7 +310,7 @@ class Manager:
 
     def _obey(self, policy: SpoolPolicy) -> None:
         """S-003: a changed number acts at once; a lower one lets what runs finish."""
-        self._outbound.maximum = policy.maximum_remote_deliveries
+        self._outbound.slots.maximum = policy.maximum_remote_deliveries
         self._outbound.maximum_per_destination = policy.connections_per_destination
         self._outbound.oldest_share_percent = policy.oldest_share_percent
         self._local.obey(policy.maximum_local_deliveries)

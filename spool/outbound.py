@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import traceback
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from itertools import count
 
@@ -20,9 +20,8 @@ from spool.ages import Ages
 from spool.destinations import Destination
 from spool.fairness import Turns
 from spool.gatewaycounts import GatewayCounts
-from spool.load import Peak
 from spool.ownresults import broken_off, faulty, repeated
-from spool.patience import Patience
+from spool.slots import Run, Slots
 from spool.work import Result, Turn, Work
 
 log = structlog.get_logger(__name__)
@@ -30,28 +29,10 @@ log = structlog.get_logger(__name__)
 IDLE_SECONDS = 5.0  # an open connection waits so long for another message
 MESSAGES_IN_A_ROW = 20  # then another destination may have the slot
 MOST_DESTINATIONS = 5_000  # remembered, with those that are down
-# S-002: a try that takes longer waits for the other side; its slot is for others meanwhile.
-HANGING_SECONDS = 2.0
-LOOK_SECONDS = 0.25
-HANGING_FOR_EACH_SLOT = 10  # so many may hang at most: each costs a socket
 
 Report = Callable[[list[Result]], None]
 GiveBack = Callable[[list[Work]], None]
 ReadBody = Callable[[Work], AsyncIterator[bytes]]
-
-
-class _Run:
-    """A session at work: since when at this message, and whether it holds a slot."""
-
-    __slots__ = ("destination", "has_slot", "is_heard", "is_stalled", "room", "since")
-
-    def __init__(self, destination: Destination, since: float) -> None:
-        self.destination = destination
-        self.since: float | None = since  # None: it waits for work, or for a slot
-        self.has_slot = True
-        self.is_heard = False  # the other side has said its first word at this try
-        self.is_stalled = False
-        self.room: asyncio.Future[None] | None = None  # done when it has its slot again
 
 
 class Outbound:
@@ -67,12 +48,9 @@ class Outbound:
         choose_sasl: Callable[[RemoteRoute], ChooseSasl | None],
         give_back: GiveBack,
     ) -> None:
-        self.maximum = 50  # sessions that work at once (S-003); change at any time
+        self.slots = Slots(freed=self.dispatch, moved=self._list, silent=self._send_back)
         self.maximum_per_destination = 10  # S-002
         self.oldest_share_percent = 10  # of the slots, whatever the priority; 0: none (P-003)
-        self.busy = 0
-        self.most_busy = Peak()
-        self.hanging = 0
         self.gateways = GatewayCounts()
         self._settings = settings
         self._report = report
@@ -88,10 +66,6 @@ class Outbound:
         self._ages = Ages()
         self._look_at = MOST_DESTINATIONS  # so many are there when old ones are looked for
         self._tasks: set[asyncio.Task[None]] = set()
-        self._runs: set[_Run] = set()
-        self._returning: deque[_Run] = deque()  # heard, and about to go on as soon as they may
-        self._patience = Patience()
-        self._watch: asyncio.TimerHandle | None = None
         self._wakers: dict[RemoteSession, asyncio.Future[Work | None]] = {}
         self._started = 0
         self._is_closing = False
@@ -114,15 +88,14 @@ class Outbound:
 
     def dispatch(self) -> None:
         """Start sessions while there are slots and something waits for one."""
-        self._readmit()
-        while self.busy < self.maximum and not self._is_closing:
+        slots = self.slots
+        slots.readmit()
+        while slots.busy < slots.maximum and not self._is_closing:
             work_at = self._next()
             if work_at is None:
                 return
             destination, work = work_at
-            destination.busy += 1
-            self.busy += 1
-            self.most_busy.see(self.busy)
+            slots.take(destination)
             self._list(destination)
             if destination.idle:
                 self._wakers.pop(destination.idle.pop()).set_result(work)
@@ -171,15 +144,13 @@ class Outbound:
         for route, destination in self._destinations.items():
             if route.gateway_id is not None and route.gateway_id not in unchanged:
                 destination.down = None
-                self._give_back(self._pop_all(destination))
+                self._send_back(destination)
 
     async def drain(self, seconds: float) -> list[Work]:
         """Start nothing more, let what runs finish; what was not begun is given back."""
         self._is_closing = True
-        if self._watch is not None:
-            self._watch.cancel()
         left = [work for each in self._destinations.values() for work in each.pop_all()]
-        self._readmit()
+        self.slots.close()
         for waker in self._wakers.values():
             if not waker.done():
                 waker.set_result(None)
@@ -271,25 +242,26 @@ class Outbound:
             self._no_longer_waits(work)
         return works
 
+    def _send_back(self, destination: Destination) -> None:
+        """What waits here for it waits in the spool again, untried."""
+        self._give_back(self._pop_all(destination))
+
     # --- sessions ---
 
     async def _run_session(self, destination: Destination, first: Work) -> None:
         """Serve one destination until nothing has waited for it for a while."""
-        run = _Run(destination, self._now())
+        run = self.slots.enter(destination)
         session = RemoteSession(
             destination.route,
             self._settings,
             lambda: self._choose_sasl(destination.route),
-            greeted=lambda: self._hear(run),
+            greeted=lambda: self.slots.hear(run),
         )
-        self._runs.add(run)
-        self._begin_to_watch()
         work: Work | None = first
         in_a_row = 0
         try:
             while work is not None:
-                run.since = self._now()
-                run.is_heard = session.is_open
+                run.begin(is_heard=session.is_open)
                 is_down = await self._deliver(run, session, work)
                 in_a_row += 1
                 work = None if is_down else self._take_next(destination, in_a_row)
@@ -303,23 +275,22 @@ class Outbound:
         except asyncio.CancelledError:
             session.abort()
             if work is not None:
-                self._leave_slot(destination)
+                self.slots.leave(destination)
                 self._report(broken_off(work))
             raise
         finally:
-            self._runs.discard(run)
+            self.slots.end(run)
             if destination.is_unused:
                 self._destinations.pop(destination.route, None)
 
     def _take_next(self, destination: Destination, in_a_row: int) -> Work | None:
         """More for the same destination, unless others have waited long enough for the slot."""
-        if self._is_closing or self.busy > self.maximum:
-            return None
-        if self._returning:
+        slots = self.slots
+        if self._is_closing or slots.busy > slots.maximum or slots.has_returning:
             return None
         if destination.busy + destination.hanging > destination.limit:
             return None
-        if in_a_row >= MESSAGES_IN_A_ROW and self.busy >= self.maximum:
+        if in_a_row >= MESSAGES_IN_A_ROW and slots.busy >= slots.maximum:
             others = (each for each in self._destinations.values() if each is not destination)
             if any(each.may_start for each in others):
                 return None
@@ -327,98 +298,10 @@ class Outbound:
         self._list(destination)
         return work
 
-    def _leave_slot(self, destination: Destination) -> None:
-        destination.busy -= 1
-        self.busy -= 1
-
     def _free_slot(self, destination: Destination) -> None:
-        self._leave_slot(destination)
+        self.slots.leave(destination)
         self._list(destination)
         self.dispatch()
-
-    def _begin_to_watch(self) -> None:
-        if self._watch is None and not self._is_closing:
-            loop = asyncio.get_running_loop()
-            self._watch = loop.call_later(LOOK_SECONDS, self._look_who_hangs)
-
-    def _look_who_hangs(self) -> None:
-        """Take the slots of sessions whose other side does not answer."""
-        self._watch = None
-        now, first_word = self._now(), min(self._patience.seconds, HANGING_SECONDS)
-        most = HANGING_FOR_EACH_SLOT * self.maximum
-        for run in self._runs:
-            waited = 0.0 if run.since is None else now - run.since
-            longest = HANGING_SECONDS if run.is_heard else first_word
-            if run.has_slot and waited > longest and self.hanging < most:
-                self._hang(run)
-            if not run.has_slot and not run.is_stalled and waited > HANGING_SECONDS:
-                self._stall(run)
-        if self._runs:
-            self._begin_to_watch()
-        self.dispatch()
-
-    def _hang(self, run: _Run) -> None:
-        destination = run.destination
-        run.has_slot = False
-        destination.busy -= 1
-        destination.hanging += 1
-        self.busy -= 1
-        self.hanging += 1
-
-    def _stall(self, run: _Run) -> None:
-        destination = run.destination
-        run.is_stalled = True
-        destination.stalled += 1
-        destination.bear_less()
-        if destination.is_stalled and destination.route.gateway_id is None:
-            # Nothing is known yet, so it is no try: it waits where it takes nobody's place.
-            self._give_back(self._pop_all(destination))
-        else:
-            self._list(destination)
-
-    async def _hear(self, run: _Run) -> None:
-        """The other side has said its first word: what follows is a delivery, and has a slot."""
-        destination, now = run.destination, self._now()
-        if run.since is not None:
-            self._patience.learn(now - run.since)
-        run.is_heard = True
-        run.since = None
-        self._stop_stalling(run)
-        if not run.has_slot:
-            run.room = asyncio.get_running_loop().create_future()
-            self._returning.append(run)
-        if not destination.is_known:
-            destination.is_known = True
-            self._list(destination)
-        self.dispatch()
-        if run.room is not None:
-            await run.room
-            run.room = None
-        run.since = self._now()
-
-    def _readmit(self) -> None:
-        """Those that had a slot before come before those that never had one."""
-        while self._returning and (self.busy < self.maximum or self._is_closing):
-            run = self._returning.popleft()
-            if run.room is not None and not run.room.done():  # it is not broken off
-                self._stop_hanging(run)
-                run.room.set_result(None)
-
-    def _stop_stalling(self, run: _Run) -> None:
-        if run.is_stalled:
-            run.is_stalled = False
-            run.destination.stalled -= 1
-
-    def _stop_hanging(self, run: _Run) -> None:
-        """An answer came, or will not come: for a moment there may be one more than allowed."""
-        self._stop_stalling(run)
-        if run.has_slot:
-            return
-        run.has_slot = True
-        run.destination.busy += 1
-        run.destination.hanging -= 1
-        self.busy += 1
-        self.hanging -= 1
 
     async def _wait_for_work(self, destination: Destination, session: RemoteSession) -> Work | None:
         loop = asyncio.get_running_loop()
@@ -431,7 +314,7 @@ class Outbound:
             return await waker
         except asyncio.CancelledError:
             if waker.done() and not waker.cancelled() and (given := waker.result()):
-                self._leave_slot(destination)
+                self.slots.leave(destination)
                 self._give_back([given])  # broken off before it was begun
             raise
         finally:
@@ -446,7 +329,7 @@ class Outbound:
             if not waker.done():
                 waker.set_result(None)
 
-    async def _deliver(self, run: _Run, session: RemoteSession, work: Work) -> bool:
+    async def _deliver(self, run: Run, session: RemoteSession, work: Work) -> bool:
         """True if this session must end because nobody there can be talked to."""
         destination = run.destination
         started_at = to_micros(utc_now())
@@ -462,7 +345,7 @@ class Outbound:
             self._report(faulty(work, started_at, traceback.format_exc()))
             return False
         finally:
-            self._stop_hanging(run)
+            self.slots.answered(run)
         now = self._now()
         if destination.route.gateway_id is not None:
             self.gateways.count(destination.route.gateway_id, results)

@@ -57,10 +57,11 @@ class Presence:
 
     async def write_load(self) -> None:
         """How many deliveries run, of how many that may."""
+        slots = self._outbound.slots
         present = Load(
-            remote=self._outbound.most_busy.take(self._outbound.busy),
-            remote_maximum=self._outbound.maximum,
-            hanging=self._outbound.hanging,
+            remote=slots.most_busy.take(slots.busy),
+            remote_maximum=slots.maximum,
+            hanging=slots.hanging,
             local=self._local.most_busy.take(self._local.busy),
             local_maximum=self._local.maximum,
         )

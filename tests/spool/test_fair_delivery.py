@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from spool import outbound
+from spool import slots
 from spool.claims import Rounds
 from spool.destinations import FIRST_LIMIT
 from spool.fairness import Turns
@@ -115,8 +115,8 @@ class SlowSink(Sink):
 
 @pytest.mark.spec("S-002", "S-003")
 async def test_more_hanging_servers_than_slots_hold_up_nobody(far_dns, monkeypatch):
-    monkeypatch.setattr(outbound, "HANGING_SECONDS", 0.5)
-    monkeypatch.setattr(outbound, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(slots, "HANGING_SECONDS", 0.5)
+    monkeypatch.setattr(slots, "LOOK_SECONDS", 0.1)
     for number in range(70):
         far_dns.records[f"hung{number}.test", "A"] = ["127.0.0.2"]
         far_dns.records[f"good{number}.test", "A"] = ["127.0.0.1"]

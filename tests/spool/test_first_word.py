@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from spool import outbound, patience
+from spool import patience, slots
 from spool.configuration import SPOOL
 from spool.patience import LONGEST_SECONDS, SHORTEST_SECONDS, Patience
 from tests import factories
@@ -23,7 +23,7 @@ def _fresh(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     outgoing.forget_everything()
     factories.make_domain("one.example", "alice")
     # What is to happen must not depend on this.
-    monkeypatch.setattr(outbound, "HANGING_SECONDS", 600.0)
+    monkeypatch.setattr(slots, "HANGING_SECONDS", 600.0)
     monkeypatch.setattr(patience, "LONGEST_SECONDS", 0.3)
     yield
     outgoing.stop_committer()
@@ -56,7 +56,7 @@ async def test_who_has_not_said_a_word_holds_no_slot_and_gets_one_session(
         await until(lambda: hung.sessions == 4)
         spool_id = await submit_async("bob@good.test")
         assert await settled(spool_id) == {"bob@good.test": "RELAYED"}
-        await until(lambda: manager._outbound.hanging == 4 and manager.busy == 0)
+        await until(lambda: manager._outbound.slots.hanging == 4 and manager.busy == 0)
         assert hung.sessions == 4
         assert manager._outbound.full_destinations(limit=100) == frozenset()
 
@@ -100,7 +100,7 @@ async def test_those_that_answer_late_go_on_as_soon_as_there_is_room(far_dns: Dn
                 assert set((await settled(spool_id)).values()) == {"RELAYED"}
             assert sink.most_under_way == 2
             await until(lambda: manager.busy == 0)
-            assert manager._outbound.hanging == 0
+            assert manager._outbound.slots.hanging == 0
 
 
 @pytest.mark.usefixtures("_fresh")
@@ -114,10 +114,10 @@ async def test_a_stop_waits_for_nobody_who_waits_for_a_slot(far_dns: DnsServer) 
         async with running_manager(far_dns, port=sink.port) as manager:
             await until(lambda: sink.sessions == 3)
             sink.may_greet.set()
-            await until(lambda: len(manager._outbound._returning) == 2)
+            await until(lambda: len(manager._outbound.slots._returning) == 2)
             await manager.pause(0.1)
             await until(lambda: manager.busy == 0)
-            assert manager._outbound.hanging == 0
+            assert manager._outbound.slots.hanging == 0
             assert sink.most_under_way == 1
 
 
