@@ -1,7 +1,8 @@
 """What people and names of a domain prove themselves by: into its backup, and back (X-032).
 
-App passwords, second factors and DKIM keys stand in a file of their own. Restored is what is not
-there; what was taken away here after the backup was made stays away, as somebody had a reason.
+App passwords, second factors, DKIM keys and the accounts on other servers that mail is fetched from
+stand in a file of their own. Restored is what is not there; what was taken away here after the
+backup was made stays away, as somebody had a reason.
 """
 
 from __future__ import annotations
@@ -23,11 +24,15 @@ from events.models import AuditEntry
 from mailhost.backup import locking
 from mailhost.backup.contents import BackupError
 from mailhost.backup.locking import Closed, Lock, Locked
+from retrieval import carrying
+from retrieval.carrying import KnownAccount
+from retrieval.models import RetrievalAccount
 from signing import keys
 from signing.keys import KnownKey
 from signing.models import SigningKey
 
 NAME = "domain-secrets.json"
+WHAT = "app passwords, second factors, signing keys and accounts on other servers"
 
 
 class AppPasswordLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,16 +52,23 @@ class DeviceLine(msgspec.Struct, frozen=True, kw_only=True):
     device: Device
 
 
+class RetrievalLine(msgspec.Struct, frozen=True, kw_only=True):
+    user: str
+    account: KnownAccount
+
+
 class Secrets(msgspec.Struct, frozen=True, kw_only=True):
     """All of a domain."""
 
     app_passwords: list[AppPasswordLine] = []
     second_factors: list[DeviceLine] = []
     signing_keys: list[KnownKey] = []
+    retrieval_accounts: list[RetrievalLine] = []
 
     @property
     def count(self) -> int:
-        return len(self.app_passwords) + len(self.second_factors) + len(self.signing_keys)
+        people = len(self.app_passwords) + len(self.second_factors) + len(self.retrieval_accounts)
+        return people + len(self.signing_keys)
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,12 +83,13 @@ class Brought:
     app_passwords: int = 0
     second_factors: int = 0
     signing_keys: int = 0
+    retrieval_accounts: int = 0
     left_out: list[str] = field(default_factory=list)  # and why
 
 
 def collect(domain: Domain, unreadable: list[str]) -> Secrets:
     """As they are now; what no key of this server opens is told of in `unreadable`."""
-    found = Secrets(app_passwords=[], second_factors=[], signing_keys=[])
+    found = Secrets(app_passwords=[], second_factors=[], signing_keys=[], retrieval_accounts=[])
     people = {"user__domain": domain, "user__recycled": None}
     for row in AppPassword.objects.filter(**people).select_related("user").order_by("pk"):
         try:
@@ -100,6 +113,15 @@ def collect(domain: Domain, unreadable: list[str]) -> Secrets:
             found.signing_keys.append(keys.known_key(key))
         except Undecipherable:
             unreadable.append(f"signing key {key}: it cannot be decrypted")
+    accounts = RetrievalAccount.objects.filter(**people).select_related("user").order_by("pk")
+    for account in accounts:
+        try:
+            known_account = carrying.known(account)
+            fetched = RetrievalLine(user=account.user.local_part, account=known_account)
+            found.retrieval_accounts.append(fetched)
+        except Undecipherable:
+            words = f"account {account} of {account.user}: its password cannot be decrypted"
+            unreadable.append(words)
     return found
 
 
@@ -124,8 +146,8 @@ def read(path: Path, passphrase: str) -> Secrets | str:
         return msgspec.json.decode(locking.open_(file.locked, passphrase), type=Secrets)
     except Closed as error:
         if file.locked.lock == Lock.PASSPHRASE:
-            raise BackupError(f"app passwords, second factors, signing keys: {error}") from None
-        words = f"{file.count} app passwords, second factors and signing keys: {error}"
+            raise BackupError(f"{WHAT}: {error}") from None
+        words = f"{file.count} {WHAT}: {error}"
         return words if file.count else Secrets()
     except msgspec.DecodeError as error:
         raise BackupError(f"{path} cannot be read: {error}") from None
@@ -146,10 +168,11 @@ def bring_keys(domain: Domain, found: Secrets, was_called: str, made_at: datetim
 
 
 def bring_to_people(domain: Domain, found: Secrets, made_at: datetime) -> Brought:
-    """App passwords and second factors, each to the user who had it."""
+    """App passwords, second factors and accounts on other servers, each to the user who had it."""
     done = Brought()
     names = {line.user for line in found.app_passwords}
     names |= {line.user for line in found.second_factors}
+    names |= {line.user for line in found.retrieval_accounts}
     for name in sorted(names):
         user = User.objects.select_related("domain").filter(domain=domain, local_part=name).first()
         if user is None:
@@ -159,6 +182,8 @@ def bring_to_people(domain: Domain, found: Secrets, made_at: datetime) -> Brough
         _bring_app_passwords(user, mine, made_at, done)
         devices = [line.device for line in found.second_factors if line.user == name]
         _bring_devices(user, devices, made_at, done)
+        accounts = [line.account for line in found.retrieval_accounts if line.user == name]
+        _bring_accounts(user, accounts, made_at, done)
     return done
 
 
@@ -193,6 +218,35 @@ def _bring_devices(
                 done.second_factors += secondfactor.bring(user=user, device=device, by=None)
         except Refused as error:
             done.left_out.append(f"second factor {device.name} of {user}: {error}")
+
+
+def _bring_accounts(
+    user: User, accounts: Collection[KnownAccount], made_at: datetime, done: Brought
+) -> None:
+    removed = _removed_accounts(made_at) if accounts else set()
+    for account in accounts:
+        leading = [account.kind, *(account.values.get(part) for part in carrying.LEADING[1:])]
+        if (str(user), *map(str, leading)) in removed or carrying.is_there(user, account):
+            continue
+        try:
+            carrying.bring(user=user, account=account, by=None)
+        except Refused as error:
+            done.left_out.append(f"account {account} of {user}: {error}")
+        else:
+            done.retrieval_accounts += 1
+            if account.values.get("is_enabled"):
+                words = "it is switched off, as another server may fetch from it: switch it on"
+                done.left_out.append(f"account {account} of {user}: {words}")
+
+
+def _removed_accounts(made_at: datetime) -> set[tuple[str, ...]]:
+    """Of whom, how and whither, since the backup."""
+    label = RetrievalAccount._meta.label_lower
+    entries = AuditEntry.objects.filter(object_type=label, at__gt=made_at)
+    return {
+        tuple(str(entry.changes[part][0]) for part in ("user", *carrying.LEADING))
+        for entry in entries.filter(verb="removed retrieval account")
+    }
 
 
 def _taken_away(subject: User | Domain, verb: str, made_at: datetime) -> set[str]:

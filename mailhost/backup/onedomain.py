@@ -57,12 +57,14 @@ class RestoredDomain(Reloaded):
     app_passwords_added: int = 0
     second_factors_added: int = 0
     signing_keys_added: int = 0
+    retrieval_accounts_added: int = 0
     left_out: list[str] = field(default_factory=list)
 
     def count(self, brought: Brought) -> None:
         self.app_passwords_added += brought.app_passwords
         self.second_factors_added += brought.second_factors
         self.signing_keys_added += brought.signing_keys
+        self.retrieval_accounts_added += brought.retrieval_accounts
         self.left_out += brought.left_out
 
 
@@ -77,7 +79,7 @@ def take(
 ) -> DomainContents:
     """Copy a domain, as it is at one moment, with the bytes of all its mail, into a new folder.
 
-    `lock`: what will open its app passwords, second factors and signing keys. Raises BackupError,
+    `lock`: what will open the secrets of its people and names. Raises BackupError,
     DomainNotFound and its like; what was copied until then is removed.
     """
     if lock == Lock.PASSPHRASE:

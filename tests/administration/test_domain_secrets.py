@@ -35,6 +35,8 @@ from mailhost.backup import domainsecrets, locking, onedomain
 from mailhost.backup.contents import BackupError
 from mailhost.backup.locking import Lock
 from protocols import totp
+from retrieval import bookkeeping, services
+from retrieval.models import PASSWORD_PURPOSE, FetchedMessage, Kind, RetrievalAccount
 from signing import directory, keys
 from signing.models import SigningKey
 from tests.administration.reloadworld import mail_world
@@ -203,8 +205,8 @@ def test_a_server_with_another_key_tells_what_it_cannot_open_and_restores_the_re
     done = restored(folder)
     assert set(added(done).values()) == {0} and done.users_added == 1
     assert done.left_out == [
-        "10 app passwords, second factors and signing keys: they are encrypted with another"
-        " server key"
+        "10 app passwords, second factors, signing keys and accounts on other servers: they are"
+        " encrypted with another server key"
     ]
 
 
@@ -241,6 +243,40 @@ def test_what_was_taken_away_since_stays_away(proofs: Proofs, tmp_path: Path) ->
     # What only got lost comes back.
     AppPassword.objects.filter(user=alice, name="desk").delete()
     assert restored(folder).app_passwords_added == 1
+
+
+@pytest.mark.spec("X-032")
+def test_accounts_on_other_servers_come_back_switched_off_and_know_what_they_brought(
+    proofs: Proofs, tmp_path: Path
+) -> None:
+    def add(host: str, **values: Any) -> RetrievalAccount:
+        given = {"host": host, "username": "ann", **values}
+        return services.add(user=alice, kind=Kind.IMAP, values=given, password=host, by=None)
+
+    alice = proofs.world.user
+    account = add("imap.elsewhere.example", interval_minutes=30)
+    removed = add("old.elsewhere.example")
+    work = bookkeeping.folder_of(account.pk, "Work", 77)
+    bookkeeping.note_progress(work, last_uid=9, highest_modseq=5)
+    FetchedMessage.objects.create(
+        id=1, folder=work, uidvalidity=77, key="9", digest="d" * 64, fetched_at=utc_now()
+    )
+    folder = taken(tmp_path)
+    services.remove(account=removed, by=None)
+    assert restored(folder).retrieval_accounts_added == 0
+    account.delete()
+    done = restored(folder)
+    assert done.retrieval_accounts_added == 1
+    assert len(done.left_out) == 1 and "switched off" in done.left_out[0]
+    back = RetrievalAccount.objects.get()
+    assert (back.user, back.host, back.interval_minutes) == (alice, "imap.elsewhere.example", 30)
+    assert not back.is_enabled
+    assert secrets.decrypt(PASSWORD_PURPOSE, bytes(back.password)) == b"imap.elsewhere.example"
+    known = back.folders.get()
+    assert (known.name, known.uidvalidity, known.last_uid) == ("Work", 77, 9)
+    assert list(bookkeeping.known(known)) == ["9"]
+    # Another server has them, too, and the password stands in no file as it is.
+    assert b"imap.elsewhere.example" not in (folder / "domain-secrets.json").read_bytes()
 
 
 def test_newer_signing_keys_go_on(proofs: Proofs, tmp_path: Path) -> None:

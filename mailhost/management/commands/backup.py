@@ -36,8 +36,8 @@ class Command(BaseCommand):
         secrets.add_argument(
             "--passphrase",
             action="store_true",
-            help="of one domain: encrypt app passwords, second factors and signing keys with a"
-            " passphrase that is asked for, instead of the server's key",
+            help="of one domain: encrypt app passwords, second factors, signing keys and accounts"
+            " on other servers with a passphrase that is asked for, instead of the server's key",
         )
         secrets.add_argument(
             "--secrets",

@@ -39,8 +39,8 @@ class Command(BaseCommand):
         secrets.add_argument(
             "--passphrase",
             action="store_true",
-            help="of one domain: ask for what its app passwords, second factors and signing keys"
-            " are encrypted with",
+            help="of one domain: ask for what its app passwords, second factors, signing keys and"
+            " accounts on other servers are encrypted with",
         )
         secrets.add_argument(
             "--without-secrets", action="store_true", help="of one domain: leave these out"
