@@ -32,6 +32,7 @@ SECRETS = frozenset(
         "scram_stored_key",
         "scram_server_key",
         "cram_md5_state",
+        "post_password",
     }
 )
 
