@@ -57,12 +57,6 @@ LABELS = {
     "throttle_messages": "Messages per hour",
     "throttle_mb": "Traffic per hour",
 }
-UNITS = {
-    "digest_hours": "hours",
-    "digest_messages": "posts",
-    "bounce_limit": "bounces",
-    "throttle_mb": "MB",
-}
 VARIABLES = (
     "Known variables: $list, $address, $description, $subscriber, $unsubscribe. "
     "Each stands for what its name says."
@@ -282,6 +276,16 @@ class ListForm(TabbedForm):
         form: Any = next(tab.form for tab in self if "post_password" in tab.form.fields)
         password: str | None = form.password()
         return password
+
+
+class HelpForm(PanelForm):
+    """Every setting of a list, for the help."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        row = MailingList(domain=Domain(unicode_name="example.com"))
+        for _, _, form in _ALL:
+            self.fields |= form(row, None).fields
 
 
 class AddSubscribersForm(PanelForm):

@@ -16,7 +16,7 @@ from mailinglists.models import HeldPost, MailingList
 from panel import listpages, notices
 from panel.access import ACTION, EVERYBODY, FORM, actor_of, opens_for
 from panel.forms.mailinglists import RefusePostForm
-from spool import listposts
+from mailinglists import moderation as listposts
 
 ROWS = 50
 
