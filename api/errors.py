@@ -26,6 +26,7 @@ from domains.errors import Problem, Refused, ValuesRefused
 from domains.localparts import LocalPartMalformed
 from jobs import errors as of_jobs
 from mailboxes.errors import ExportGone, NoRoomForExport
+from mailinglists import errors as of_lists
 from messaging import errors as of_messaging
 from operations import errors as of_operations
 from reports.errors import ReportUnknown, ScheduleUnknown
@@ -138,6 +139,9 @@ KINDS: dict[type[Exception], Kind] = {
     ReportUnknown: NOT_FOUND,
     ScheduleUnknown: NOT_FOUND,
     RetrievalUnknown: NOT_FOUND,
+    of_lists.ListUnknown: NOT_FOUND,
+    of_lists.SubscriberUnknown: NOT_FOUND,
+    of_lists.HeldPostUnknown: NOT_FOUND,
     MessageUnknown: NOT_FOUND,
     LostUnknown: NOT_FOUND,
     of_operations.ConnectionUnknown: NOT_FOUND,

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from accounts.models import Role
-from mailinglists import moderating, selectors
+from mailinglists import selectors
 from mailinglists.models import MailingList
 from panel import ofdomain
 from panel.access import actor_of
@@ -41,7 +41,7 @@ def about(request: HttpRequest, row: MailingList) -> dict[str, Any]:
     waiting = selectors.held_posts(row).count()
     return {
         "mailing_list": row,
-        "is_manager": moderating.may_manage(actor, row),
+        "is_manager": permits.may_manage(actor, row),
         "is_moderator_alone": actor.role == Role.USER,
         "waiting": waiting,
         "list_links": list(_links(request, row, waiting)),

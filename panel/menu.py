@@ -17,7 +17,7 @@ from accounts.models import Role, User
 from accounts.permissions import Verb
 from archive import searching
 from domains import switches
-from mailinglists.moderating import moderates_any
+from mailinglists.permits import moderates_any
 
 
 @dataclass(frozen=True, slots=True)

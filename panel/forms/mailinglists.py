@@ -58,8 +58,7 @@ LABELS = {
     "throttle_mb": "Traffic per hour",
 }
 VARIABLES = (
-    "Known variables: $list, $address, $description, $subscriber, $unsubscribe. "
-    "Each stands for what its name says."
+    "Words that are replaced: $list, $address, $description, $owner, $help, $unsubscribe."
 )
 INTROS = {
     "general": "What the list is, and who runs it.",

@@ -10,13 +10,12 @@ from django.urls import path
 
 from blobs.errors import BadId, StoreError
 from blobs.ids import decode_id, encode_id
-from mailinglists import reading, selectors
+from mailinglists import moderation, moderatormail, reading, selectors
 from mailinglists.errors import HeldPostUnknown
 from mailinglists.models import HeldPost, MailingList
 from panel import listpages, notices
 from panel.access import ACTION, EVERYBODY, FORM, actor_of, opens_for
 from panel.forms.mailinglists import RefusePostForm
-from mailinglists import moderation as listposts
 
 ROWS = 50
 
@@ -56,7 +55,7 @@ def post(request: HttpRequest, name: str, local_part: str, post_id: str) -> Http
 @opens_for(EVERYBODY, methods=ACTION)
 def approve(request: HttpRequest, name: str, local_part: str, post_id: str) -> HttpResponse:
     row, held = _found(request, name, local_part, post_id)
-    listposts.approve(held=held, by=actor_of(request))
+    moderation.approve(held=held, by=actor_of(request))
     notices.done(request, f"“{held}” goes out to the list now.")
     return redirect(_urls(row, held)["list"])
 
@@ -67,7 +66,9 @@ def refuse(request: HttpRequest, name: str, local_part: str, post_id: str) -> Ht
     form = RefusePostForm(request.POST if request.method == "POST" else None)
 
     def run() -> None:
-        listposts.refuse(held=held, text=form.cleaned_data["text"], by=actor_of(request))
+        text = form.cleaned_data["text"]
+        refusal = moderation.refuse(held=held, text=text, by=actor_of(request))
+        moderatormail.tell_author(row, refusal)
 
     urls = _urls(row, held)
     if request.method == "POST" and form.is_valid() and form.save(run):

@@ -11,7 +11,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from accounts import permissions
 from domains import switches
 from domains.models import Domain
-from mailinglists import moderating, room, selectors, services
+from mailinglists import room, selectors, services
 from mailinglists.models import MailingList
 from panel import bulk, confirming, listpages, notices, ofdomain, refusals
 from panel.access import ACTION, ADMINISTRATORS, EVERYBODY, FORM, OF_DOMAINS, actor_of, opens_for
@@ -88,7 +88,7 @@ def edit(request: HttpRequest, name: str, local_part: str) -> HttpResponse:
     row = listpages.found(request, name, local_part)
     is_post = request.method == "POST"
     version = version_in(request.POST) if is_post else row.version
-    manages = moderating.may_manage(actor, row)
+    manages = permits.may_manage(actor, row)
     form = ListForm(row, request.POST if is_post else None, manages=manages, version=version)
 
     def change() -> None:
