@@ -265,7 +265,8 @@ def _confirm(talk: Conversation, asked: commands.Confirm) -> str:
 def _done_before(talk: Conversation, word: str) -> membership.Confirmed | None:
     """What a code has done before, as a program may send twice what was sent once."""
     rows = Token.objects.select_related("mailing_list__domain").filter(used_at__isnull=False)
-    token = rows.filter(pk=signedids.token_of(word)).first()
+    token_id = signedids.token_of(word)
+    token = None if token_id is None else rows.filter(pk=token_id).first()
     if token is None or token.purpose == Token.Purpose.MODERATE:
         return None
     if token.address.lower() != talk.address.lower():

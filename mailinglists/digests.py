@@ -71,7 +71,7 @@ class MakeDigest(Job):
             if job.post is not None:
                 job.post.blob_id = job.records[0].blob_id
                 job.post.save(force_insert=True)
-                publish_on_commit(Topic.MAILING_LIST, row.pk, {"post": job.post.pk})
+                publish_on_commit(Topic.MAILING_LIST, row.pk, b"post")
 
     def _let_go(self, cursor: Any) -> None:
         """Of posts that everybody has, and that were kept for this digest alone."""
@@ -169,7 +169,7 @@ def _compose(row: MailingList, ids: Sequence[int], now: datetime) -> tuple[Post,
         author=style.at(Part.REQUEST),
         message_id=message_id,
         size_bytes=len(message),
-        is_eight_bit=not message.isascii(),
+        body_type="7BIT" if message.isascii() else "8BITMIME",
         accepted_at=now,
         subscribers=_readers(row).count(),
     )

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.conf import settings as conf
 from django.core.mail import EmailMessage
 from django.db.models import Exists, OuterRef
 
@@ -20,13 +19,12 @@ from blobs.ids import new_id
 from domains import directory as domain_directory
 from domains.policy import DomainPolicy
 from events import audit
-from mailinglists import directory, letters, moderation, signedids, tokens
+from mailinglists import directory, letters, links, moderation, signedids, tokens
 from mailinglists.errors import HeldPostUnknown, TokenRefused
 from mailinglists.models import HeldPost, MailingList, Token
 
 # So many posts are shown in one message; the others come in further ones.
 SHOWN_AT_ONCE = 10
-HTTPS_PORT = 443
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +115,6 @@ def people_of(list_id: int, *, cached_only: bool = False) -> list[int]:
     return [] if administrator is None else [administrator]
 
 
-def link(word: str) -> str:
-    """The page `panel:moderate` for a moderator's word; whoever has it needs no log-in."""
-    port = HTTPS_PORT + conf.MAILHOST_PORT_OFFSET
-    host = conf.MAILHOST_HOSTNAME if port == HTTPS_PORT else f"{conf.MAILHOST_HOSTNAME}:{port}"
-    return f"https://{host}/panel/moderate/{word}/"
-
-
 def _notice(posts: Sequence[HeldPost], people: Sequence[str], now: datetime) -> Notice:
     mailing_list = posts[0].mailing_list
     policy = domain_directory.policy(mailing_list.domain_id)
@@ -159,7 +150,9 @@ def _message(
     for token in mine:
         post = _held(token)
         word = signedids.token_text(token.pk)
-        shown.append(letters.waiting(post, texts[post.pk], code=word, link=link(word)))
+        shown.append(
+            letters.waiting(post, texts[post.pk], code=word, link=links.moderation_url(word))
+        )
     return letters.waiting_posts(policy, mailing_list, shown, to=mine[0].address)
 
 

@@ -17,6 +17,7 @@ from mailinglists.moderatormail import Notice
 from spool import backend, deliverylog
 from spool.acceptance import Acceptance
 from spool.decisions import Settled
+from spool.errors import SpoolFull
 from spool.settlement import ClaimLost, standing, write_entries, write_settled
 from spool.work import Entry
 
@@ -111,7 +112,7 @@ def _open(message: EmailMessage) -> list[Acceptance]:
     try:
         opened = backend.open_intake(message)
     except backend.REFUSALS as error:
-        if isinstance(error, backend.SpoolFull):
+        if isinstance(error, SpoolFull):
             raise
         log.warning("nobody can be told", to=message.to, error=repr(error))
         return []
