@@ -289,7 +289,7 @@ class Post(models.Model):
     message_id = models.CharField(max_length=250, blank=True)
     size_bytes = models.PositiveBigIntegerField()
     is_utf8 = models.BooleanField(default=False, help_text="Its header needs SMTPUTF8.")
-    is_eight_bit = models.BooleanField(default=False)
+    body_type = models.CharField(max_length=10, default="7BIT", help_text="RFC 6152, RFC 3030.")
     accepted_at = MomentField()
     approved_by = models.CharField(max_length=330, blank=True, help_text="Empty: nobody had to.")
     subscribers = models.PositiveIntegerField(
@@ -349,6 +349,8 @@ class HeldPost(models.Model):
     message_id = models.CharField(max_length=250, blank=True)
     size_bytes = models.PositiveBigIntegerField()
     reason = models.CharField(max_length=11, choices=Reason.choices)
+    is_utf8 = models.BooleanField(default=False)
+    body_type = models.CharField(max_length=10, default="7BIT")
     detail = models.CharField(max_length=300, blank=True, help_text="What decided, in words.")
     rewrites_author = models.BooleanField(
         default=False, help_text="The author's domain lets nobody else send under its name (L-008)."
