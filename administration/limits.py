@@ -116,7 +116,11 @@ def of_server() -> tuple[InForce, ...]:
         InForce("domains", "count", _system(row.domains or None, Domain.objects.count())),
         InForce("users", "count", _system(row.users or None, caps.mailbox_users())),
         InForce("disk_space", "bytes", _system(space, _space_of_all())),
-        InForce("mailing_lists", "count", _system(row.mailing_lists or None, MailingList.objects.count())),
+        InForce(
+            "mailing_lists",
+            "count",
+            _system(row.mailing_lists or None, MailingList.objects.count()),
+        ),
     )
 
 
@@ -188,9 +192,7 @@ def _of_domain(domain: Domain) -> Iterator[InForce]:
     above = [*_of_all(server.mailing_lists, MailingList.objects.count)]
     if plan:
         under = MailingList.objects.filter(domain__ownership__reseller=reseller_id).count()
-        above.append(
-            Ceiling(f"plan {plan}, {TOGETHER}", plan.mailing_lists or None, under)
-        )
+        above.append(Ceiling(f"plan {plan}, {TOGETHER}", plan.mailing_lists or None, under))
     used = MailingList.objects.filter(domain=domain).count()
     lists = Ceiling("domain", limits.mailing_lists or None, used)
     yield InForce("mailing_lists", "count", (*above, lists))

@@ -67,9 +67,7 @@ def off_for(domain_ids: Iterable[int]) -> dict[int, frozenset[str]]:
     return switches.off_among(domain_ids, filter(None, (one.feature for one in ACTIONS)))
 
 
-def links(
-    actions: list[Action], name: str, *, off: Collection[str] = ()
-) -> Iterator[ActionLink]:
+def links(actions: list[Action], name: str, *, off: Collection[str] = ()) -> Iterator[ActionLink]:
     """`off`: features that are switched off for the domain."""
     for action in actions:
         before, after = _around(action.url_name, get_script_prefix())

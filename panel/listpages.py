@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from accounts.models import Role
-from mailinglists import selectors
+from mailinglists import permits, selectors
 from mailinglists.models import MailingList
 from panel import ofdomain
 from panel.access import actor_of

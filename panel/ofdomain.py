@@ -45,4 +45,6 @@ def _links(actions: list[Action], domain: Domain, path: str) -> Iterator[Link]:
 
 def _active(links: list[ActionLink], path: str) -> str:
     """The longest address that the path begins with."""
-    return max((link.url for link in links if link.url and path.startswith(link.url)), key=len, default="")
+    return max(
+        (link.url for link in links if link.url and path.startswith(link.url)), key=len, default=""
+    )

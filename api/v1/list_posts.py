@@ -97,8 +97,8 @@ class HeldPostRefusal(Endpoint):
     @extend_schema(request=RefusalIn, responses={204: None}, summary="Refuse a post")
     def post(self, request: Request, address: str, key: str) -> Response:
         """It goes out to nobody."""
-        text = self.read(RefusalIn).get("text", "")
         post = _post(request, address, key)
+        text = self.read(RefusalIn).get("text", "")
         refusal = moderation.refuse(held=post, by=actor_of(request), text=text)
         moderatormail.tell_author(post.mailing_list, refusal)
         return Response(status=204)

@@ -128,8 +128,9 @@ class ListSubscribers(Endpoint):
     )
     def post(self, request: Request, address: str) -> Response:
         """Up to a thousand at once; who is on the list already stays as he is."""
-        actor, given = actor_of(request), self.read(NewListSubscribersIn)
+        actor = actor_of(request)
         mailing_list = selectors.list_for(actor, address)
+        given = self.read(NewListSubscribersIn)
         rows = [
             NewSubscriber(one["address"], one.get("name", ""), one.get("mode", Mode.STANDARD))
             for one in given["subscribers"]
@@ -162,8 +163,9 @@ class ListSubscriberView(Endpoint):
     )
     def patch(self, request: Request, address: str, subscriber: str) -> Response:
         """How he gets posts, and whether he does."""
-        actor, given = actor_of(request), self.read(ListSubscriberIn)
+        actor = actor_of(request)
         row = self._row(request, address, subscriber)
+        given = self.read(ListSubscriberIn)
         etags.require_match(request, _shown(row))
         state = given.pop("state", row.state)
         if given:
@@ -221,7 +223,5 @@ _OF_LIST = "mailing-lists/<str:address>/subscribers/"
 urlpatterns = [
     path(_OF_LIST, ListSubscribers.as_view(), name="list-subscribers"),
     path(f"{_OF_LIST}export/", ListSubscribersExport.as_view(), name="list-subscribers-export"),
-    path(
-        f"{_OF_LIST}<str:subscriber>/", ListSubscriberView.as_view(), name="list-subscriber"
-    ),
+    path(f"{_OF_LIST}<str:subscriber>/", ListSubscriberView.as_view(), name="list-subscriber"),
 ]

@@ -147,15 +147,15 @@ class MailingListView(Endpoint):
         """All that is set of it; its subscribers have an address of their own."""
         return etags.tagged(shown_of(selectors.list_for(actor_of(request), address)))
 
-    @extend_schema(
-        request=MailingListIn, responses=MailingListOut, summary="Change a mailing list"
-    )
+    @extend_schema(request=MailingListIn, responses=MailingListOut, summary="Change a mailing list")
     def patch(self, request: Request, address: str) -> Response:
         """Set what is given; lists that are given replace all that there was.
 
         Moderators may set texts and moderation; the rest is for administrators.
         """
-        actor, given = actor_of(request), self.read(MailingListIn)
+        actor = actor_of(request)
+        selectors.list_for(actor, address)
+        given = self.read(MailingListIn)
         names = [name for name in given if name in FIELDS or name == "moderators"]
         row = selectors.list_for(actor, address, verb=permits.verb_for(names))
         etags.require_match(request, shown_of(row))

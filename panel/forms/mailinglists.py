@@ -57,9 +57,7 @@ LABELS = {
     "throttle_messages": "Messages per hour",
     "throttle_mb": "Traffic per hour",
 }
-VARIABLES = (
-    "Words that are replaced: $list, $address, $description, $owner, $help, $unsubscribe."
-)
+VARIABLES = "Words that are replaced: $list, $address, $description, $owner, $help, $unsubscribe."
 INTROS = {
     "general": "What the list is, and who runs it.",
     "posting": "Who may write to the list, and what waits until a moderator has looked at it.",
@@ -181,7 +179,7 @@ class ModerationForm(_Rules):
 
 
 class TextsForm(ListPartForm):
-    columns = TEXTS
+    columns: tuple[str, ...] = TEXTS
 
     def finish(self) -> None:
         for name in ("header_text", "footer_text"):

@@ -33,9 +33,7 @@ def domains(request: HttpRequest) -> HttpResponseBase:
     actions = domainactions.allowed_to(actor_of(request))
     off = domainactions.off_for(row.pk for row in listing.rows)
     for row in listing.rows:
-        vars(row)["actions"] = list(
-            domainactions.links(actions, row.name, off=off.get(row.pk, ()))
-        )
+        vars(row)["actions"] = list(domainactions.links(actions, row.name, off=off.get(row.pk, ())))
     urls = {name: reverse(f"panel:domains-{name}") for name in ("enable", "disable", "delete")}
     return listing.response(
         urls=urls, row_actions=actions, figures=figures.of_provider(actor_of(request))

@@ -11,7 +11,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from accounts import permissions
 from domains import switches
 from domains.models import Domain
-from mailinglists import room, selectors, services
+from mailinglists import permits, room, selectors, services
 from mailinglists.models import MailingList
 from panel import bulk, confirming, listpages, notices, ofdomain, refusals
 from panel.access import ACTION, ADMINISTRATORS, EVERYBODY, FORM, OF_DOMAINS, actor_of, opens_for

@@ -45,13 +45,18 @@ ATTRIBUTES = [
 attribute, word = st.sampled_from(ATTRIBUTES), st.sampled_from(WORDS).map(fold)
 addresses = st.sampled_from(
     ["postmaster@example.net", "abuse@example.com", "user1@example.com", "user2@example.net",
-     "sales@example.com", "@example.com", "news-request@example.com", "ann-news-owner@example.net", "user1@other.test", "user1@münchen.test"]
+     "sales@example.com", "@example.com", "news-request@example.com",
+     "ann-news-owner@example.net", "user1@other.test", "user1@münchen.test"]
 )  # fmt: skip
 terms = st.one_of(
     st.builds(Present, attribute),
     st.builds(Equals, attribute, word),
     st.builds(Equals, st.just("mail"), addresses),
-    st.builds(Equals, st.just("objectClass"), st.sampled_from(["person", "nismailalias", "mailgroup", "top"])),
+    st.builds(
+        Equals,
+        st.just("objectClass"),
+        st.sampled_from(["person", "nismailalias", "mailgroup", "top"]),
+    ),
     st.builds(Substrings, attribute, word, st.lists(word, max_size=2).map(tuple), word),
     st.just(UNDEFINED),
 )
@@ -85,9 +90,7 @@ def asked(db):
     place = tree.place_for(administrator.pk, ())
     directory = place.directory
     assert directory.role_names == ("abuse", "postmaster")
-    everything = {
-        kind: reading.read(view, EVERYTHING, kind, after="", rows=100) for kind in Kind
-    }
+    everything = {kind: reading.read(view, EVERYTHING, kind, after="", rows=100) for kind in Kind}
     return view, directory, everything
 
 
