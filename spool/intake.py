@@ -186,9 +186,7 @@ class Intake:
                 elif target.account is None:
                     return
                 else:
-                    quota.require_room(
-                        target.account, self._written_bytes, cached_only=cached_only
-                    )
+                    quota.require_room(target.account, self._written_bytes, cached_only=cached_only)
             except (quota.QuotaExceeded, PostTooLarge) as error:
                 refusal = error
             else:
