@@ -5,16 +5,15 @@ import email.policy
 
 import pytest
 
-from events.models import Occurrence
 from mailboxes.models import Message
 from mailinglists import signedids
-from mailinglists.models import HeldPost, Post
+from mailinglists.models import Post
 from spool import telling, trace
-from spool.models import Origin, SpooledMessage, State
+from spool.models import SpooledMessage
 from tests.sinks import Sink
 from tests.spool import listed
-from tests.spool.listed import AUTHOR, LIST, has_ended, post_of
-from tests.spool.outgoing import in_thread, running_manager, settled, until
+from tests.spool.listed import AUTHOR, has_ended
+from tests.spool.outgoing import in_thread, running_manager, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
