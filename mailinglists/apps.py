@@ -11,3 +11,4 @@ class MailinglistsConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("mailinglists.closing")
+        import_module("mailinglists.manifest")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accounts import caps
+from accounts import caps, selectors
 from accounts.selectors import InUse
 from domains.errors import LimitReached, ServerFull
 from domains.limits import effective
@@ -19,6 +19,11 @@ def for_list(domain: Domain) -> LimitReached | ServerFull | None:
     except (LimitReached, ServerFull) as error:
         return error
     return None
+
+
+def all_in_use(domain: Domain) -> list[InUse]:
+    """Every line of the Limits tab that counts something."""
+    return [*selectors.in_use(domain), in_use(domain)]
 
 
 def in_use(domain: Domain) -> InUse:

@@ -87,7 +87,10 @@ class HeldPostApproval(Endpoint):
     def post(self, request: Request, address: str, key: str) -> Response:
         """To all subscribers, from now on."""
         post = _post(request, address, key)
-        moderation.approve(held=post, by=actor_of(request))
+        try:
+            moderation.approve(held=post, by=actor_of(request))
+        except StoreError:
+            raise NotFound from None
         return Response(status=204)
 
 

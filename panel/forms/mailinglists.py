@@ -112,7 +112,7 @@ class GeneralForm(ListPartForm):
         return {"moderators": "\n".join(moderators_of(row))}
 
     def begin(self) -> None:
-        if self.row.pk is None:
+        if self.row._state.adding:
             self.add("name", forms.CharField(
                 label="Name",
                 max_length=64,
@@ -335,14 +335,14 @@ class RefusePostForm(PanelForm):
 
 def moderators_of(row: MailingList) -> list[str]:
     """Their user names."""
-    if row.pk is None:
+    if row._state.adding:
         return []
     names = row.moderators.values_list("user__local_part", flat=True)
     return sorted(names)
 
 
 def _patterns(row: MailingList, kind: str) -> str:
-    if row.pk is None:
+    if row._state.adding:
         return ""
     rows = PosterRule.objects.filter(mailing_list=row, kind=kind).order_by("pattern")
     return "\n".join(rows.values_list("pattern", flat=True))

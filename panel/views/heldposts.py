@@ -55,8 +55,12 @@ def post(request: HttpRequest, name: str, local_part: str, post_id: str) -> Http
 @opens_for(EVERYBODY, methods=ACTION)
 def approve(request: HttpRequest, name: str, local_part: str, post_id: str) -> HttpResponse:
     row, held = _found(request, name, local_part, post_id)
-    moderation.approve(held=held, by=actor_of(request))
-    notices.done(request, f"“{held}” goes out to the list now.")
+    try:
+        moderation.approve(held=held, by=actor_of(request))
+    except StoreError:
+        notices.failed(request, f"“{held}” cannot be read now, so it still waits.")
+    else:
+        notices.done(request, f"“{held}” goes out to the list now.")
     return redirect(_urls(row, held)["list"])
 
 

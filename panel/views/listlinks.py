@@ -137,7 +137,10 @@ def _decide(request: HttpRequest, word: str) -> HttpResponse:
     """Raises TokenRefused, HeldPostUnknown."""
     now, verb = utc_now(), request.POST.get("verb", "")
     if verb == "approve":
-        moderatormail.approve_by(word=word, now=now)
+        try:
+            moderatormail.approve_by(word=word, now=now)
+        except StoreError:
+            return _say(request, "Not now", "The post cannot be read now, so it still waits.")
         return _say(request, "Approved", "The post goes out to the list now.")
     if verb == "refuse":
         text = request.POST.get("text", "").replace("\0", "")[:LONGEST_TEXT]
