@@ -103,6 +103,11 @@ def current_impersonator() -> Actor | None:
     return _circumstances.get().impersonator
 
 
+def current_name() -> str:
+    """Who acts without an account; empty outside of `acting`."""
+    return _circumstances.get().name
+
+
 def new_operation() -> str:
     return uuid.uuid4().hex
 

@@ -9,6 +9,7 @@ from accounts import forwarding
 from domains import directory as domain_directory
 from domains import singlerow
 from mailinglists import directory as list_directory
+from mailinglists.posts import POSTED
 from operations import services
 from operations import settings as operations_settings
 from signing import directory as signing_directory
@@ -39,7 +40,8 @@ def forget_when_told(board: Switchboard, *, changed: Callable[[], object]) -> No
 
     def lists(notes: Sequence[Note]) -> None:
         for note in notes:
-            list_directory.forget(note.key)
+            if note.payload != POSTED:
+                list_directory.forget(note.key)
 
     def settings(notes: Sequence[Note]) -> None:
         singlerow.forget_all()

@@ -7,7 +7,7 @@ from collections import OrderedDict
 
 from protocols import dmarc
 from protocols.address import MalformedAddress, parse_domain
-from spool.resolver import LookupFailed, NameUnknown, Resolver
+from spool.resolver import LookupFailed, Resolver
 
 # The resolver remembers answers for as long as they say; this spares the walk up the tree.
 LASTING_SECONDS = 600.0
@@ -45,10 +45,7 @@ class Authors:
 
     async def _ask(self, name: str) -> bool:
         for place in dmarc.places(name):
-            try:
-                records = await self._resolver.records(place, "TXT")
-            except NameUnknown:
-                continue
+            records = await self._resolver.records(place, "TXT")
             texts = [record.decode("latin-1") for record in records if isinstance(record, bytes)]
             policy = dmarc.read(texts)
             if policy is not None:
