@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mailinglists import bounces, signedids
 from mailinglists.addresses import Part
-from protocols.message import dsn_reader, headers
+from protocols.message import dsn_reader
 from protocols.message.reports import Action, RecipientReport
 from spool.agents.mailinglist import Incoming, Taken, discarded, done, takes
 
@@ -17,8 +17,6 @@ def take(incoming: Incoming) -> Taken:
     subscriber_id = signedids.returned_to(incoming.local_part)
     if subscriber_id is None:
         return discarded("it names no subscriber of the list")
-    if headers.first(incoming.head, b"auto-submitted") == b"auto-replied":
-        return discarded("it is an automatic reply, and no report")
     failed = _failed(incoming.read()[:SEARCHED_BYTES])
     if failed is None:
         return discarded("it is no report of a failure")
