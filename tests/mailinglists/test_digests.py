@@ -17,7 +17,7 @@ from blobs.models import Blob
 from blobs.segment import NewRecord
 from blobs.store import locate, new_body, read_body
 from clock.moments import utc_now
-from mailinglists import digests, membership, services
+from mailinglists import digests, membership, posts, services
 from mailinglists.membership import NewSubscriber
 from mailinglists.models import MailingList, Mode, Post
 from tests.factories import make_domain
@@ -177,7 +177,9 @@ def test_a_post_that_has_just_come_waits_for_those_that_came_with_it(news):
 def test_posts_let_go_of_their_bytes_once_they_stand_in_a_digest(news):
     done, sending = accept(news, "One"), accept(news, "Two", finished=False)
     blob_id = done.blob_id
+    assert posts.release_done() == 0
     digests.make_due(now=utc_now() + LATER)
+    assert posts.release_done() == 1
     done.refresh_from_db(), sending.refresh_from_db()
     assert done.blob_id is None
     assert Blob.objects.get(pk=blob_id).references == 0
@@ -189,6 +191,7 @@ def test_without_readers_there_is_no_digest_and_nothing_stays_behind(news):
     post = accept(news, "One")
     accept(news, "Two")
     assert digests.make_due(now=utc_now() + LATER) == 0
+    posts.release_done()
     post.refresh_from_db()
     assert post.blob_id is None
     news.refresh_from_db()
