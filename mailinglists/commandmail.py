@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,14 +13,16 @@ from domains.models import Domain
 from domains.policy import DomainPolicy
 from mailinglists import commands, letters
 from mailinglists.addresses import Part
-from mailinglists.commands import Asked
-from mailinglists.conversation import Conversation
+from mailinglists.commands import Asked, Command
+from mailinglists.conversation import Answer, Conversation
 from mailinglists.models import MailingList
 from protocols.address import Address
 from protocols.message import answering, headers, reading, words
 
 # Commands stand at the beginning; what is attached behind them is not read.
 READ_BYTES = 128 * 1024
+
+UNCLEAR = "Nothing was decided: the message says both approve and refuse. Send one of them alone."
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,11 @@ def answer(request: Request, *, now: datetime) -> EmailMessage:
     )
     # L-034: who says nothing that can be understood is told what can be said.
     asked = request.asked or (Asked("", commands.Help()),)
-    answers = [talk.answer(one.line, one.command) for one in asked]
+    unclear = _contradicted(asked)
+    answers = [
+        Answer(one.line, UNCLEAR) if one.command in unclear else talk.answer(one.line, one.command)
+        for one in asked
+    ]
     subject = f"Re: {request.subject}" if request.subject else "Your list commands"
     if len(talk.codes) == 1:
         subject = f"confirm {talk.codes[0]}"
@@ -111,6 +118,19 @@ def answer(request: Request, *, now: datetime) -> EmailMessage:
         facts={"answers": answers, "codes": talk.codes},
         headers=letters.references(request.message_id),
     )
+
+
+def _contradicted(asked: Sequence[Asked]) -> list[Command]:
+    """Approvals and refusals of one post: the reply of a program that quotes without a mark."""
+    found = [one.command for one in asked]
+    approved = {one.token for one in found if isinstance(one, commands.Approve)}
+    refused = {one.token for one in found if isinstance(one, commands.Refuse)}
+    both = approved & refused
+    return [
+        one
+        for one in found
+        if isinstance(one, commands.Approve | commands.Refuse) and one.token in both
+    ]
 
 
 def _policy(domain_id: int) -> DomainPolicy:

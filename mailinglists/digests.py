@@ -15,18 +15,17 @@ import structlog
 from django.conf import settings as conf
 from django.db.models import QuerySet
 
-from blobs import references
 from blobs.committer import Job, process_committer
 from blobs.errors import BlobDamaged, BlobGone
 from blobs.ids import encode_id, first_id_at, new_id
 from blobs.segment import NewRecord
 from blobs.store import locate, new_body, read_body
 from clock.moments import to_micros
-from mailinglists import posting
+from mailinglists import posting, posts
 from mailinglists.addresses import Part
 from mailinglists.digestrules import MOST_POSTS, Candidate, Terms, edition
 from mailinglists.models import MailingList, Mode, Post, Subscriber, SubscriberState
-from protocols.message import addresses, digest, headers
+from protocols.message import addresses, digest, facts, headers
 from protocols.message.dates import format_date
 from protocols.message.digest import Digest, Edition
 from switchboard.publish import publish_on_commit
@@ -67,18 +66,10 @@ class MakeDigest(Job):
             if not cursor.rowcount:
                 job.error = MadeAlready()
                 continue
-            job._let_go(cursor)
             if job.post is not None:
                 job.post.blob_id = job.records[0].blob_id
                 job.post.save(force_insert=True)
-                publish_on_commit(Topic.MAILING_LIST, row.pk, b"post")
-
-    def _let_go(self, cursor: Any) -> None:
-        """Of posts that everybody has, and that were kept for this digest alone."""
-        done = _standing(self.mailing_list).filter(pk__lte=self.up_to, finished_at__isnull=False)
-        kept = list(done.select_for_update().order_by("pk").values_list("pk", "blob_id"))
-        Post.objects.filter(pk__in=[pk for pk, _ in kept]).update(blob=None)
-        references.change(cursor, {blob_id: -1 for _, blob_id in kept})
+                publish_on_commit(Topic.MAILING_LIST, row.pk, posts.POSTED)
 
 
 def make_due(*, now: datetime) -> int:
@@ -141,11 +132,11 @@ def _readers(row: MailingList) -> QuerySet[Subscriber]:
 
 
 def _compose(row: MailingList, ids: Sequence[int], now: datetime) -> tuple[Post, NewRecord]:
-    posts = Post.objects.filter(pk__in=ids).order_by("pk")
+    chosen = Post.objects.filter(pk__in=ids).order_by("pk")
     style = posting.style_of(row)
     number = row.digest_number + 1
     made = digest.build(
-        [message for post in posts if (message := _read(post))],
+        [message for post in chosen if (message := _read(post))],
         Edition(
             title=row.local_part,
             number=number,
@@ -160,7 +151,8 @@ def _compose(row: MailingList, ids: Sequence[int], now: datetime) -> tuple[Post,
     message = _head(style, subject, message_id, made, now) + made.body
     body = new_body()
     body.write(message)
-    record = NewRecord(blob_id=new_id(), meta=b"", facts=b"", body=body)
+    # The meta names no recipients: what a crash leaves is made anew from the posts.
+    record = NewRecord(blob_id=new_id(), meta=b"{}", facts=facts.facts(message), body=body)
     post = Post(
         id=post_id,
         mailing_list=row,

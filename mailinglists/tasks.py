@@ -8,7 +8,7 @@ from django_tasks import task
 
 from clock.moments import utc_now
 from jobs.periodic import periodic
-from mailinglists import bounces, posts, tokens
+from mailinglists import bounces, digests, posts, tokens
 
 AT_ONCE = 5000
 POSTS_KEPT = timedelta(days=30)
@@ -32,3 +32,10 @@ def forget_old_rows() -> dict[str, int]:
         "posts": posts.forget_before(now - POSTS_KEPT, at_once=AT_ONCE),
         "tokens": tokens.forget_before(now, at_once=AT_ONCE),
     }
+
+
+@periodic("* * * * *")
+@task
+def make_digests() -> int:
+    """Those that are due; they go out as posts do (L-010)."""
+    return digests.make_due(now=utc_now())

@@ -17,5 +17,6 @@ class SpoolConfig(AppConfig):
         from spool.closing import give_up_domain
 
         import_module("spool.agents.listbounces")  # takes its mail by a table
+        import_module("spool.agents.listcommands")
         before_domain_goes(give_up_domain)
         floor_from(freespace.floor)

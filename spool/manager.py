@@ -23,6 +23,7 @@ from operations.nameservers import name_servers
 from spool import (
     gatewaychoice,
     gatewayhealth,
+    listnotices,
     load,
     notices,
     planning,
@@ -73,6 +74,7 @@ LARGE_SECONDS = 15.0
 MEASURE_SECONDS = 60.0
 RULES_SECONDS = 20.0
 QUARANTINE_SECONDS = 20.0
+MODERATORS_SECONDS = 10.0
 # One claim after the other at the soonest: it costs much more than what it takes, and what comes
 # in meanwhile shares the next one. After a quiet moment mail is claimed at once.
 CLAIM_EVERY_SECONDS = 0.05
@@ -179,6 +181,7 @@ class Manager:
         self._begin(self._now_and_then(RULES_SECONDS, keeping.keep_rules))
         self._begin(self._now_and_then(QUARANTINE_SECONDS, keeping.empty_quarantine))
         self._begin(self._now_and_then(MEASURE_SECONDS, keeping.measure))
+        self._begin(self._now_and_then(MODERATORS_SECONDS, self._tell_moderators))
 
     async def stop(self, seconds: float) -> None:
         """Finish what is under way within `seconds`; give back what was not begun."""
@@ -408,6 +411,9 @@ class Manager:
             job = await self._ask(_with_cursor, notices.prepare, message_id)
             with contextlib.suppress(ClaimLost):
                 await self._committer.commit(job)
+
+    async def _tell_moderators(self) -> None:
+        await self._ask(listnotices.tell_moderators, utc_now())
 
     async def _reopen(self) -> None:
         await self._ask(throttled.reopen, utc_now())

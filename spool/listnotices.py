@@ -1,9 +1,9 @@
-"""What the lists write about mail and posts, with the rows that say so: both or neither."""
+"""Mail to moderators about posts that wait, with the rows that say so: both or neither (L-005)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,43 +16,9 @@ from mailinglists.models import HeldPost, Token
 from mailinglists.moderatormail import Notice
 from spool import backend, deliverylog
 from spool.acceptance import Acceptance
-from spool.decisions import Settled
 from spool.errors import SpoolFull
-from spool.settlement import ClaimLost, standing, write_entries, write_settled
-from spool.work import Entry
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Answered(Job):
-    """The end of a mail with commands, and what is sent because of it.
-
-    `accepted`: the reply, and the confirmation that its sender wanted (RFC 3461).
-    """
-
-    owner: int
-    settled: Settled
-    accepted: list[Acceptance]
-    entries: list[Entry] = field(default_factory=list)
-
-    @staticmethod
-    def write_rows(jobs: Sequence[Answered], cursor: Any) -> None:
-        found = standing(
-            cursor, {job.settled.result.recipient.recipient_id: job.owner for job in jobs}
-        )
-        mine = found.ours - found.deleting
-        going = []
-        for job in jobs:
-            if job.settled.result.recipient.recipient_id in mine:
-                going.append(job)
-            else:
-                job.error = ClaimLost()
-        if accepted := [one for job in going for one in job.accepted]:
-            Acceptance.write_rows(accepted, cursor)
-        write_settled(cursor, [job.settled for job in going], found)
-        entries = [(job.settled.result.finished_at, one) for job in going for one in job.entries]
-        write_entries(cursor, entries)
 
 
 class ToldAlready(Exception):
