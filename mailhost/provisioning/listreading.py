@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import yaml
 
-from domains.errors import Refused
+from domains.errors import Problem, Refused
 from mailhost.provisioning.entries import MailingListEntry, SubscriberEntry
 from mailhost.provisioning.entryreading import EntryReader
 from mailhost.provisioning.nodes import place_of
+from mailinglists import texts
 from mailinglists.models import MailingList, Mode
-from mailinglists.services import FIELDS, read_pattern
+from mailinglists.services import FIELDS, PLAIN_FIELDS, read_pattern
 from protocols.address import Address, MalformedAddress
 
 RULES = {"may_always_post": "allow", "may_never_post": "ban"}
@@ -25,7 +28,7 @@ class ListReader(EntryReader):
         return MailingListEntry(
             place=place_of(node),
             name=name,
-            values=self.nodes.fields(found, MailingList, FIELDS),
+            values=self._values(found),
             moderators=self._names(found.get("moderators")),
             poster_rules=self._rules(found),
             post_password=self.optional_text(found.get("post_password")),
@@ -52,6 +55,17 @@ class ListReader(EntryReader):
             mode=mode,
             is_suspended=self.nodes.switch(found["suspended"]) if "suspended" in found else None,
         )
+
+    def _values(self, found: dict[str, yaml.Node]) -> dict[str, Any]:
+        values = self.nodes.fields(found, MailingList, PLAIN_FIELDS)
+        for name in texts.FIELDS:
+            if name in found:
+                text = texts.read(name, self.nodes.text(found[name]))
+                if isinstance(text, Problem):
+                    self.nodes.refuse(found[name], text.reason)
+                else:
+                    values[name] = text
+        return values
 
     def _address(self, node: yaml.Node) -> str | None:
         return self.parsed(node, _read_address)

@@ -278,7 +278,7 @@ def _mailing_list(row: MailingList, extent: Extent) -> Item:
         if patterns := list(rules.values_list("pattern", flat=True)):
             item[key] = patterns
     # Who has not confirmed is on no list yet.
-    found = row.subscribers.exclude(state=SubscriberState.UNCONFIRMED).order_by("id")
+    found = row.subscribers.exclude(state=SubscriberState.UNCONFIRMED).order_by("key")
     if subscribers := [_subscriber(one) for one in found.iterator(chunk_size=1000)]:
         item["subscribers"] = subscribers
     return item
