@@ -178,5 +178,9 @@ def test_words_are_good_for_nothing_else(news):
 def test_the_pages_behind_links_read_well_everywhere(news, visitor):
     held = hold(news, "A post of somebody who may not write here by himself")
     visitor.inspect(path_of("ann@far.example"), "link-unsubscribe")
-    visitor.inspect("/panel/confirm/nonsense/", "link-over")
+    leave = membership.unsubscribe_requested(
+        mailing_list=news, address="ann@far.example", now=utc_now()
+    )
+    visitor.inspect(f"/panel/confirm/{leave}/", "link-confirm")
+    visitor.inspect("/panel/unsubscribe/nonsense/", "link-over")
     visitor.inspect(f"/panel/moderate/{moderators_word(held)}/", "link-moderate")
