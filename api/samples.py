@@ -268,8 +268,17 @@ BY_COMPONENT: dict[str, dict[str, Any]] = {
     "WhitelistEntryIn": {"skips_greylisting": True, "note": "a partner"},
     # --- answers ---------------------------------------------------------------------------------
     "AgainOut": {"id": SPOOL_ID},
-    "HeldPostOut": {"id": SPOOL_ID},
-    "HeldPostTextOut": {"id": SPOOL_ID, "text": "Who buys my bicycle?"},
+    "HeldPostOut": {
+        "id": SPOOL_ID,
+        "author": "bob@elsewhere.example",
+        "detail": "every post to the list waits",
+    },
+    "HeldPostTextOut": {
+        "id": SPOOL_ID,
+        "author": "bob@elsewhere.example",
+        "detail": "every post to the list waits",
+        "text": "Who buys my bicycle?",
+    },
     "AppPasswordOut": {"name": "phone", "scopes": ["imap", "smtp"], "password": "kx3p-9vdm-…"},
     "ArchivedFieldOut": {"name": "Subject", "value": "Your order"},
     "AttachmentOut": {"name": "invoice.pdf", "type": "application/pdf"},

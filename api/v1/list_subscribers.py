@@ -195,7 +195,7 @@ class ListSubscribersExport(DownloadEndpoint):
     scope = "mailing-lists"
 
     @extend_schema(
-        responses={(200, "text/csv"): OpenApiTypes.STR},
+        responses={(200, "text/csv"): OpenApiTypes.BINARY},
         summary="Download the subscribers of a mailing list",
     )
     def get(self, request: Request, address: str) -> HttpResponseBase:
