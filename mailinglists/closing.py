@@ -1,4 +1,4 @@
-"""What goes with a list: bytes of posts that wait or go out."""
+"""What goes with a list: posts that wait or go out, with their bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def give_up_domain(domain_id: int) -> None:
 
 
 def give_up_lists(list_ids: Sequence[int]) -> None:
-    """In the transaction that deletes them; their rows go with them."""
+    """In the transaction that deletes them or lays them aside: nothing goes out any more."""
     held = HeldPost.objects.select_for_update().filter(mailing_list__in=list_ids).order_by("id")
     posts = Post.objects.select_for_update().filter(mailing_list__in=list_ids, blob__isnull=False)
     counts: Counter[int] = Counter()
@@ -26,3 +26,5 @@ def give_up_lists(list_ids: Sequence[int]) -> None:
     counts.update(key for key in posts.order_by("id").values_list("blob_id", flat=True) if key)
     with connection.cursor() as cursor:
         references.change(cursor, {blob_id: -count for blob_id, count in counts.items()})
+    HeldPost.objects.filter(mailing_list__in=list_ids).delete()
+    Post.objects.filter(mailing_list__in=list_ids).delete()

@@ -65,7 +65,8 @@ def _read(list_id: int) -> ListPolicy | None:
     row = MailingList.objects.filter(pk=list_id).first()
     if row is None:
         return None
-    moderators = Moderator.objects.filter(mailing_list=row).values_list("user_id", flat=True)
+    living = Moderator.objects.filter(mailing_list=row, user__recycled=None)
+    moderators = living.values_list("user_id", flat=True)
     rules = list(PosterRule.objects.filter(mailing_list=row).values_list("kind", "pattern"))
     kinds = PosterRule.Kind
     return ListPolicy(

@@ -183,7 +183,7 @@ def require_lists(domain: Domain, reseller: User | None, plan: Plan | None, *, a
 
 def moderator_names(mailing_list: MailingList) -> list[str]:
     """Their user names, sorted."""
-    rows = Moderator.objects.filter(mailing_list=mailing_list)
+    rows = Moderator.objects.filter(mailing_list=mailing_list, user__recycled=None)
     return sorted(rows.values_list("user__local_part", flat=True))
 
 

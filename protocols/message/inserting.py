@@ -7,6 +7,7 @@ import re
 
 from protocols.message import headers
 from protocols.message.mime import Part, scan
+from protocols.message.parameters import content_type
 from protocols.message.sevenbit import needs_encoding
 
 _IDENTITY = frozenset({b"", b"7bit", b"8bit"})
@@ -15,6 +16,7 @@ _ENCODED = frozenset({b"quoted-printable", b"base64"})
 _ASCII_BASED = re.compile(rb"us-ascii|utf-8|iso-8859-\d+|windows-125\d|koi8-[ru]", re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _CONTENT_FIELD = re.compile(rb"content-[!-9;-~]+", re.IGNORECASE)
+_ENDS_HEADER = re.compile(rb"(?:\A|\n)\r?\n\Z")
 _BASE64_LINE_BYTES = 57
 
 
@@ -27,6 +29,8 @@ def insert_texts(message: bytes, before: str, after: str, *, boundary: str) -> b
     """
     if not before and not after:
         return message
+    if headers.body_start(message) == len(message) and not _ENDS_HEADER.search(message):
+        message += b"\r\n" if message.endswith(b"\n") else b"\r\n\r\n"
     tree = scan(message)
     written = _into_plain_text(message, tree, before, after)
     if written is None:
@@ -36,7 +40,9 @@ def insert_texts(message: bytes, before: str, after: str, *, boundary: str) -> b
 
 def _into_plain_text(message: bytes, tree: Part, before: str, after: str) -> bytes | None:
     """None: it is no plain text, or one that the texts do not fit into."""
-    content, body = tree.content, message[tree.body_start :]
+    # As declared: a multipart without its boundary is shown as text, yet not by every program.
+    content = content_type(tree.fields.get(b"content-type"))
+    body = message[tree.body_start :]
     if (content.type, content.subtype) != (b"text", b"plain") or tree.children:
         return None
     disposition = tree.fields.get(b"content-disposition", b"").strip().lower()
