@@ -48,6 +48,7 @@ from switchboard.topics import Topic
 log = structlog.get_logger(__name__)
 
 BATCH = 250
+CANDIDATES = 50  # of which those in closed domains are passed over
 LEASE = timedelta(seconds=30)  # until another process takes over what this one has left
 LOOK_SECONDS = 5.0  # a lost hint costs at most this
 PAUSE_SECONDS = 5.0  # after the disk or the database refused
@@ -144,10 +145,17 @@ class Unreachable:
 
 
 def claim(now: datetime) -> Post | None:
-    """The oldest post that nobody works on, for this process; None: there is none."""
+    """The oldest post that nobody works on, for this process; None: there is none.
+
+    Those of a domain that is switched off or closed wait (D-036).
+    """
     free = Q(claimed_until=None) | Q(claimed_until__lte=now)
     waiting = Post.objects.filter(finished_at=None).filter(free).order_by("id")
-    for post in waiting.select_related("mailing_list__domain")[:10]:
+    sending = waiting.filter(mailing_list__domain__is_disabled=False)
+    for post in sending.select_related("mailing_list__domain")[:CANDIDATES]:
+        domain = domain_directory.policy(post.mailing_list.domain_id)
+        if domain is None or domain.is_closed:
+            continue
         mine = Post.objects.filter(pk=post.pk, finished_at=None).filter(free)
         if mine.update(claimed_until=now + LEASE):
             return post

@@ -6,6 +6,7 @@ import email.policy
 import pytest
 
 from clock.moments import utc_now
+from domains import services as domain_services
 from domains.models import DomainPriority
 from events.models import Occurrence
 from mailboxes.models import Message
@@ -13,7 +14,7 @@ from mailinglists import membership, moderation, posts, services, signedids
 from mailinglists.errors import HeldPostUnknown
 from mailinglists.models import HeldPost, MailingList, Post
 from spool import telling, trace
-from spool.models import Origin, SpooledMessage, SpooledRecipient
+from spool.models import Origin, SpooledMessage, SpooledRecipient, State
 from spool.references import count_references
 from tests.memories import forget_everything
 from tests.sinks import Sink
@@ -403,3 +404,23 @@ async def test_a_deleted_list_lets_go_of_all_that_it_held(far_dns):
     await in_thread(services.delete_list)(mailing_list=row, by=None)
     assert await in_thread(count_references)(0, 2**63 - 1) == {}
     assert not await in_thread(MailingList.objects.exists)()
+
+
+@pytest.mark.spec("D-036")
+async def test_a_post_waits_while_its_domain_is_switched_off_and_then_goes_on(far_dns):
+    def switch(row, is_disabled):
+        domain_services.change_options(
+            domain=row.domain, options={"is_disabled": is_disabled}, by=None
+        )
+        forget_everything()
+
+    row = await in_thread(listed.make_list)(KIM, AUTHOR)
+    await in_thread(listed.post)()
+    await in_thread(switch)(row, True)
+    async with Sink() as sink, running_manager(far_dns, port=sink.port):
+        await until(lambda: SpooledRecipient.objects.filter(state=State.HELD).exists())
+        assert not await in_thread(Post.objects.exists)()
+        await in_thread(switch)(row, False)
+        await in_thread(SpooledRecipient.objects.update)(due_at=utc_now())
+        await until(has_ended)
+    assert len(sink.taken) == 2

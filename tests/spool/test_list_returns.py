@@ -5,13 +5,18 @@ from datetime import timedelta
 import pytest
 
 from clock.moments import utc_now
+from domains.models import DomainThrottling
 from events.models import AuditEntry
 from mailboxes.models import Message
 from mailinglists import bounces, membership, signedids
 from mailinglists.models import Bounce, Subscriber
+from protocols.address import Address
 from protocols.message import dsn
 from protocols.message.reports import Action, RecipientReport, Return, StatusReport
-from spool.models import Origin, SpooledMessage
+from spool import routing, throttlebounces
+from spool.errors import TooManyReports
+from spool.models import Origin, SpooledMessage, ThrottleHour
+from spool.routing import Question
 from tests.memories import forget_everything
 from tests.sinks import Sink
 from tests.spool import listed
@@ -156,3 +161,22 @@ def test_who_is_let_in_again_begins_anew():
     kim = membership.resume(subscriber=listed.subscriber(KIM), by=None)
     assert (kim.state, kim.bounce_score, kim.suspended_for) == ("active", 0, "")
     assert not Bounce.objects.exists()
+
+
+@pytest.mark.spec("T-007")
+async def test_reports_about_copies_count_for_the_domains_hour(far_dns):
+    def limit(row):
+        values = {"bounces_received_per_hour": 2, "bounces_received_per_hour_enabled": True}
+        DomainThrottling.objects.filter(domain=row.domain).update(**values)
+        forget_everything()
+
+    row = await in_thread(listed.make_list)(KIM)
+    await in_thread(limit)(row)
+    path = await in_thread(path_of)(KIM)
+    await returned(far_dns, path, times=2)
+    hour = await in_thread(ThrottleHour.objects.get)(kind="domain", key_id=row.domain_id)
+    assert hour.bounces == 2
+    question = Question("", may_relay=False)
+    target = (await in_thread(routing.resolve)(Address.parse(path), question)).targets
+    with pytest.raises(TooManyReports):
+        await in_thread(throttlebounces.require_room)(target, utc_now())
