@@ -57,7 +57,11 @@ def talk():
 
 @pytest.fixture
 def news(talk):
-    values = {"description": "What is new", "is_public": True, "welcome_text": "Be welcome."}
+    values = {
+        "description": "What is new",
+        "is_public": True,
+        "welcome_text": "Be welcome. Write to $address; help: $nothing",
+    }
     return services.create_list(domain=talk.domain, local_part="news", values=values, by=None)
 
 
@@ -98,7 +102,7 @@ def test_who_subscribes_has_to_confirm_it_and_is_welcomed(talk, news):
     assert talk.reply.subject == f"confirm {code}"
     assert "You want to subscribe to news@one.example" in body
     body = talk.write(f"confirm {code}")
-    assert "Be welcome." in body
+    assert "Be welcome. Write to news@one.example; help: $nothing" in body
     assert "news-unsubscribe@one.example" in body
     row = Subscriber.objects.get(mailing_list=news)
     assert (row.address, row.name, row.state) == (ANNE, "Anne Miller", "active")
