@@ -21,6 +21,7 @@ from mailinglists import (
     letters,
     membership,
     moderatormail,
+    posting,
     selectors,
     signedids,
 )
@@ -166,7 +167,7 @@ def _help(talk: Conversation, asked: commands.Help) -> str:
     if not asked.list_name and talk.own_list is None:
         return overview(talk.policy)
     mailing_list = talk.list_named(asked.list_name)
-    text = mailing_list.help_text.strip() or _about(mailing_list)
+    text = _own_words(mailing_list, mailing_list.help_text).strip() or _about(mailing_list)
     return text if asked.list_name else f"{text}\n\n{overview(talk.policy)}"
 
 
@@ -282,15 +283,20 @@ def _done_before(talk: Conversation, word: str) -> membership.Confirmed | None:
 def welcome(mailing_list: MailingList, address: str) -> str:
     """To a new subscriber: the list's own words, and how to leave again."""
     words = f"{address} is subscribed to {mailing_list.address}."
-    own = f"\n\n{mailing_list.welcome_text.strip()}" if mailing_list.welcome_text.strip() else ""
+    own = _own_words(mailing_list, mailing_list.welcome_text)
     leave = _part(mailing_list, Part.UNSUBSCRIBE)
     return f"{words}{own}\n\nTo leave the list, write to {leave}."
 
 
 def goodbye(mailing_list: MailingList, address: str) -> str:
     words = f"{address} is no longer subscribed to {mailing_list.address}."
-    own = f"\n\n{mailing_list.goodbye_text.strip()}" if mailing_list.goodbye_text.strip() else ""
-    return words + own
+    return words + _own_words(mailing_list, mailing_list.goodbye_text)
+
+
+def _own_words(mailing_list: MailingList, text: str) -> str:
+    """As a paragraph of its own, with the list's variables filled in; empty: nothing."""
+    filled = posting.filled(text, posting.style_of(mailing_list)).strip()
+    return f"\n\n{filled}" if filled else ""
 
 
 def _approve(talk: Conversation, asked: commands.Approve) -> str:

@@ -19,13 +19,13 @@ from blobs.committer import Job, process_committer
 from blobs.errors import BlobDamaged, BlobGone
 from blobs.ids import encode_id, first_id_at, new_id
 from blobs.segment import NewRecord
-from blobs.store import locate, new_body, read_body
+from blobs.store import locate, read_body
 from clock.moments import to_micros
 from mailinglists import posting, posts
 from mailinglists.addresses import Part
 from mailinglists.digestrules import MOST_POSTS, Candidate, Terms, edition
 from mailinglists.models import MailingList, Mode, Post, Subscriber, SubscriberState
-from protocols.message import addresses, digest, facts, headers
+from protocols.message import addresses, digest, headers
 from protocols.message.dates import format_date
 from protocols.message.digest import Digest, Edition
 from switchboard.publish import publish_on_commit
@@ -67,7 +67,6 @@ class MakeDigest(Job):
                 job.error = MadeAlready()
                 continue
             if job.post is not None:
-                job.post.blob_id = job.records[0].blob_id
                 job.post.save(force_insert=True)
                 publish_on_commit(Topic.MAILING_LIST, row.pk, posts.POSTED)
 
@@ -142,29 +141,18 @@ def _compose(row: MailingList, ids: Sequence[int], now: datetime) -> tuple[Post,
             number=number,
             at=now,
             preamble=_preamble(style),
-            trailer=row.footer_text,
+            trailer=posting.filled(row.footer_text, style),
         ),
     )
     subject = f"{row.subject_prefix} ".lstrip() + f"{row.local_part} Digest, Issue {number}"
-    post_id = new_id()
-    message_id = f"{encode_id(post_id)}@{conf.MAILHOST_HOSTNAME}"
+    message_id = f"{encode_id(new_id())}@{conf.MAILHOST_HOSTNAME}"
     message = _head(style, subject, message_id, made, now) + made.body
-    body = new_body()
-    body.write(message)
-    # The meta names no recipients: what a crash leaves is made anew from the posts.
-    record = NewRecord(blob_id=new_id(), meta=b"{}", facts=facts.facts(message), body=body)
-    post = Post(
-        id=post_id,
-        mailing_list=row,
-        mode=Mode.DIGEST,
-        subject=subject[:250],
-        author=style.at(Part.REQUEST),
-        message_id=message_id,
-        size_bytes=len(message),
-        body_type="7BIT" if message.isascii() else "8BITMIME",
-        accepted_at=now,
-        subscribers=_readers(row).count(),
+    post, record = posts.stored(
+        row, message, is_utf8=not row.local_part.isascii(), body_type="7BIT"
     )
+    post.mode, post.accepted_at, post.subscribers = Mode.DIGEST, now, _readers(row).count()
+    post.author, post.subject = style.at(Part.REQUEST), subject[:250]
+    post.message_id = message_id
     return post, record
 
 

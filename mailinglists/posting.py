@@ -125,7 +125,7 @@ def compose(message: bytes, style: Style, *, rewrites_author: bool, boundary: st
     dropped = [*REMOVED, *(name.lower().encode() for name in changed)]
     kept = headers.selected(head, dropped, others=True)[:-2]
     written = b"".join(changed.values()) + b"".join(list_fields(style)) + kept + b"\r\n" + body
-    before, after = (_filled(text, style) for text in (style.header_text, style.footer_text))
+    before, after = (filled(text, style) for text in (style.header_text, style.footer_text))
     return insert_texts(written, before, after, boundary=boundary)
 
 
@@ -184,7 +184,7 @@ def _replies_to(
     return headers.structured_field("Reply-To", b", ".join(values))
 
 
-def _filled(text: str, style: Style) -> str:
+def filled(text: str, style: Style) -> str:
     """L-009: what follows a dollar sign, where it is one of these names."""
     values = {
         "list": style.name,

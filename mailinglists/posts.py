@@ -12,11 +12,11 @@ from typing import Any
 from django.db import connection, transaction
 
 from blobs import references
-from blobs.committer import Job, process_committer
+from blobs.committer import Job
 from blobs.contention import tried_again
 from blobs.ids import new_id
 from blobs.store import NewRecord, new_body
-from clock.moments import to_micros, utc_now
+from clock.moments import utc_now
 from events.occurrences import EventType, emit
 from mailinglists import posting
 from mailinglists.models import MailingList, Mode, Post, Subscriber, SubscriberState
@@ -25,10 +25,6 @@ from switchboard.publish import publish_on_commit
 from switchboard.topics import Topic
 
 POSTED = b"post"  # the payload by which a waiting post is told
-_DIGESTED = (
-    "UPDATE mailinglists_mailinglist SET digested_up_to = %s, digest_number = digest_number + 1,"
-    " last_digest_at = %s WHERE id = %s AND digested_up_to < %s"
-)
 
 
 class AlreadyDone(Exception):
@@ -54,7 +50,7 @@ def make(
     style = posting.style_of(row)
     text = posting.compose(raw, style, rewrites_author=is_guarded, boundary=_boundary())
     came, goes = posting.read(raw), posting.read(text)
-    post, record = _stored(row, text, is_utf8=is_utf8, body_type=body_type)
+    post, record = stored(row, text, is_utf8=is_utf8, body_type=body_type)
     post.spooled_id, post.spooled_recipient_id = spooled_id, spooled_recipient_id
     post.sender, post.approved_by = sender[:330], approved_by
     post.author, post.subject, post.message_id = came.author, goes.subject, goes.message_id
@@ -74,29 +70,6 @@ def write(post: Post) -> None:
     kind = EventType.MESSAGE_SENT_TO_MAILING_LIST
     emit(kind, domain_id=row.domain_id, at=post.accepted_at, facts=told)
     publish_on_commit(Topic.MAILING_LIST, row.pk, POSTED)
-
-
-def publish_digest(row: MailingList, text: bytes, *, up_to: int, now: datetime) -> Post:
-    """Send a whole message, without the fields of a list, to those who get digests (L-010).
-
-    `up_to` is the last post in it: the list's `digested_up_to` moves there in the same
-    transaction, so that no post stands in two digests. Raises AlreadyDone, StoreError.
-    """
-    head = b"".join(posting.list_fields(posting.style_of(row)))
-    post, record = _stored(row, head + text, is_utf8=False, body_type="7BIT")
-    summary = posting.read(text)
-    post.mode, post.accepted_at = Mode.DIGEST, now
-    post.author, post.subject, post.message_id = summary.author, summary.subject, summary.message_id
-
-    def write_digest(cursor: Any) -> None:
-        cursor.execute(_DIGESTED, (up_to, to_micros(now), row.pk, up_to))
-        if not cursor.rowcount:
-            raise AlreadyDone
-        post.save(force_insert=True)
-        publish_on_commit(Topic.MAILING_LIST, row.pk, POSTED)
-
-    process_committer().commit_now(Publishing(write=write_digest, records=[record]))
-    return post
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -162,9 +135,10 @@ def forget_before(moment: datetime, *, at_once: int) -> int:
     return len(ids)
 
 
-def _stored(
+def stored(
     row: MailingList, text: bytes, *, is_utf8: bool, body_type: str
 ) -> tuple[Post, NewRecord]:
+    """What goes out as it is: a row that says nothing yet of who wrote it, and the bytes."""
     body = new_body()
     body.write(text)
     # The meta names no recipients: what a crash leaves is made anew from what is spooled.

@@ -23,7 +23,6 @@ from operations.nameservers import name_servers
 from spool import (
     gatewaychoice,
     gatewayhealth,
-    listnotices,
     load,
     notices,
     planning,
@@ -181,7 +180,7 @@ class Manager:
         self._begin(self._now_and_then(RULES_SECONDS, keeping.keep_rules))
         self._begin(self._now_and_then(QUARANTINE_SECONDS, keeping.empty_quarantine))
         self._begin(self._now_and_then(MEASURE_SECONDS, keeping.measure))
-        self._begin(self._now_and_then(MODERATORS_SECONDS, self._tell_moderators))
+        self._begin(self._now_and_then(MODERATORS_SECONDS, keeping.tell_moderators))
 
     async def stop(self, seconds: float) -> None:
         """Finish what is under way within `seconds`; give back what was not begun."""
@@ -411,9 +410,6 @@ class Manager:
             job = await self._ask(_with_cursor, notices.prepare, message_id)
             with contextlib.suppress(ClaimLost):
                 await self._committer.commit(job)
-
-    async def _tell_moderators(self) -> None:
-        await self._ask(listnotices.tell_moderators, utc_now())
 
     async def _reopen(self) -> None:
         await self._ask(throttled.reopen, utc_now())

@@ -65,6 +65,8 @@ _RULES = {
 }
 _OF_LISTS = {
     "posted": "it was posted to {list}, which then had {subscribers} subscribers: {reason}.",
+    "answered": "what it asks for was done, and {to} was answered by {reply}.",
+    "discarded": "nothing came of it: {reason}.",
     "held for moderation": "it waits for a moderator of {list}: {reason}.",
     "bounce counted": "it was counted as a bounce of {subscriber}, whose score is {score} now.",
 }

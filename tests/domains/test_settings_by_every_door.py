@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.spec("D-061", lacks="the calendar"),
     pytest.mark.spec("D-063", lacks="address books"),
     pytest.mark.spec("D-064", lacks="content filters"),
-    pytest.mark.spec("D-070", "D-087", "P-012", lacks="mailing lists"),
+    pytest.mark.spec("D-070", "D-087", "P-012"),
     pytest.mark.spec("D-071", lacks="notes"),
     pytest.mark.spec("D-072", "D-088"),
     pytest.mark.spec("D-073", "D-089"),
