@@ -1,4 +1,7 @@
-"""What a user may read of his domain's addresses: people and aliases, asked for by criteria."""
+"""What a user may read of his domain's addresses: people and aliases, asked for by criteria.
+
+Mailing lists are found by the same criteria in their own room, `mailinglists.addressbook`.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ class Kind(enum.Enum):
 
     USER = "user"
     ALIAS = "alias"
+    LIST = "list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +39,14 @@ class View:
 class Listed:
     """One address; `local_part` is `*` for the domain's catch-all, which administrators see.
 
-    `details` are those of CONTACT_FIELDS that the user has.
+    `details` are those of CONTACT_FIELDS that the user has, `description` is a mailing list's.
     """
 
     kind: Kind
     local_part: str
     full_name: str = ""
     details: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
 
     @property
     def is_catch_all(self) -> bool:
@@ -123,7 +128,7 @@ def view_for(account_id: int) -> View | None:
 def read(view: View, criterion: Criterion, kind: Kind, *, after: str, rows: int) -> list[Listed]:
     """The next addresses in the order of their local parts, behind `after` ("": from the first).
 
-    Fewer than `rows`: there are no more.
+    Of users and aliases. Fewer than `rows`: there are no more.
     """
     if not view.is_open:
         return []

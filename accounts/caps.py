@@ -61,7 +61,7 @@ def lock_with_plan(domain: Domain) -> tuple[Domain, User | None, Plan | None]:
 
 
 def _lock_server() -> None:
-    capped = CapSettings.objects.filter(Q(domains__gt=0) | Q(users__gt=0))
+    capped = CapSettings.objects.filter(Q(domains__gt=0) | Q(users__gt=0) | Q(mailing_lists__gt=0))
     capped.select_for_update(no_key=True).first()
 
 

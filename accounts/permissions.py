@@ -39,6 +39,7 @@ class Verb(StrEnum):
     CHANGE_CATCH_ALL = "change_catch_all"
     CHANGE_DOMAIN_ALIASES = "change_domain_aliases"
     CHANGE_SIGNING = "change_signing"
+    CHANGE_LISTS = "change_lists"
     IMPERSONATE = "impersonate"
     MANAGE_SERVER = "manage_server"
 
@@ -53,6 +54,7 @@ OF_DOMAIN_ADMINISTRATORS = frozenset(
         Verb.CHANGE_CATCH_ALL,
         Verb.CHANGE_DOMAIN_ALIASES,
         Verb.CHANGE_SIGNING,
+        Verb.CHANGE_LISTS,
         Verb.IMPERSONATE,
     }
 )
@@ -71,6 +73,7 @@ FEATURES = {
     Verb.CHANGE_DOMAIN_ALIASES: "domain_aliases",
     Verb.CHANGE_SERVICE_ACCESS: "service_access_control",
     Verb.CHANGE_SIGNING: "mail_signing",
+    Verb.CHANGE_LISTS: "mailing_lists",
 }
 
 

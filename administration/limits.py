@@ -17,6 +17,7 @@ from domains import selectors as domain_selectors
 from domains.models import Domain, DomainLimits, DomainThrottling
 from domains.policy import KILOBYTE, MEGABYTE, Throttling, read_throttling
 from mailboxes.models import AccountUsage, DomainUsage
+from mailinglists.models import MailingList
 from operations.services import LISTENERS
 from spool import throttle
 from spool.models import ThrottleHour
@@ -115,7 +116,11 @@ def of_server() -> tuple[InForce, ...]:
         InForce("domains", "count", _system(row.domains or None, Domain.objects.count())),
         InForce("users", "count", _system(row.users or None, caps.mailbox_users())),
         InForce("disk_space", "bytes", _system(space, _space_of_all())),
-        InForce("mailing_lists", "count", _system(row.mailing_lists or None, None)),
+        InForce(
+            "mailing_lists",
+            "count",
+            _system(row.mailing_lists or None, MailingList.objects.count()),
+        ),
     )
 
 
@@ -183,11 +188,13 @@ def _of_domain(domain: Domain) -> Iterator[InForce]:
     )
     for name, used in counted:
         yield InForce(name, "count", (Ceiling("domain", getattr(limits, name) or None, used),))
-    plan, _ = _plan_of(domain)
-    above = [*_of_all(server.mailing_lists, lambda: None)]
+    plan, reseller_id = _plan_of(domain)
+    above = [*_of_all(server.mailing_lists, MailingList.objects.count)]
     if plan:
-        above.append(Ceiling(f"plan {plan}", plan.mailing_lists or None))
-    lists = Ceiling("domain", limits.mailing_lists or None)
+        under = MailingList.objects.filter(domain__ownership__reseller=reseller_id).count()
+        above.append(Ceiling(f"plan {plan}, {TOGETHER}", plan.mailing_lists or None, under))
+    used = MailingList.objects.filter(domain=domain).count()
+    lists = Ceiling("domain", limits.mailing_lists or None, used)
     yield InForce("mailing_lists", "count", (*above, lists))
     yield InForce("pop_retrieval_accounts", "count", _alone(limits.pop_retrieval_accounts))
     yield InForce("imap_retrieval_accounts", "count", _alone(limits.imap_retrieval_accounts))

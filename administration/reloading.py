@@ -15,6 +15,7 @@ from accounts.models import CATCH_ALL, Role, User, UserAlias
 from accounts.passwords import Verifiers
 from accounts.secrets import Undecipherable
 from accounts.services import USER_FIELDS, NewUser
+from administration import listreload
 from blobs.committer import Committer
 from blobs.errors import StoreError
 from blobs.holding import AreaBusy
@@ -29,6 +30,8 @@ from mailboxes import manifest, rescanning, verify
 from mailboxes.index import IndexBroken
 from mailboxes.manifest import ManifestBroken
 from mailboxes.models import Folder
+from mailinglists import manifest as manifest_of_lists
+from mailinglists.models import MailingList
 from protocols.scram import ScramKeys
 from switchboard.publish import publish_on_commit
 from switchboard.topics import Topic
@@ -49,6 +52,9 @@ class Reloaded:
     aliases_added: int = 0
     aliases_changed: int = 0
     domain_aliases_added: int = 0
+    lists_added: int = 0
+    lists_changed: int = 0
+    subscribers_added: int = 0
     not_in_folder: list[str] = field(default_factory=list)
     folders_added: int = 0  # with the UIDVALIDITY and the UIDs of the index
     subscriptions_added: int = 0
@@ -162,6 +168,8 @@ def _import(domain: Domain, done: Reloaded, by: User | None, source: Path | None
         _import_user(domain, row, old_name, done, by)
     for row in _rows(found.get("user_aliases")):
         _import_alias(domain, row, old_name, done, by)
+    for row in _rows(found.get(manifest_of_lists.NAME)):
+        _import_list(domain, row, done, by)
     done.not_in_folder = list(_absent(domain, found))[:MOST_ERRORS]
     if source is None:
         manifest.set_aside(domain)
@@ -283,6 +291,17 @@ def _import_alias(
                 done.aliases_changed += 1
 
 
+def _import_list(domain: Domain, row: Mapping[str, Any], done: Reloaded, by: User | None) -> None:
+    name = str(row.get("local_part", ""))
+    with _Errors(done, f"mailing list {name}"):
+        found = listreload.import_list(domain, row, by)
+        done.lists_added += found.added
+        done.lists_changed += found.changed
+        done.subscribers_added += found.subscribers_added
+        if found.remark:
+            done.complain(f"mailing list {name}: {found.remark}")
+
+
 def _target(target: Mapping[str, Any], domain: Domain, old_name: str) -> str:
     if "user" in target:
         return str(target["user"])
@@ -306,6 +325,11 @@ def _absent(domain: Domain, found: Mapping[str, Any]) -> Iterator[str]:
     for name in rows.values_list("local_part", flat=True):
         if name not in named:
             yield f"alias {name}"
+    listed = set(_texts(found.get(manifest_of_lists.NAME), "local_part"))
+    lists = MailingList.objects.filter(domain=domain).order_by("local_part")
+    for name in lists.values_list("local_part", flat=True):
+        if name not in listed:
+            yield f"mailing list {name}"
 
 
 def _rows(value: Any) -> list[dict[str, Any]]:

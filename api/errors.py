@@ -26,6 +26,7 @@ from domains.errors import Problem, Refused, ValuesRefused
 from domains.localparts import LocalPartMalformed
 from jobs import errors as of_jobs
 from mailboxes.errors import ExportGone, NoRoomForExport
+from mailinglists import errors as of_lists
 from messaging import errors as of_messaging
 from operations import errors as of_operations
 from reports.errors import ReportUnknown, ScheduleUnknown
@@ -138,6 +139,9 @@ KINDS: dict[type[Exception], Kind] = {
     ReportUnknown: NOT_FOUND,
     ScheduleUnknown: NOT_FOUND,
     RetrievalUnknown: NOT_FOUND,
+    of_lists.ListUnknown: NOT_FOUND,
+    of_lists.SubscriberUnknown: NOT_FOUND,
+    of_lists.HeldPostUnknown: NOT_FOUND,
     MessageUnknown: NOT_FOUND,
     LostUnknown: NOT_FOUND,
     of_operations.ConnectionUnknown: NOT_FOUND,
@@ -198,6 +202,9 @@ KINDS: dict[type[Exception], Kind] = {
     of_accounts.TargetMalformed: Kind(422, "target-malformed", "The target is no address"),
     of_accounts.TargetUnknown: Kind(422, "target-unknown", "The target leads nowhere"),
     of_accounts.ForwardingRefused: Kind(422, "forwarding-refused", "Mail is not forwarded there"),
+    of_lists.ModeratorUnknown: Kind(422, "moderator-unknown", "Nobody of the domain"),
+    of_lists.PatternMalformed: Kind(422, "pattern-malformed", "Neither an address nor @domain"),
+    of_lists.FileRefused: Kind(422, "file-refused", "The file cannot be read"),
     of_certificates.CertificateRefused: Kind(422, "certificate-refused", "It would not serve"),
     of_certificates.NotOrderable: Kind(422, "not-orderable", "It cannot be proven over HTTP"),
     of_archive.NothingToExport: Kind(422, "nothing-to-export", "Nothing was chosen"),

@@ -14,7 +14,18 @@ from api.errors import PreconditionFailed, PreconditionMissing
 
 # Figures that move by themselves: they are no reason to refuse a change.
 VOLATILE = frozenset(
-    {"last_activity", "last_run", "last_used_at", "last_used_from", "next_at", "usage"}
+    {
+        "last_activity",
+        "last_run",
+        "last_used_at",
+        "last_used_from",
+        "next_at",
+        "usage",
+        "subscribers",
+        "posts_waiting",
+        "bounce_score",
+        "last_bounce_at",
+    }
 )
 
 

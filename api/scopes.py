@@ -8,7 +8,7 @@ RESOURCES = (
     "domains", "users", "aliases", "plans", "resellers", "gateways", "spool", "reports", "services",
     "blocks", "connections", "settings", "jobs", "audit", "tokens", "webhooks", "logs",
     "certificates", "relaying", "recycle-bin", "messaging", "archive", "mailboxes",
-    "retrieval",
+    "retrieval", "mailing-lists",
 )  # fmt: skip
 READ, WRITE = "read", "write"
 ALL = "*"

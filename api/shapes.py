@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from accounts import administrators, aliases, apppasswords, selectors
+from accounts import administrators, aliases, apppasswords
 from accounts.models import AppPassword, User, UserAlias
 from accounts.services import PROFILE_FIELDS, USER_FIELDS
 from api.fields import In, Out, Switch, Text, Words, of_model
@@ -15,6 +15,7 @@ from domains import switches
 from domains.checking import OPTIONS
 from domains.models import TABS, Domain, DomainAlias
 from domains.values import settable_fields
+from mailinglists import room as lists_room
 
 # --- domains -----------------------------------------------------------------------------------
 
@@ -92,7 +93,7 @@ def domain_shown(domain: Domain) -> dict[str, Any]:
         "withheld_features": sorted(switches.withheld(domain.pk)),
         "usage": [
             {"limit": one.limit, "used": one.used, "allowed": one.allowed}
-            for one in selectors.in_use(domain)
+            for one in lists_room.all_in_use(domain)
         ],
     }
 

@@ -5,7 +5,7 @@ The one answer for doors, listeners and jobs. Who withholds stands above this ro
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from django.db.models import QuerySet
 from django.db.models.expressions import Combinable
@@ -32,6 +32,17 @@ def withheld(domain_id: int) -> frozenset[str]:
 
 def is_on(domain_id: int, feature: str) -> bool:
     return in_force(domain_id)[feature]
+
+
+def off_among(domain_ids: Iterable[int], features: Iterable[str]) -> dict[int, frozenset[str]]:
+    """Of several domains at once: which of these features are off; left out: none."""
+    asked = frozenset(features)
+    found = {}
+    for row in _rows().filter(domain__in=list(domain_ids)):
+        off = frozenset(name for name in asked if not getattr(row, name))
+        if off := off | (_withheld_from(row) & asked):
+            found[row.domain_id] = off
+    return found
 
 
 def in_force(domain_id: int) -> dict[str, bool]:

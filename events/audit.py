@@ -32,6 +32,7 @@ SECRETS = frozenset(
         "scram_stored_key",
         "scram_server_key",
         "cram_md5_state",
+        "post_password",
     }
 )
 
@@ -100,6 +101,11 @@ def current_operation() -> str:
 def current_impersonator() -> Actor | None:
     """Who really acts where `by` is another account; None: `by` does."""
     return _circumstances.get().impersonator
+
+
+def current_name() -> str:
+    """Who acts without an account; empty outside of `acting`."""
+    return _circumstances.get().name
 
 
 def new_operation() -> str:

@@ -15,6 +15,9 @@ from switchboard.topics import Topic
 class EventType(StrEnum):
     """The events that somebody emits."""
 
+    MAILING_LIST_ADDED = "E-017"
+    MAILING_LIST_DELETED = "E-018"
+    MESSAGE_SENT_TO_MAILING_LIST = "E-019"
     USER_THROTTLED = "E-023"
     DOMAIN_THROTTLED = "E-024"
 

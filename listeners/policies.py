@@ -8,6 +8,8 @@ from accounts import directory as account_directory
 from accounts import forwarding
 from domains import directory as domain_directory
 from domains import singlerow
+from mailinglists import directory as list_directory
+from mailinglists.posts import POSTED
 from operations import services
 from operations import settings as operations_settings
 from signing import directory as signing_directory
@@ -36,6 +38,11 @@ def forget_when_told(board: Switchboard, *, changed: Callable[[], object]) -> No
             account_directory.forget(note.key)
         changed()
 
+    def lists(notes: Sequence[Note]) -> None:
+        for note in notes:
+            if note.payload != POSTED:
+                list_directory.forget(note.key)
+
     def settings(notes: Sequence[Note]) -> None:
         singlerow.forget_all()
         account_directory.forget_caps()
@@ -50,4 +57,5 @@ def forget_when_told(board: Switchboard, *, changed: Callable[[], object]) -> No
     board.subscribe(Topic.DOMAIN, None, domains)
     board.subscribe(Topic.ROUTES, None, lambda _notes: relaydomains.forget())
     board.subscribe(Topic.ACCOUNT, None, accounts)
+    board.subscribe(Topic.MAILING_LIST, None, lists)
     board.subscribe(Topic.SETTINGS, None, settings)

@@ -24,6 +24,8 @@ _SMTP: dict[type[Exception], Reply | Callable[[ListenerPolicy], Reply]] = {
     errors.NotForOutsiders: replies.RECIPIENT_INTERNAL,
     errors.ForwardingForbidden: replies.FORWARDING_REFUSED,
     errors.AliasLoop: replies.RECIPIENT_LOOP,
+    errors.PostRefused: replies.POSTING_REFUSED,
+    errors.PostTooLarge: replies.POST_TOO_LARGE,
     errors.TooManyReports: replies.RECIPIENT_GOT_REPORTS,
     errors.SpoolFull: replies.STORAGE_FULL,
     errors.MessageLoops: replies.TOO_MANY_HOPS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import time
 from base64 import b64encode
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,7 @@ from accounts.models import AliasTarget, User, UserAlias
 from blobs.errors import StoreFailed
 from blobs.holding import held
 from blobs.segment import sync_directory
+from domains import belongings
 from domains.models import TABS, Domain
 from mailboxes.models import Folder, Subscription
 from switchboard.changes import ChangeCursor, changes_since
@@ -34,6 +36,8 @@ FOUND = "manifest.found.json"
 IMPORTED = "manifest.imported.json"
 LARGEST_BYTES = 256 << 20
 FORMAT = 1
+# After a change of what there may be much of, such as subscribers of lists.
+PAUSE_SECONDS = 300
 DOMAINS_AT_ONCE = 20  # of one call: the rest follows in the next
 
 # What belongs to this installation and not to the domain.
@@ -63,7 +67,7 @@ def build(domain: Domain, *, is_sealed: bool = True) -> bytes:
         "user_aliases": [
             {**_values(alias), "targets": targets.get(alias.pk, [])} for alias in aliases
         ],
-        "mailing_lists": [],
+        **{one.name: one.build(domain) for one in belongings.sections()},
     }
     content["seal"] = seal(content, domain.pk) if is_sealed else ""
     packed = msgspec.json.encode(content, order="sorted")
@@ -182,6 +186,7 @@ class ManifestKeeper:
     def __init__(self) -> None:
         self._cursor: ChangeCursor | None = None
         self._waiting: deque[int] = deque()
+        self._later: dict[int, float] = {}
 
     def run_once(self) -> int:
         """Write some of those that are due; how many were written. Blocks."""
@@ -189,13 +194,25 @@ class ManifestKeeper:
         if self._cursor is None:
             self._waiting.extend(Domain.objects.order_by("pk").values_list("pk", flat=True))
         self._cursor = cursor
-        for domain_id in sorted(domains_of(notes)):
+        for domain_id in sorted(domains_of(notes) | self._due(notes)):
             if domain_id not in self._waiting:
                 self._waiting.append(domain_id)
         written = 0
         for _ in range(min(len(self._waiting), DOMAINS_AT_ONCE)):
             written += self._write(self._waiting.popleft())
         return written
+
+    def _due(self, notes: Iterable[Note]) -> set[int]:
+        """Domains of which something changed some time ago that other rooms keep."""
+        now = time.monotonic()
+        for section in belongings.sections():
+            keys = {note.key for note in notes if note.topic == section.topic}
+            for domain_id in section.domains_of(keys) if keys else ():
+                self._later.setdefault(domain_id, now + PAUSE_SECONDS)
+        due = {domain_id for domain_id, when in self._later.items() if when <= now}
+        for domain_id in due:
+            del self._later[domain_id]
+        return due
 
     def _write(self, domain_id: int) -> bool:
         domain = Domain.objects.select_related("area", "renaming").filter(pk=domain_id).first()

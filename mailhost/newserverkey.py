@@ -26,6 +26,7 @@ from mailboxes import index, manifest
 from mailhost import serverkeys
 from mailhost.resealing import places
 from mailhost.serverkeys import Kept, KeyFile, ServerKeys
+from mailinglists import signedids, tokens
 from protocols import srs
 from spool import rewriting
 
@@ -38,6 +39,9 @@ DERIVED: dict[str, timedelta | None] = {
     manifest.PURPOSE: None,
     index.PURPOSE: None,
     rewriting.PURPOSE: timedelta(days=srs.VALID_DAYS + 1),
+    signedids.RETURN_PURPOSE: timedelta(days=30),
+    signedids.LINK_PURPOSE: None,
+    signedids.TOKEN_PURPOSE: tokens.LIFETIME,
 }
 
 

@@ -142,6 +142,7 @@ ROOMS = [
     "certificates",
     "mailboxes",
     "archive",
+    "mailinglists",
     "signing",
     "spool",
     "administration",

@@ -20,6 +20,7 @@ from clock.moments import utc_now
 from domains.models import Domain
 from jobs.models import Job, State
 from mailboxes.models import AccountUsage, DomainUsage
+from mailinglists import room as lists_room
 from operations import blocks, lostaddresses
 from operations.models import LostAddress
 from spool import freespace, lost
@@ -154,7 +155,7 @@ def _limits(actor: User) -> Iterator[Matter]:
     """Of the administrator's domain."""
     if actor.domain is None:
         return
-    for one in selectors.in_use(actor.domain):
+    for one in lists_room.all_in_use(actor.domain):
         if one.allowed and one.used * 100 >= one.allowed * NEAR_PERCENT:
             used = f"{one.used:,} of {one.allowed:,} {one.limit.replace('_', ' ')}"
             yield Matter(

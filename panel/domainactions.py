@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 from django.urls import get_script_prefix, reverse
 
 from accounts.models import User
+from domains import switches
 from panel import menu
 
 
@@ -20,13 +21,14 @@ class Action:
     icon: str
     url_name: str
     starts_group: bool = False
+    feature: str = ""  # a switch of the domain; off: the action is shown and leads nowhere (D-012)
 
 
 @dataclass(frozen=True, slots=True)
 class ActionLink:
     label: str
     icon: str
-    url: str
+    url: str  # empty: what it is about is switched off
     starts_group: bool
 
 
@@ -39,7 +41,7 @@ ACTIONS = (
     Action("Log in as domain admin", "log-in", "panel:domain-impersonate"),
     Action("Email users", "users", "panel:users", starts_group=True),
     Action("User aliases", "at-sign", "panel:aliases"),
-    Action("Mailing lists", "list", "panel:lists"),
+    Action("Mailing lists", "list", "panel:lists", feature="mailing_lists"),
     Action("Domain aliases", "copy", "panel:domain-aliases"),
     Action("Spam filtering", "shield", "panel:spam-filtering"),
     Action("Content filtering", "funnel", "panel:content-filtering"),
@@ -60,10 +62,16 @@ def allowed_to(actor: User) -> list[Action]:
     return [action for action in ACTIONS if actor.role in menu.roles_of(action.url_name, 1)]
 
 
-def links(actions: list[Action], name: str) -> Iterator[ActionLink]:
+def off_for(domain_ids: Iterable[int]) -> dict[int, frozenset[str]]:
+    """The features of actions that are switched off, by domain."""
+    return switches.off_among(domain_ids, filter(None, (one.feature for one in ACTIONS)))
+
+
+def links(actions: list[Action], name: str, *, off: Collection[str] = ()) -> Iterator[ActionLink]:
+    """`off`: features that are switched off for the domain."""
     for action in actions:
         before, after = _around(action.url_name, get_script_prefix())
-        url = f"{before}{name}{after}"
+        url = "" if action.feature in off and action.feature else f"{before}{name}{after}"
         yield ActionLink(action.label, action.icon, url, action.starts_group)
 
 

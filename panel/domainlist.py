@@ -23,6 +23,7 @@ from clock.moments import utc_now
 from domains.models import Domain, HostedName
 from domains.policy import MEGABYTE
 from mailboxes.models import DomainUsage
+from mailinglists.models import MailingList
 from operations.models import LostAddress
 from panel.lists import Column, Listing, Pill
 from spool import throttled
@@ -51,6 +52,7 @@ class DomainListing(Listing[Domain]):
         Column("IP address", "listen_ip", lambda row: row.listen_ip or "All"),
         Column("Users", "users_used", lambda row: row.users_used),
         Column("Aliases", "aliases_used", lambda row: row.aliases_used),
+        Column("Lists", "lists_used", lambda row: row.lists_used),
         Column("Disk space", "disk_used", lambda row: row.disk_used, unit="bytes"),
         Column("Created", "created_at", lambda row: row.created_at, unit="UTC"),
         Column("Status", "", lambda row: _status(row)),
@@ -72,6 +74,7 @@ def with_figures(rows: QuerySet[Domain]) -> QuerySet[Domain]:
         dns_level=F("zone_check__level"),  # of the newest check; None: there was none (G-032)
         users_used=_count(User),
         aliases_used=_count(UserAlias),
+        lists_used=_count(MailingList),
         disk_used=Coalesce(Subquery(usage), 0, output_field=BigIntegerField()),
         disk_limit_mb=F("domainlimits__disk_space_mb"),
         users_limit=F("domainlimits__users"),

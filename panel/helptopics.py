@@ -24,6 +24,7 @@ from panel.forms import settings as setting_forms
 from panel.forms import users as user_forms
 from panel.forms import words
 from panel.forms.base import SWITCH, PanelForm
+from panel.forms.mailinglists import HelpForm
 from panel.forms.moving import MoveForm
 from panel.forms.renaming import RenameForm
 from panel.forms.reports import NewScheduleForm
@@ -185,6 +186,13 @@ _ALL = (
         "aliases", "Aliases and catch-alls", "Domains",
         ("aliases", "alias", "aliases-new", "aliases-delete", "catch-all", "domain-aliases",
          "domain-aliases-delete", "domain-aliases-claim"),
+    ),
+    Topic(
+        "mailing-lists", "Mailing lists", "Domains",
+        ("lists", "lists-new", "lists-delete", "list", "my-lists", "list-subscribers",
+         "list-subscribers-add", "list-subscribers-import", "list-subscribers-remove",
+         "list-subscriber", "list-posts", "list-post", "list-post-refuse"),
+        form=lambda: HelpForm,
     ),
     Topic(
         "resellers", "Resellers and plans", "Domains",

@@ -86,6 +86,7 @@ class Listing(Generic[M]):
     empty_page: ClassVar[str] = ""  # the name of a page that helps on, where it opens
     empty_page_label: ClassVar[str] = ""
     page_template: ClassVar[str] = "panel/list/page.html"
+    table_template: ClassVar[str] = "panel/list/table.html"
     title: ClassVar[str] = ""
     counts_to: ClassVar[int] = COUNTED
     # No: no index sorts it, so that more rows than are counted stand in the order of their keys.
@@ -275,7 +276,7 @@ class Listing(Generic[M]):
                 ),
             )
         is_part = self._request.headers.get("HX-Target") == "list"
-        template = "panel/list/table.html" if is_part else self.page_template
+        template = self.table_template if is_part else self.page_template
         answer: HttpResponse = render(
             self._request, template, {"listing": self, "is_part": is_part, **context}
         )

@@ -17,6 +17,7 @@ from accounts.models import Role, User
 from accounts.permissions import Verb
 from archive import searching
 from domains import switches
+from mailinglists.permits import moderates_any
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,10 @@ MENU = (
             Entry("Archive search", "archive", "panel:archive", is_open_for=searching.is_open_for),
             Entry("View logs", "scroll-text", "panel:logs"),
             Entry("Recycle bin", "trash-2", "panel:recycle-bin"),
+            Entry(
+                "My lists", "list", "panel:my-lists", feature="mailing_lists",
+                is_open_for=moderates_any,
+            ),
             Entry("Impersonate user", "user-cog", "panel:impersonate", verb=Verb.IMPERSONATE),
         ),
     ),

@@ -30,18 +30,21 @@ def about(request: HttpRequest, domain: Domain) -> dict[str, Any]:
         allowed = domainactions.allowed_to(actor)
         shown = [one for one in allowed if one.url_name not in NOT_SHOWN]
         others = [one for one in allowed if one.url_name in NOT_SHOWN]
-        found["domain_links"] = list(_links(shown, domain.name, request.path))
+        found["domain_links"] = list(_links(shown, domain, request.path))
         found["domain_acts"] = list(domainactions.links(others, domain.name))
     return found
 
 
-def _links(actions: list[Action], name: str, path: str) -> Iterator[Link]:
-    links = list(domainactions.links(actions, name))
+def _links(actions: list[Action], domain: Domain, path: str) -> Iterator[Link]:
+    off = domainactions.off_for([domain.pk]).get(domain.pk, ())
+    links = list(domainactions.links(actions, domain.name, off=off))
     active = _active(links, path)
     for link in links:
-        yield Link(link.label, link.url, link.url == active)
+        yield Link(link.label, link.url, bool(link.url) and link.url == active)
 
 
 def _active(links: list[ActionLink], path: str) -> str:
     """The longest address that the path begins with."""
-    return max((link.url for link in links if path.startswith(link.url)), key=len, default="")
+    return max(
+        (link.url for link in links if link.url and path.startswith(link.url)), key=len, default=""
+    )

@@ -10,12 +10,13 @@ from django.conf import settings
 from django.db.models import Sum
 from django.urls import reverse
 
-from accounts import secondfactor, selectors
+from accounts import secondfactor
 from accounts.models import LastActivity, User
 from accounts.selectors import InUse
 from clock.moments import utc_now
 from domains.models import Domain
 from mailboxes.models import AccountUsage, DomainUsage, Folder
+from mailinglists import room as lists_room
 from operations.models import Connection
 from panel import dashboard
 from panel.checklist import Task
@@ -45,7 +46,7 @@ class UserPage:
 
 def of_domain(actor: User, domain: Domain, *, is_in_person: bool) -> DomainPage:
     """`is_in_person`: pages that only the owner of the account opens are linked as well."""
-    in_use = list(selectors.in_use(domain))
+    in_use = list(lists_room.all_in_use(domain))
     chart = dashboard.mail_chart(actor, utc_now())
     return DomainPage(
         figures=list(_figures(domain, in_use, chart)),

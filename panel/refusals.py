@@ -14,6 +14,7 @@ from domains.errors import Refused
 from domains.localparts import LocalPartMalformed
 from jobs.errors import JobUnknown
 from mailboxes.errors import ExportGone
+from mailinglists import errors as of_lists
 from messaging.errors import SendingUnknown
 from operations import errors as of_operations
 from operations.transcripts import TranscriptUnknown
@@ -38,6 +39,9 @@ OUT_OF_SIGHT = (
     ReportUnknown,
     ScheduleUnknown,
     RetrievalUnknown,
+    of_lists.ListUnknown,
+    of_lists.SubscriberUnknown,
+    of_lists.HeldPostUnknown,
     of_archive.ArchivedUnknown,
     of_archive.ExportGone,
     ExportGone,
@@ -91,6 +95,8 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
         f"{e.network} contains {e.contains}, which must not be locked out: it is this server, "
         "yourself, or on the whitelist."
     ),
+    of_lists.ModeratorUnknown: lambda e: f"There is no user “{e.username}” in this domain.",
+    of_lists.PatternMalformed: lambda e: f"“{e.pattern}” is neither an address nor @domain.",
     of_operations.ServiceFailed: lambda e: (
         f"{e.service} did not follow: "
         + "; ".join(f"machine {node}: {reason}" for node, reason in e.failures)
@@ -113,6 +119,7 @@ FIELDS: dict[type[Exception], Callable[[Any], str]] = {
     of_accounts.AliasLoops: lambda e: "targets",
     of_operations.NetworkMalformed: lambda e: "network",
     of_operations.OwnNetwork: lambda e: "network",
+    of_lists.ModeratorUnknown: lambda e: "moderators",
 }
 
 

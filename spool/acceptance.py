@@ -48,6 +48,8 @@ _HOLD = (
     " hold_reason = %s, hold_rule = %s, quarantined_until = %s, patience_left = %s WHERE id = %s"
 )
 _QUARANTINE = "UPDATE spool_spooledmessage SET quarantined_until = %s WHERE id = %s"
+_LIST = "UPDATE spool_spooledmessage SET list_id = %s WHERE id = %s"
+_RETURN_PATH = "UPDATE spool_spooledrecipient SET return_path = %s WHERE id = %s"
 _PLACE = "UPDATE spool_spooledrecipient SET place = %s WHERE id = %s"
 
 
@@ -65,6 +67,7 @@ class AcceptedRecipient:
     reply: str = ""  # why it could not
     hold: Hold | None = None  # what keeps it back
     placing: Placing | None = None  # None: the Inbox, unread
+    return_path: str = ""  # its own sender (VERP); empty: the message's
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -75,6 +78,8 @@ class Acceptance(Job):
     recipients: list[AcceptedRecipient]
     first_try_at: int  # microseconds
     received_report: ReceivedReport | None = None  # to be counted where it comes in (T-007)
+    stored_blob_id: int | None = None  # the body, where it is stored already: no record then
+    list_id: int | None = None  # whose post it carries to subscribers
 
     @staticmethod
     def write_rows(jobs: Sequence[Acceptance], cursor: Any) -> None:
@@ -94,6 +99,9 @@ class Acceptance(Job):
             cursor.executemany(_QUARANTINE, quarantined)
         if placed := _waiting_places(jobs):
             cursor.executemany(_PLACE, placed)
+        if carried := [(job.list_id, job.message["id"]) for job in jobs if job.list_id is not None]:
+            cursor.executemany(_LIST, carried)
+            cursor.executemany(_RETURN_PATH, _return_paths(jobs))
         _count_references(jobs, cursor)
         _count_in_ledger(jobs, cursor)
         reports = [job.received_report for job in jobs if job.received_report is not None]
@@ -109,13 +117,18 @@ class Acceptance(Job):
         delivered = sum(recipient.delivery is not None for recipient in self.recipients)
         is_finished = delivered == total
         found_out = {
-            "blob_id": None if is_finished else self.records[0].blob_id,
+            "blob_id": None if is_finished else self.blob_id,
             "finished_at": self.message["accepted_at"] if is_finished else None,
             "recipients_total": total,
             "recipients_delivered": delivered,
         }
         row: tuple[Any, ...] = _in_order({**self.message, **found_out})
         return row
+
+    @property
+    def blob_id(self) -> int:
+        stored = self.stored_blob_id
+        return self.records[0].blob_id if stored is None else stored
 
     def recipient_rows(self) -> Iterator[tuple[Any, ...]]:
         message = self.message
@@ -154,6 +167,15 @@ def _waiting_places(jobs: Iterable[Acceptance]) -> list[tuple[str, int]]:
     ]
 
 
+def _return_paths(jobs: Iterable[Acceptance]) -> list[tuple[str, int]]:
+    return [
+        (one.return_path, one.recipient_id)
+        for job in jobs
+        for one in job.recipients
+        if one.return_path
+    ]
+
+
 def deliver_now(jobs: Sequence[Acceptance], cursor: Any) -> None:
     """Bring what needs no waiting into its mailbox; what can't go waits for the local agent."""
     deliveries = [r.delivery for job in jobs for r in job.recipients if r.delivery is not None]
@@ -176,10 +198,10 @@ def planned_references(recipients: Iterable[AcceptedRecipient]) -> int:
 def _count_references(jobs: Sequence[Acceptance], cursor: Any) -> None:
     deltas: dict[int, int] = {}
     for job in jobs:
-        record = job.records[0]
-        delta = planned_references(job.recipients) - record.references
+        counted = job.records[0].references if job.stored_blob_id is None else 0
+        delta = planned_references(job.recipients) - counted
         if delta:
-            deltas[record.blob_id] = delta
+            deltas[job.blob_id] = deltas.get(job.blob_id, 0) + delta
     if deltas:
         references.change(cursor, deltas)
 

@@ -9,10 +9,14 @@ class SpoolConfig(AppConfig):
 
     def ready(self) -> None:
         # Models can be imported only now.
+        from importlib import import_module
+
         from accounts.closing import before_domain_goes
         from blobs.space import floor_from
         from spool import freespace
         from spool.closing import give_up_domain
 
+        import_module("spool.agents.listbounces")  # takes its mail by a table
+        import_module("spool.agents.listcommands")
         before_domain_goes(give_up_domain)
         floor_from(freespace.floor)

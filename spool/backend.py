@@ -6,6 +6,7 @@ file reads, and takes out, say how the message is to travel:
     X-MailHost-Kind      standard, report, event, notice (spool.models.Kind); standard without it
     X-MailHost-Priority  1 to 10, before every rule (S-034)
     X-MailHost-Domain    id of the domain that causes the message: its priorities count (P-004)
+    X-MailHost-Sender    null: whatever From says, nothing comes back about it (RFC 3834 §3.3)
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class _Way:
     kind: Kind = Kind.STANDARD
     priority: int | None = None
     domain_id: int | None = None
+    has_null_sender: bool = False
     headers: dict[str, Any] = field(default_factory=dict)
 
 
@@ -93,7 +95,8 @@ def open_intake(message: EmailMessage) -> Intake | None:
     author = _author(message)
     domain = _domain(way, author)
     # Reports of failure to this host's own name would reach nobody: then the null sender.
-    sender = author.encode() if author and domain_directory.by_name(author.domain) else ""
+    is_ours = author is not None and domain_directory.by_name(author.domain) is not None
+    sender = author.encode() if author and is_ours and not way.has_null_sender else ""
     question = Question(sender, may_relay=True, is_exempt=way.kind.is_exempt)
     reached = _reach(message.recipients(), question)
     is_ascii = all(address.is_ascii for address, _ in reached)
@@ -148,6 +151,10 @@ def _way(message: EmailMessage) -> _Way:
                     raise ValueError(f"{name} must be 1 to 10, not {value}")
             case "x-mailhost-domain":
                 way.domain_id = int(value)
+            case "x-mailhost-sender":
+                if value != "null":
+                    raise ValueError(f"{name} must be null, not {value}")
+                way.has_null_sender = True
             case _:
                 way.headers[name] = value
     return way

@@ -72,7 +72,7 @@ _DETAILS = (
     " m.ret, m.envid, m.manual_priority, m.accepted_at, m.expires_at, m.recipients_total,"
     ' b.id, b.segment_id, b."offset", b.length, b.size_bytes,'
     " m.sender_account_id, m.throttled_until, r.throttle_hour, r.throttle_bytes, r.via,"
-    " r.place"
+    " r.place, r.return_path, m.list_id"
     f" FROM {_TABLE} r JOIN spool_spooledmessage m ON m.id = r.message_id"
     " LEFT JOIN blobs_blob b ON b.id = m.blob_id WHERE r.id IN ({ids})"
 )
@@ -260,13 +260,13 @@ def read_details(rows: Iterable[tuple[Any, ...]], due: dict[int, int]) -> list[C
         message = messages.get(row[12])
         if message is None:
             location = None if row[26] is None else Location(*row[26:31])
-            values = (*row[12:19], bool(row[19]), *row[20:26], location, *row[31:33])
+            values = (*row[12:19], bool(row[19]), *row[20:26], location, *row[31:33], row[38])
             message = messages[row[12]] = ClaimedMessage(*values)
         reservation = None if row[33] is None else Reservation(row[33], row[34] or 0)
         due_at = due.get(row[0], 0)
         values = (
             row[0], message, *row[1:10], bool(row[10]), row[11], due_at, reservation,
-            row[35], row[36],
+            row[35], row[36], row[37],
         )  # fmt: skip
         recipients.append(ClaimedRecipient(*values))
     recipients.sort(key=lambda recipient: (recipient.order, recipient.recipient_id))

@@ -77,6 +77,8 @@ def settle(
 def action_to_report(settled: Settled) -> Action | None:
     """What the sender is to be told of this recipient; None: nothing. RFC 3461 §4.1, §5.2."""
     recipient, asked = settled.result.recipient, settled.result.recipient.notify
+    if recipient.return_path:
+        return None  # L-013: it counts for the subscriber, and nobody is written to
     if not recipient.message.sender or asked == "NEVER":
         return None  # RFC 5321 §4.5.5: nobody is told about mail from the null sender
     if settled.state in (State.BOUNCED, State.EXPIRED):

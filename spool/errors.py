@@ -71,6 +71,25 @@ class AliasLoop(Refused):
         self.address = address
 
 
+class PostRefused(Refused):
+    """Who sends may not post to the list (550 5.7.1). L-004."""
+
+    def __init__(self, address: str, words: str) -> None:
+        super().__init__(f"{address}: {words}")
+        self.address = address
+        self.words = words
+
+
+class PostTooLarge(Refused):
+    """Larger than posts to the list may be (552 5.2.3). L-014."""
+
+    def __init__(self, address: str, size_bytes: int, allowed_bytes: int) -> None:
+        super().__init__(f"{address}: {size_bytes} of {allowed_bytes} bytes")
+        self.address = address
+        self.size_bytes = size_bytes
+        self.allowed_bytes = allowed_bytes
+
+
 class TooManyReports(Refused):
     """A mailbox or domain has had its hour of reports: 451 4.7.1 until it ends (T-007)."""
 

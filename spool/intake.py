@@ -21,22 +21,24 @@ from domains.directory import Cold
 from domains.policy import DomainPolicy
 from mailboxes import quota
 from mailboxes.delivery import Delivery
-from protocols.address import Address
+from mailinglists.addresses import Part
+from protocols.address import Address, fold
 from protocols.message import facts, headers, received, spammarks, submission
 from protocols.message.received import Encryption
 from spool import (
     deliverylog,
     freespace,
     intakedecisions,
+    listaddresses,
     schedule,
     settings,
     throttlebounces,
 )
 from spool.acceptance import Acceptance, AcceptedRecipient, planned_references
-from spool.errors import BodyTooLarge, MessageLoops, SpoolFull
+from spool.errors import BodyTooLarge, MessageLoops, PostTooLarge, SpoolFull
 from spool.models import Kind, Origin, Route
 from spool.placing import Placing
-from spool.routing import Resolution
+from spool.routing import Resolution, Target
 from spool.settings import SpoolPolicy
 from spool.throttlebounces import ReceivedReport
 
@@ -170,23 +172,42 @@ class Intake:
             self._begin_body()
 
     def require_room(self, *, cached_only: bool = False) -> None:
-        """Raises QuotaExceeded if none of the recipients has room for what was written (D-082).
+        """Raises QuotaExceeded if none of the recipients has room for what was written (D-082),
+        or PostTooLarge where the last of them is a list (L-014).
 
         Where one has, the others wait in the spool. Raises Cold if `cached_only`.
         """
         refusal: Exception | None = None
         for recipient in self.recipients:
-            account = recipient.target.account
-            if account is None:
-                return
+            target = recipient.target
             try:
-                quota.require_room(account, self._written_bytes, cached_only=cached_only)
-            except quota.QuotaExceeded as error:
+                if target.route == Route.LIST:
+                    self._require_list_room(target, cached_only)
+                elif target.account is None:
+                    return
+                else:
+                    quota.require_room(target.account, self._written_bytes, cached_only=cached_only)
+            except (quota.QuotaExceeded, PostTooLarge) as error:
                 refusal = error
             else:
                 return
         if refusal is not None:
             raise refusal
+
+    def _require_list_room(self, target: Target, cached_only: bool) -> None:
+        """Raises PostTooLarge, Cold."""
+        if target.domain_id is None:
+            return
+        domain = domain_directory.policy(target.domain_id, cached_only=cached_only)
+        local_part = fold(Address.parse(target.address).local_part)
+        if domain is None:
+            return
+        found = listaddresses.find(domain, local_part, cached_only=cached_only)
+        if found is None or found[1] is not Part.POSTS:
+            return
+        allowed = listaddresses.maximum_bytes(found[0], domain)
+        if allowed is not None and self._written_bytes > allowed:
+            raise PostTooLarge(target.address, self._written_bytes, allowed)
 
     def announce(self) -> None:
         """A client has begun with it, and may be done in a moment: others share its commit."""

@@ -120,13 +120,16 @@ def quarantine_spam(
 ) -> list[Decision]:
     """Put all of a message in quarantine that a scanner has marked (S-060).
 
+    But for lists, whose moderators decide about it (L-015).
+
     `mark`: the field that says so, of `protocols.message.spammarks`.
     """
     until = to_micros(now + quarantine)
     reason = f"marked as spam by {mark}"
-    for recipient in recipients:
+    waiting = [one for one in recipients if one.target.route != Route.LIST]
+    for recipient in waiting:
         recipient.hold = Hold(reason, None, until)
-    return [{"step": "quarantine", "reason": reason}]
+    return [{"step": "quarantine", "reason": reason}] if waiting else []
 
 
 def goes_at_once(recipient: AcceptedRecipient, delivered_to: Collection[str]) -> bool:

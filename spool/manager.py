@@ -37,6 +37,9 @@ from spool.agents.remote import RemoteSettings
 from spool.agents.tls import AskDemand, demand_of_route
 from spool.claims import ClaimDue, ReleaseClaims, RenewClaims, Rounds
 from spool.keeping import Keeping
+from spool.listauthors import Authors
+from spool.listdeliveries import ListDeliveries
+from spool.listdistribution import Distributor
 from spool.localdelivery import LocalDeliveries
 from spool.ourselves import recognise_ourselves
 from spool.outbound import Outbound
@@ -70,6 +73,7 @@ LARGE_SECONDS = 15.0
 MEASURE_SECONDS = 60.0
 RULES_SECONDS = 20.0
 QUARANTINE_SECONDS = 20.0
+MODERATORS_SECONDS = 10.0
 # One claim after the other at the soonest: it costs much more than what it takes, and what comes
 # in meanwhile shares the next one. After a quiet moment mail is claimed at once.
 CLAIM_EVERY_SECONDS = 0.05
@@ -123,6 +127,14 @@ class Manager:
         self._local = LocalDeliveries(
             self._committer, self._recorder, owner=self._owner, ask=self._ask, policy=self._policy
         )
+        self._lists = ListDeliveries(
+            self._committer,
+            self._recorder,
+            Authors(self._remote.resolver),
+            owner=self._owner,
+            ask=self._ask,
+        )
+        self._distributor = Distributor(board, self._committer, self._ask)
         self._wake = asyncio.Event()
         self._has_occurred = asyncio.Event()
         self._room = asyncio.Event()
@@ -138,7 +150,7 @@ class Manager:
 
     async def start(self, *, is_paused: bool = False) -> None:
         """Give back what a dead process held, then begin to work; if paused, with `resume`."""
-        self._is_paused = is_paused
+        self._is_paused = self._distributor.is_paused = is_paused
         self._lock = OwnerLock(self._owner)
         recovered = await self._ask(recover_claims)
         if recovered:
@@ -151,6 +163,7 @@ class Manager:
         ]
         self._begin(self._recorder.run())
         self._claiming = self._begin(self._claim_for_ever())
+        self._begin(self._distributor.run())
         self._begin(self._now_and_then(RENEW_SECONDS, self._renew))
         self._begin(self._now_and_then(NOTICE_SECONDS, self._send_notices))
         self._begin(self._now_and_then(REOPEN_SECONDS, self._reopen))
@@ -167,10 +180,12 @@ class Manager:
         self._begin(self._now_and_then(RULES_SECONDS, keeping.keep_rules))
         self._begin(self._now_and_then(QUARANTINE_SECONDS, keeping.empty_quarantine))
         self._begin(self._now_and_then(MEASURE_SECONDS, keeping.measure))
+        self._begin(self._now_and_then(MODERATORS_SECONDS, keeping.tell_moderators))
 
     async def stop(self, seconds: float) -> None:
         """Finish what is under way within `seconds`; give back what was not begun."""
         self._is_stopping = True
+        self._distributor.is_paused = True
         for unsubscribe in self._unsubscribe:
             unsubscribe()
         self._wake.set()
@@ -182,8 +197,11 @@ class Manager:
             async with asyncio.timeout_at(ends_at):
                 await asyncio.wait([self._claiming])  # what it has just claimed is given back
                 await self._local.ended()
+                await self._lists.ended()
+                await self._distributor.paused()
                 await self._recorder.drained()
         await self._local.break_off()
+        await self._lists.break_off()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -197,7 +215,7 @@ class Manager:
 
     async def pause(self, seconds: float) -> None:
         """Take nothing new; returns when what is under way has ended, or is broken off (M-017)."""
-        self._is_paused = True
+        self._is_paused = self._distributor.is_paused = True
         self._wake.set()
         self._room.set()
         left = self._outbound.take_back()
@@ -210,7 +228,7 @@ class Manager:
 
     def resume(self) -> None:
         """Go on claiming after a pause."""
-        self._is_paused = False
+        self._is_paused = self._distributor.is_paused = False
         self._wake.set()
 
     @property
@@ -300,13 +318,15 @@ class Manager:
             self._report(plan.results)
         if self._is_paused or self._is_stopping:  # since it was claimed
             left = [one for _, work in plan.remote for one in work.recipients]
-            await self._give_back(left + plan.local)
+            await self._give_back(left + plan.local + plan.lists)
             return
         for route, work in plan.remote:
             self._outbound.add(route, work)
         self._outbound.dispatch()
         for recipient in plan.local:
             self._local.add(recipient)
+        for recipient in plan.lists:
+            self._lists.add(recipient)
 
     def _obey(self, policy: SpoolPolicy) -> None:
         """S-003: a changed number acts at once; a lower one lets what runs finish."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from django.conf import settings as conf
 
@@ -20,7 +20,7 @@ from protocols.sasl_client import ClientExchange
 from protocols.smtp.client import ChooseSasl, Tls
 from protocols.smtp.outgoing import Outcome, Stage, Verdict
 from protocols.smtp.replies import Reply
-from spool import gatewaychoice, relaydomains, rewriting, singly
+from spool import gatewaychoice, listcopies, relaydomains, rewriting, singly
 from spool.agents.route import RemoteRoute
 from spool.gatewaychoice import GatewayPolicy, Loads
 from spool.gateways import PASSWORD_PURPOSE
@@ -34,7 +34,6 @@ PRELOADED_BYTES = 32 * 1024  # a message up to this size is read when it is clai
 
 
 SENDER_HELD = Reply(450, "4.2.1", "The sender's domain is switched off for now")
-NO_LISTS = Reply(450, "4.3.5", "Mailing lists are not served yet")
 UNREADABLE = Reply(451, "4.3.0", "The message cannot be read from the spool")
 
 _TLS = {
@@ -52,6 +51,7 @@ class Plan:
     remote: list[tuple[RemoteRoute, Work]]
     local: list[ClaimedRecipient]
     results: list[Result]  # known without a try
+    lists: list[ClaimedRecipient] = field(default_factory=list)
 
 
 def make_plan(
@@ -70,12 +70,16 @@ def make_plan(
         try:
             if message_id not in bodies:
                 body = _preload(group[0].message)
-                signed[message_id] = signature_for(group[0].message, body)
+                if group[0].message.list_id is None:
+                    signed[message_id] = signature_for(group[0].message, body)
                 bodies[message_id] = body
         except StoreError as error:
             plan.results += [_unreadable(recipient, error) for recipient in group]
             continue
         at_once = 1 if is_single else recipients_per_transaction
+        if group[0].message.list_id is not None:
+            plan.remote += [(route, listcopies.work(one, bodies[message_id], by)) for one in group]
+            continue
         for start in range(0, len(group), at_once):
             work = Work(group[start : start + at_once], bodies[message_id])
             work.signature = signed[message_id]
@@ -98,7 +102,7 @@ def _group(
         if recipient.route == Route.LOCAL:
             plan.local.append(recipient)
         elif recipient.route == Route.LIST:
-            plan.results.append(_held(recipient, NO_LISTS))
+            plan.lists.append(recipient)
         elif _is_sender_held(recipient.message):
             plan.results.append(_held(recipient, SENDER_HELD))
         else:

@@ -1,9 +1,12 @@
-"""How many rows of the spool point at stored bodies: asked for when references are recounted."""
+"""How many rows of spool and lists point at stored bodies: for recounting references."""
 
 from __future__ import annotations
 
+from collections import Counter
+
 from django.db.models import Count
 
+from mailinglists import references as list_references
 from spool.models import SpooledMessage
 
 
@@ -12,4 +15,6 @@ def count_references(first_blob: int, last_blob: int) -> dict[int, int]:
     rows = SpooledMessage.objects.filter(
         finished_at=None, blob_id__gte=first_blob, blob_id__lte=last_blob
     )
-    return dict(rows.values_list("blob_id").annotate(rows=Count("id")))
+    counts = Counter(list_references.count_references(first_blob, last_blob))
+    counts.update(dict(rows.order_by().values_list("blob_id").annotate(rows=Count("id"))))
+    return counts

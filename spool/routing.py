@@ -14,7 +14,7 @@ from domains.policy import DomainPolicy
 from mailboxes import quota
 from protocols.address import Address, fold, split_detail
 from protocols.srs import NotRewritten
-from spool import relaydomains, rewriting, settings
+from spool import listaddresses, relaydomains, rewriting, settings
 from spool.errors import (
     AccountDisabled,
     AddressUnknown,
@@ -48,7 +48,7 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class Resolution:
     """`via` says by which step the targets were found: user, forward, alias, catch-all, role,
-    remote, relay domain, returned."""
+    list, command, remote, relay domain, returned."""
 
     targets: tuple[Target, ...]
     via: str
@@ -64,6 +64,7 @@ class Question:
     sender: str  # envelope sender; empty: null
     may_relay: bool  # logged in, or on a listed network
     submitter_domain_id: int | None = None  # of the logged-in user
+    submitter_account_id: int | None = None  # who it is
     local_ip: str | None = None  # None: not by a listener
     size_bytes: int = 0  # as announced; 0: unknown
     is_exempt: bool = False  # a full mailbox takes it too (D-083)
@@ -101,7 +102,9 @@ def _followed(
 ) -> Resolution:
     """Where the entry leads, without what nothing may be forwarded to."""
     seen = {(domain.domain_id, fold(recipient.local_part))}
-    targets = tuple(_expand(domain, entry, question, seen))
+    local_part = fold(recipient.local_part)
+    listaddresses.require_welcome(domain, entry, local_part, question)
+    targets = tuple(_expand(domain, entry, local_part, question, seen))
     unique = tuple({target.address: target for target in targets}.values())
     if not unique:
         raise AddressUnknown(recipient.encode())
@@ -174,7 +177,7 @@ def _find(domain: DomainPolicy, local_part: str, question: Question) -> tuple[st
     base, detail = split_detail(local_part)
     if detail is not None:
         entry = directory.lookup(domain.domain_id, base, cached_only=cached_only)
-        if entry is not None and _takes_detail(entry, cached_only):
+        if entry is not None and _takes_detail(entry, base, cached_only):
             return entry.kind.value, entry
     if local_part in ROLE_NAMES:
         administrator = directory.primary_administrator(domain.domain_id, cached_only=cached_only)
@@ -188,7 +191,9 @@ def _find(domain: DomainPolicy, local_part: str, question: Question) -> tuple[st
     return None
 
 
-def _takes_detail(entry: Entry, cached_only: bool) -> bool:
+def _takes_detail(entry: Entry, base: str, cached_only: bool) -> bool:
+    if entry.kind == Kind.LIST:
+        return listaddresses.takes_detail(entry, base, cached_only)
     if entry.kind != Kind.USER:
         return entry.kind == Kind.ALIAS
     account = directory.account(entry.object_id, cached_only=cached_only)
@@ -196,7 +201,11 @@ def _takes_detail(entry: Entry, cached_only: bool) -> bool:
 
 
 def _expand(
-    domain: DomainPolicy, entry: Entry, question: Question, seen: set[tuple[int, str]]
+    domain: DomainPolicy,
+    entry: Entry,
+    local_part: str,
+    question: Question,
+    seen: set[tuple[int, str]],
 ) -> Iterator[Target]:
     """Follow aliases to mailboxes and foreign addresses; a target that is gone is left out."""
     if entry.kind == Kind.USER:
@@ -211,10 +220,15 @@ def _expand(
         yield from forwards
         return
     if entry.kind != Kind.ALIAS:
-        return  # lists and the command address: nobody takes their mail yet
+        for account_id in listaddresses.readers(domain, entry, local_part, question.cached_only):
+            yield from _expand(domain, Entry(Kind.USER, account_id), "", question, seen)
+        if listaddresses.is_for_agent(domain, entry, local_part, question.cached_only):
+            address = Address(local_part, domain.name).encode()
+            yield Target(address, Route.LIST, None, domain.domain_id)
+        return
     for target in entry.targets:
         if target.account_id is not None:
-            yield from _expand(domain, Entry(Kind.USER, target.account_id), question, seen)
+            yield from _expand(domain, Entry(Kind.USER, target.account_id), "", question, seen)
         else:
             further = Address(target.local_part, target.domain_name)
             yield from _follow(further, domain.domain_id, question, seen)
@@ -247,7 +261,7 @@ def _follow(
         raise AliasLoop(address.encode())
     found = None if domain.is_disabled else _find(domain, key[1], question)
     if found is not None:
-        yield from _expand(domain, found[1], question, seen | {key})
+        yield from _expand(domain, found[1], key[1], question, seen | {key})
 
 
 def _require_receivers(recipient: Address, targets: tuple[Target, ...], question: Question) -> None:

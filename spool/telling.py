@@ -46,6 +46,8 @@ _STEPS = {
     "forward": "The mail of {address} is forwarded: it goes to {targets}.",
     "circle": "It was sent on from {address} before, so it does not go to {targets} again.",
     "returned": "{address} is a sender made here for forwarded mail: the report goes to {targets}.",
+    "list": "It goes to subscribers of {address}.",
+    "command": "{address} takes commands for mailing lists.",
     "spf": "The sender had not logged in: the SPF record of {address} permits its server.",
     "role": "{address} is read by the domain's administrator, {targets}.",
 }
@@ -60,6 +62,13 @@ _RULES = {
     "event_emails": "that is the domain's priority for event mail",
     "over_size": "it is over the domain's size threshold",
     "standard": "that is the domain's priority for ordinary mail",
+}
+_OF_LISTS = {
+    "posted": "it was posted to {list}, which then had {subscribers} subscribers: {reason}.",
+    "answered": "what it asks for was done, and {to} was answered by {reply}.",
+    "discarded": "nothing came of it: {reason}.",
+    "held for moderation": "it waits for a moderator of {list}: {reason}.",
+    "bounce counted": "it was counted as a bounce of {subscriber}, whose score is {score} now.",
 }
 _ENDS = {
     State.BOUNCED: "Delivery failed for good on {at}.",
@@ -131,6 +140,8 @@ def _tell_decisions(message: SpooledMessage) -> Iterator[str]:
         elif step == "priority":
             reason = _RULES.get(decision.get("rule", ""), "")
             yield f"Its priority is {decision.get('value')}, for {reason}."
+        elif step == "subscriber left out":
+            yield f"{decision.get('address')} gets no copy: {decision.get('reason')}."
         elif step == lostenvelopes.STEP:
             handed_in = _at(from_micros(decision.get("at", 0)))
             yield (
@@ -241,6 +252,10 @@ def _tell_entry(entry: TraceEntry) -> Iterator[str]:
         )
     elif entry.decision == "throttled":
         yield _tell_throttling(entry)
+    elif entry.decision in _OF_LISTS:
+        yield f"On {_at(entry.at)} {_OF_LISTS[entry.decision].format_map(_Known(detail))}"
+        if "from" in detail:
+            yield f"Its author was {detail['from']}."
     elif entry.decision == "report dropped":
         yield f"On {_at(entry.at)} no report was sent: {detail.get('reason')}."
     else:
@@ -302,6 +317,13 @@ def _and(names: list[str]) -> str:
     if len(names) < 2:
         return "".join(names) or "nobody"
     return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+class _Known(dict[str, Any]):
+    """What an entry says; a word that it lacks is left out."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
 
 
 def _facts(detail: dict[str, Any]) -> str:

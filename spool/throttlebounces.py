@@ -15,6 +15,7 @@ from protocols.message.mime import scan
 from protocols.message.reports import Action
 from spool import throttle, throttlecounts, throttlecrossings, throttlepolicy
 from spool.errors import TooManyReports
+from spool.models import Route
 from spool.routing import Target
 from spool.throttle import Key, Kind, Reason
 
@@ -120,9 +121,11 @@ def _limited_keys(targets: Iterable[Target], *, cached_only: bool = False) -> tu
     """Users and domains of which at least one has a limit; from memory, as routing left it."""
     found: dict[Key, None] = {}
     for target in targets:
-        if target.account is None or target.domain_id is None:
+        if target.domain_id is None or target.route == Route.REMOTE:
             continue
-        keys = (Key(Kind.USER, target.account.account_id), Key(Kind.DOMAIN, target.domain_id))
+        keys: tuple[Key, ...] = (Key(Kind.DOMAIN, target.domain_id),)
+        if target.account is not None:  # else the return path of a list's copy
+            keys = (Key(Kind.USER, target.account.account_id), *keys)
         payers = throttlepolicy.payers(keys, cached_only=cached_only)
         if any(payer.allowance.bounces is not None for payer in payers):
             found.update(dict.fromkeys(keys))

@@ -77,7 +77,8 @@ def admit(
         message = recipient.message
         group = (message.message_id, recipient.destination, keys)
         place = sharing.get(group, 0)
-        is_first = place % recipients_per_transaction == 0 or singly.may_go_singly(recipient)
+        is_alone = bool(recipient.return_path) or singly.may_go_singly(recipient)
+        is_first = place % recipients_per_transaction == 0 or is_alone
         carried = message.size_bytes if is_first else 0
         denial = throttle.decide(Ask(keys, carried), windows)
         if denial is not None:

@@ -36,7 +36,7 @@ _BOUNCES = (
 )
 _RESERVED = (
     "SELECT r.id, r.throttle_hour, r.throttle_bytes, r.ledger_domain_id, m.domain_id,"
-    " m.sender_account_id FROM spool_spooledrecipient r"
+    " m.sender_account_id, m.list_id FROM spool_spooledrecipient r"
     " JOIN spool_spooledmessage m ON m.id = r.message_id"
     f" WHERE r.state < {State.DELIVERED.value} AND r.due_at IS NOT NULL"
     " AND r.claimed_by = %s AND r.throttle_hour IS NOT NULL"
@@ -110,10 +110,11 @@ def give_back(cursor: Any, owner: int, recipient_ids: Sequence[int] | None = Non
         ledger_domain_id,
         domain_id,
         account_id,
+        list_id,
     ) in cursor.fetchall():
         if wanted is None or recipient_id in wanted:
             ended.append((recipient_id,))
-            for key in keys(ledger_domain_id, domain_id, account_id):
+            for key in keys(ledger_domain_id, domain_id, account_id, list_id):
                 changes[key, hour][0] -= 1
                 changes[key, hour][1] -= sent_bytes
     if ended:

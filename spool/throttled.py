@@ -16,6 +16,7 @@ from clock.moments import from_micros, to_micros
 from domains.models import Domain
 from events import audit
 from events.audit import Actor
+from mailinglists.models import MailingList
 from spool import summaries, throttle, throttlepolicy
 from spool.models import SpooledRecipient, State, ThrottleCrossing, ThrottleHour
 from spool.throttle import Key, Kind, Reason, Window
@@ -166,6 +167,10 @@ def _held_for(key: Key) -> QuerySet[SpooledRecipient]:
         user = User.objects.filter(pk=key.key_id).first()
         domain_id = user.domain_id if user else None
         return held.filter(ledger_domain=domain_id, message__sender_account=key.key_id)
+    if key.kind is Kind.LIST:
+        mailing_list = MailingList.objects.filter(pk=key.key_id).first()
+        domain_id = mailing_list.domain_id if mailing_list else None
+        return held.filter(ledger_domain=domain_id, message__list_id=key.key_id)
     return held.filter(ledger_domain=key.key_id)
 
 
@@ -190,17 +195,21 @@ def _count_waiting(rows: Iterable[ThrottleCrossing]) -> Counter[tuple[str, int]]
         SpooledRecipient.objects.filter(
             state=State.THROTTLED, ledger_domain__in={row.domain_id for row in rows}
         )
-        .values_list("ledger_domain", "message__sender_account")
+        .values_list("ledger_domain", "message__sender_account", "message__list_id")
         .annotate(count=Count("pk"))
     )
-    for domain_id, account_id, count in found:
+    for domain_id, account_id, list_id, count in found:
         counts[Kind.DOMAIN.value, domain_id] += count
         if account_id is not None:
             counts[Kind.USER.value, account_id] += count
+        if list_id is not None:
+            counts[Kind.LIST.value, list_id] += count
     return counts
 
 
 def _subject(kind: str, key_id: int) -> models.Model | None:
     if kind == Kind.USER:
         return User.objects.filter(pk=key_id).first()
+    if kind == Kind.LIST:
+        return MailingList.objects.select_related("domain").filter(pk=key_id).first()
     return Domain.objects.filter(pk=key_id).first() if kind == Kind.DOMAIN else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from accounts import directory as account_directory
 from domains import directory as domain_directory
 from domains.policy import Throttling
+from mailinglists import directory as list_directory
 from spool.models import Kind as MessageKind
 from spool.models import Origin, Route
 from spool.throttle import UNLIMITED, Allowance, Key, Kind
@@ -24,19 +25,26 @@ class Payer:
 
 
 def keys_of(recipient: ClaimedRecipient) -> tuple[Key, ...]:
-    """The domain that caused the delivery, before it the user of that domain who sent it."""
+    """The domain that caused the delivery, before it its user who sent it, or its list (T-012)."""
     domain_id, message = recipient.ledger_domain_id, recipient.message
-    return keys(domain_id, message.domain_id, message.sender_account_id)
+    return keys(domain_id, message.domain_id, message.sender_account_id, message.list_id)
 
 
 def keys(
-    ledger_domain_id: int | None, sender_domain_id: int | None, account_id: int | None
+    ledger_domain_id: int | None,
+    sender_domain_id: int | None,
+    account_id: int | None,
+    list_id: int | None = None,
 ) -> tuple[Key, ...]:
     """Where an alias of another domain leads out, that domain pays and not the writer."""
     if ledger_domain_id is None:
         return ()
     domain = Key(Kind.DOMAIN, ledger_domain_id)
-    if account_id is None or sender_domain_id != ledger_domain_id:
+    if sender_domain_id != ledger_domain_id:
+        return (domain,)
+    if list_id is not None:
+        return Key(Kind.LIST, list_id), domain
+    if account_id is None:
         return (domain,)
     return Key(Kind.USER, account_id), domain
 
@@ -73,8 +81,15 @@ def payer(key: Key, *, cached_only: bool = False) -> Payer | None:
             return None
         who = account_directory.address(account, domain)
         return Payer(key, domain.domain_id, allowance(account.throttling), who)
-    if key.kind is not Kind.DOMAIN:
-        return None
+    if key.kind is Kind.LIST:
+        mailing_list = list_directory.policy(key.key_id, cached_only=cached_only)
+        if mailing_list is None:
+            return None
+        domain = domain_directory.policy(mailing_list.domain_id, cached_only=cached_only)
+        if domain is None:
+            return None
+        who = f"{mailing_list.local_part}@{domain.name}"
+        return Payer(key, domain.domain_id, allowance(mailing_list.throttling), who)
     domain = domain_directory.policy(key.key_id, cached_only=cached_only)
     if domain is None:
         return None

@@ -47,7 +47,7 @@ def _message(crossing: ThrottleCrossing, to: str) -> EmailMessage:
     reason = Reason(crossing.reason)
     facts = {
         "who": crossing.who,
-        "is_domain": crossing.kind == throttle.Kind.DOMAIN,
+        "kind": crossing.kind,
         "reason": reason.value,
         "numbers": throttle.in_words(reason, crossing.used, crossing.allowed),
         "since": crossing.at,

@@ -100,6 +100,8 @@ def _crossings(
     payers = Q(kind=Kind.DOMAIN.value, key_id__in=domains)
     if message.sender_account_id is not None:
         payers |= Q(kind=Kind.USER.value, key_id=message.sender_account_id)
+    if message.list_id is not None:
+        payers |= Q(kind=Kind.LIST.value, key_id=message.list_id)
     return list(ThrottleCrossing.objects.filter(payers, hour__in=hours, ended_at=None))
 
 

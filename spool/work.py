@@ -41,6 +41,7 @@ class ClaimedMessage:
     location: Location | None  # None: the blob's row is gone
     sender_account_id: int | None = None
     throttled_until: int | None = None  # None: no limit has ever held it
+    list_id: int | None = None  # the mailing list whose post it carries
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class ClaimedRecipient:
     reservation: Reservation | None = None  # of its sender's allowance; None: not limited
     via: str = ""  # the way an operator chose (spool.ways); empty: by the rules
     place: str = ""  # where in its mailbox it goes (spool.placing); empty: the Inbox
+    return_path: str = ""  # its own sender (VERP); empty: the message's
 
     @property
     def order(self) -> Turn:

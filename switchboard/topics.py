@@ -48,6 +48,10 @@ class Topic(IntEnum):
     RETRIEVAL = 12
     """An account on another server is due, or was changed. key: its id."""
 
+    MAILING_LIST = 13
+    """A list, its moderators or its subscribers changed. key: the list's id. Durable, but for
+    posts that wait to be handed on: payload `post`."""
+
 
 class Note(NamedTuple):
     """One hint that something changed."""

@@ -7,6 +7,7 @@ from domains import directory as domain_directory
 from domains import singlerow
 from mailboxes import directory as mailbox_directory
 from mailboxes import quota, selectors, standard
+from mailinglists import directory as list_directory
 from operations import abuse, services
 from operations import settings as operations_settings
 from signing import directory as signing_directory
@@ -21,6 +22,7 @@ def forget_everything() -> None:
         authentication.forget_all,
         domain_directory.clear,
         forwarding.forget,
+        list_directory.clear,
         singlerow.forget_all,
         operations_settings.forget,
         services.forget,

@@ -49,6 +49,18 @@ NO_WAY_BACK = {
     ("retrieval.retrievalaccount", "fetched from retrieval account now"): (
         "what was fetched is in the mailbox: delete there what should not be"
     ),
+    **{
+        ("mailinglists.mailinglist", verb): why
+        for verb, why in (
+            ("deleted mailing list", "its subscribers are gone: make it anew"),
+            ("removed subscribers", "how each got posts is not kept: add them again"),
+            ("unsubscribed", "only who left can subscribe again"),
+            ("confirmed subscriber", "remove the subscriber instead"),
+            ("viewed held post", "who has seen it has seen it"),
+            ("approved post", "it goes out already"),
+            ("refused post", "it is not kept: let its author send it again"),
+        )
+    },
     ("operations.blacklistentry", "removed imported blacklist entries"): "import the file again",
     ("operations.whitelistentry", "removed imported whitelist entries"): "import the file again",
     ("domains.domain", "retired signing key"): (

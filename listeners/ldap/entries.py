@@ -3,7 +3,8 @@
 dc=example,dc=com            the domain
   ou=people                  uid=ann: its users
   ou=aliases                 cn=sales: its user aliases
-  ou=lists, ou=contacts      empty
+  ou=lists                   cn=news: its mailing lists
+  ou=contacts                empty
 """
 
 from __future__ import annotations
@@ -13,16 +14,19 @@ from dataclasses import dataclass, field
 
 from accounts.addressbook import Kind, Listed
 from domains.policy import DomainPolicy
+from mailinglists.addressbook import addresses_of
 from protocols.ldap import names
 from protocols.ldap.filters import Values, fold
 
-# RFC 4519 §3.12, RFC 2798 §3, RFC 2307 §2.1; the last class lets an alias have a mail address.
+# RFC 4519 §3.12, RFC 2798 §3, RFC 2307 §2.1; mailGroup is Netscape's, which mail programs know.
+# The last class lets an alias have a mail address.
 CLASSES: dict[Kind, tuple[str, ...]] = {
     Kind.USER: ("top", "person", "organizationalPerson", "inetOrgPerson"),
     Kind.ALIAS: ("top", "nisMailAlias", "extensibleObject"),
+    Kind.LIST: ("top", "mailGroup", "extensibleObject"),
 }
 CONTAINERS: dict[str, Kind | None] = {
-    "people": Kind.USER, "aliases": Kind.ALIAS, "lists": None, "contacts": None,
+    "people": Kind.USER, "aliases": Kind.ALIAS, "lists": Kind.LIST, "contacts": None,
 }  # fmt: skip
 DESCRIPTIONS = {
     "people": "Users", "aliases": "User aliases", "lists": "Mailing lists",
@@ -113,12 +117,17 @@ class Directory:
             attributes |= {DETAILS[name]: (value,) for name, value in listed.details.items()}
         else:
             attributes["cn"] = (local_part,)
+        if listed.description:
+            attributes["description"] = (listed.description,)
         mailbox = "" if listed.is_catch_all else local_part
         attributes["mail"] = (f"{mailbox}@{self.domain_name}",)
         is_role_holder = listed.kind is Kind.USER and local_part == self.role_holder
+        further = self.role_names if is_role_holder else ()
+        if listed.kind is Kind.LIST:
+            further = addresses_of(local_part)
         others = tuple(
             f"{each}@{form}"
-            for each in (mailbox, *(self.role_names if is_role_holder else ()))
+            for each in (mailbox, *further)
             for form in self.domain_names
             if (each, form) != (mailbox, self.domain_name)
         )

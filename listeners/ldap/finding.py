@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from accounts import addressbook
 from accounts.addressbook import Kind
 from listeners import bridge
+from listeners.ldap import reading
 from listeners.ldap.entries import CONTAINERS, Entry
 from listeners.ldap.narrowing import narrow
 from listeners.ldap.tree import Place
@@ -98,7 +98,7 @@ class Finder:
     def _read(self, kind: Kind, after: str) -> tuple[list[Found], str | None]:
         """In a thread: those of the next rows that match, and behind which one to go on."""
         place = self._place
-        rows = addressbook.read(place.view, self._criterion, kind, after=after, rows=ROWS)
+        rows = reading.read(place.view, self._criterion, kind, after=after, rows=ROWS)
         found = []
         for listed in rows:
             entry = place.directory.entry(listed)

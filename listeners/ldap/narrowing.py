@@ -68,6 +68,8 @@ def narrow(wanted: Filter, directory: Directory) -> Criterion:
             return _of_detail(attribute, (value,))
         case Substrings(attribute, initial, middle, final) if attribute in _COLUMNS:
             return _of_detail(attribute, (initial, *middle, final))
+        case Equals("description") | Substrings("description"):
+            return OfKind(Kind.LIST)  # which are few
         case Equals() | Substrings() | Undefined():
             return NOTHING  # no row has a value of such an attribute
         case Present() | Not():

@@ -8,6 +8,7 @@ from accounts import addressbook
 from accounts import directory as accounts_directory
 from accounts.addressbook import AddressIs, Kind, Listed, View
 from domains import directory as domain_directory
+from listeners.ldap import reading
 from listeners.ldap.entries import CONTAINERS, Directory, Entry
 from protocols.address import MalformedAddress, fold, parse_domain
 from protocols.ldap import names
@@ -18,8 +19,10 @@ from spool.routing import ROLE_NAMES
 _ADDRESS_LIST_OFF = Result(
     ResultCode.INSUFFICIENT_ACCESS_RIGHTS, "The address list of this domain is switched off."
 )
+# A list is also found by the names that only begin with its own.
+ROWS_BY_NAME = 10
 _KINDS = {ou: kind for ou, kind in CONTAINERS.items() if kind is not None}
-_OF_ENTRIES = {Kind.USER: "uid", Kind.ALIAS: "cn"}
+_OF_ENTRIES = {Kind.USER: "uid", Kind.ALIAS: "cn", Kind.LIST: "cn"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +106,9 @@ def _below(place: Place, above: Name) -> Place | None:
     if kind is None or leaf[0].attribute != _OF_ENTRIES[kind] or "\0" in leaf[0].value:
         return None
     criterion = AddressIs(fold(leaf[0].value))
-    found = addressbook.read(place.view, criterion, kind, after="", rows=1)
-    return Place(place.directory, place.view, ou, found[0]) if found else None
+    found = reading.read(place.view, criterion, kind, after="", rows=ROWS_BY_NAME)
+    named = [one for one in found if one.local_part == criterion.local_part]
+    return Place(place.directory, place.view, ou, named[0]) if named else None
 
 
 def _hosted(domain: str | None) -> str | None:

@@ -14,7 +14,7 @@ from domains.advice import advise
 from domains.models import TABS, Domain, HostedName, Tab
 from domains.values import settable_fields
 from events.audit import Actor
-from mailhost.provisioning import aliasplan, userplan
+from mailhost.provisioning import aliasplan, listplan, userplan
 from mailhost.provisioning.entries import DomainEntry, Values
 from mailhost.provisioning.plan import DomainPlan, Impossible
 from mailhost.provisioning.steps import Choices, Mark, Step, differing, in_words
@@ -39,6 +39,7 @@ def plan_domain(entry: DomainEntry, choices: Choices, by: Actor | None) -> list[
         _change_settings(plan)
     userplan.plan_users(plan)
     aliasplan.plan_aliases(plan)
+    listplan.plan_lists(plan)
     _add_domain_aliases(plan)
     if not plan.is_new and choices.prune:
         userplan.prune_users(plan)
@@ -179,6 +180,7 @@ def _prune_names(plan: DomainPlan) -> None:
         for alias in [alias for name, alias in plan.aliases.items() if name not in kept]:
             run = partial(aliases.delete_alias, alias=alias, by=plan.by)
             plan.add(Mark.REMOVE, f"alias {alias}", place, run)
+    listplan.prune_lists(plan)
     if plan.entry.domain_aliases is not None:
         names = {entry.name for entry in plan.entry.domain_aliases}
         for row in plan.domain.aliases.exclude(name__in=names):

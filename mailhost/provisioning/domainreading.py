@@ -25,6 +25,7 @@ from mailhost.provisioning.entries import (
     UserEntry,
 )
 from mailhost.provisioning.entryreading import EntryReader
+from mailhost.provisioning.listreading import ListReader
 from mailhost.provisioning.nodes import place_of
 
 CREDENTIALS = ("password", "password_hash", "scram_sha_256", "cram_md5_state")
@@ -52,6 +53,7 @@ class DomainReader(EntryReader):
             "users",
             "user_aliases",
             "catch_all",
+            "mailing_lists",
             "domain_aliases",
             *OPTIONS,
             *TABS,
@@ -73,6 +75,9 @@ class DomainReader(EntryReader):
             users=users,
             user_aliases=self.optional_entries(found.get("user_aliases"), self.alias),
             catch_all=self.catch_all(found["catch_all"]) if "catch_all" in found else None,
+            mailing_lists=self.optional_entries(
+                found.get("mailing_lists"), ListReader(self.nodes).mailing_list
+            ),
             domain_aliases=self.optional_entries(found.get("domain_aliases"), self.domain_alias),
         )
 

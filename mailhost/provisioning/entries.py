@@ -55,6 +55,30 @@ class AliasEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriberEntry:
+    """Somebody who has agreed."""
+
+    place: Place
+    address: str
+    name: str | None = None
+    mode: str | None = None
+    is_suspended: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailingListEntry:
+    """`poster_rules`: pairs of an address or @domain, and `allow` or `ban`."""
+
+    place: Place
+    name: str
+    values: Values = field(default_factory=dict)
+    moderators: tuple[str, ...] | None = None
+    poster_rules: tuple[tuple[str, str], ...] | None = None
+    post_password: str | None = None
+    subscribers: Sequence[SubscriberEntry] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DomainAliasEntry:
     place: Place
     name: str
@@ -74,6 +98,7 @@ class DomainEntry:
     users: Sequence[UserEntry] | None = None
     user_aliases: Sequence[AliasEntry] | None = None
     catch_all: AliasEntry | None = None
+    mailing_lists: Sequence[MailingListEntry] | None = None
     domain_aliases: Sequence[DomainAliasEntry] | None = None
 
 

@@ -29,8 +29,11 @@ from domains.values import settable_fields
 from events import audit
 from mailhost.provisioning.credentials import write_scram
 from mailhost.provisioning.domainreading import OPTIONS
+from mailhost.provisioning.listreading import RULES
 from mailhost.provisioning.settings import SETTINGS
 from mailhost.provisioning.systemreading import GATEWAY_FIELDS, PLAN_FIELDS
+from mailinglists import services as lists
+from mailinglists.models import MailingList, Mode, Subscriber, SubscriberState
 from operations import relay, rules
 from operations.models import AbuseRule, BlacklistEntry, RelayNetwork, WhitelistEntry
 from spool import gateways, relaydomains
@@ -182,6 +185,8 @@ def _domain(domain: Domain, extent: Extent) -> Item:
             item[tab] = values
     item["users"] = [_user(user, extent) for user in users if user is not primary]
     item |= _aliases(domain, extent)
+    if mailing_lists := [_mailing_list(row, extent) for row in _lists_of(domain)]:
+        item["mailing_lists"] = mailing_lists
     item["domain_aliases"] = list(domain.aliases.values_list("name", flat=True))
     return item
 
@@ -257,6 +262,38 @@ def _aliases(domain: Domain, extent: Extent) -> Item:
     catch_all = items.pop(CATCH_ALL, None)
     listed = [{"name": name, **item} for name, item in items.items()]
     return {"user_aliases": listed, **({"catch_all": catch_all} if catch_all else {})}
+
+
+def _lists_of(domain: Domain) -> Iterable[MailingList]:
+    return MailingList.objects.filter(domain=domain).order_by("local_part")
+
+
+def _mailing_list(row: MailingList, extent: Extent) -> Item:
+    """Without the post password, which is not kept in a form that a file could give back."""
+    item: Item = {"name": row.local_part, **extent.values(row, lists.FIELDS)}
+    if names := lists.moderator_names(row):
+        item["moderators"] = names
+    for key, kind in RULES.items():
+        rules = row.poster_rules.filter(kind=kind).order_by("pattern")
+        if patterns := list(rules.values_list("pattern", flat=True)):
+            item[key] = patterns
+    # Who has not confirmed is on no list yet.
+    found = row.subscribers.exclude(state=SubscriberState.UNCONFIRMED).order_by("key")
+    if subscribers := [_subscriber(one) for one in found.iterator(chunk_size=1000)]:
+        item["subscribers"] = subscribers
+    return item
+
+
+def _subscriber(row: Subscriber) -> str | Item:
+    """The address alone where nothing else is to be said."""
+    item: Item = {}
+    if row.name:
+        item["name"] = row.name
+    if row.mode != Mode.STANDARD:
+        item["mode"] = row.mode
+    if row.state == SubscriberState.SUSPENDED:
+        item["suspended"] = True
+    return {"address": row.address, **item} if item else row.address
 
 
 def _gateway(gateway: Gateway, extent: Extent) -> Item:

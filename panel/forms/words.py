@@ -15,6 +15,7 @@ UNITS = {
     "_bytes": "bytes",
     "_seconds": "seconds",
     "_minutes": "minutes",
+    "_hours": "hours",
     "_days": "days",
 }
 

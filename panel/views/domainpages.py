@@ -14,6 +14,7 @@ from accounts.models import Role, User
 from accounts.permissions import Verb
 from accounts.provisioning import NewDomain
 from domains.models import TABS, Domain
+from mailinglists import room as lists_room
 from panel import notices, ofdomain, refusals
 from panel.access import FORM, PROVIDERS, actor_of, opens_for
 from panel.forms import domains as forms
@@ -56,7 +57,7 @@ def edit(request: HttpRequest, name: str) -> HttpResponse:
         return redirect("panel:domain", domain.name)
     context = {
         "tabbed": tabbed,
-        "in_use": selectors.in_use(domain),
+        "in_use": lists_room.all_in_use(domain),
         **ofdomain.about(request, domain),
     }
     return render(request, "panel/domains/edit.html", context)

@@ -31,8 +31,9 @@ def domains(request: HttpRequest) -> HttpResponseBase:
     listing.add_url = reverse("panel:domain-new")
     listing.full = refusals.full(room.for_domain(actor_of(request)))
     actions = domainactions.allowed_to(actor_of(request))
+    off = domainactions.off_for(row.pk for row in listing.rows)
     for row in listing.rows:
-        row.actions = list(domainactions.links(actions, row.name))  # type: ignore[attr-defined]
+        vars(row)["actions"] = list(domainactions.links(actions, row.name, off=off.get(row.pk, ())))
     urls = {name: reverse(f"panel:domains-{name}") for name in ("enable", "disable", "delete")}
     return listing.response(
         urls=urls, row_actions=actions, figures=figures.of_provider(actor_of(request))

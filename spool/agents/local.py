@@ -10,6 +10,7 @@ from mailboxes.models import Folder
 from protocols.message import headers, received
 from protocols.smtp.outgoing import Outcome, Stage, Verdict
 from protocols.smtp.replies import Reply
+from spool import listcopies
 from spool.models import Kind, Origin
 from spool.placing import Placing
 from spool.work import ClaimedRecipient, Result
@@ -80,7 +81,8 @@ def _delivery(recipient: ClaimedRecipient, now: int) -> Delivery:
     assert message.location is not None and recipient.account_id is not None
     account = directory.account(recipient.account_id)
     assert account is not None
-    lines = received.return_path(message.sender) + received.delivered_to(recipient.address)
+    lines = received.return_path(recipient.return_path or message.sender)
+    lines += received.delivered_to(recipient.address) + listcopies.own_fields(recipient)
     prefix = lines.decode()
     place = Placing.parse(recipient.place)
     has_gone = place.folder_id and not Folder.objects.filter(pk=place.folder_id).exists()

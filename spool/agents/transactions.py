@@ -57,6 +57,9 @@ async def seven_bit(work: Work, read_body: Callable[[], AsyncIterator[bytes]]) -
 def _converted(work: Work, message: bytes) -> bytes:
     """Signed anew: the signature of the message as it was would not fit."""
     message = to_seven_bit(message)
+    if work.message.list_id is not None:
+        signature = signatures.sign_converted(work.message, work.head + message)
+        return signature + work.head + message
     signature = signatures.sign(work.message, [message]) if work.signature else b""
     return signature + work.head + message
 

@@ -78,6 +78,11 @@ class SpooledMessage(models.Model):
         related_name="+",
         help_text="The domain of ours that caused the message: its settings count (P-004).",
     )
+    list_id = models.BigIntegerField(
+        null=True,
+        help_text="The mailing list whose post it carries to some of its subscribers; it pays"
+        " with its own hour's allowance, too (T-012). Kept when the list is deleted.",
+    )
     message_id = models.CharField(max_length=250, blank=True, help_text="Message-ID, no brackets.")
     size_bytes = models.PositiveBigIntegerField()
     client_address = models.CharField(max_length=45, blank=True)
@@ -257,6 +262,12 @@ class SpooledRecipient(models.Model):
         max_length=300,
         db_default="",
         help_text="The way an operator chose: spool.ways.Way; empty: by the rules.",
+    )
+    return_path = models.CharField(
+        max_length=330,
+        db_default="",
+        help_text="Under which sender it leaves, where each recipient has one of his own (VERP);"
+        " empty: under the message's.",
     )
     place = models.CharField(
         max_length=60,

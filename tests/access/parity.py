@@ -91,6 +91,22 @@ OPERATIONS = {
     "jobs": "get jobs",
     "ledger": "get ledger",
     "login-provider": "get settings-login-provider, patch settings-login-provider",
+    "list": "get mailing-list, patch mailing-list",
+    "list-post": "get held-post",
+    "list-post-approve": "post held-post-approve",
+    "list-post-refuse": "post held-post-refuse",
+    "list-posts": "get held-posts",
+    "list-subscriber": "get list-subscriber, patch list-subscriber",
+    "list-subscribers": "get list-subscribers",
+    "list-subscribers-add": "post list-subscribers",
+    "list-subscribers-export": "get list-subscribers-export",
+    "list-subscribers-import": "post list-subscribers",
+    "list-subscribers-remove": "delete list-subscriber",
+    "list-subscribers-resume": "patch list-subscriber",
+    "list-subscribers-suspend": "patch list-subscriber",
+    "lists": "get mailing-lists",
+    "lists-delete": "delete mailing-list",
+    "lists-new": "post mailing-lists",
     "logs": "get logs, get log-lines",
     "logs-download": "get log-download",
     "lost-mail": "get lost-mail",
@@ -116,6 +132,7 @@ OPERATIONS = {
     "message": "get trace, get spool-message",
     "message-download": "get spool-download",
     "message-text": "get spool-text",
+    "my-lists": "get mailing-lists",
     "my-report": "get report",
     "online-users": "get online, get impersonations",
     "online-users-disable": "post user-actions",
@@ -200,6 +217,7 @@ OPERATIONS = {
 
 IN_PERSON = "only the owner himself, in his browser, who knows his password"
 BROWSER = "about the browser alone"
+LINKS = "a link in mail, for people who have no account here"
 PAGES_ONLY = "leads to other pages, which stand above"
 NONE = {
     **dict.fromkeys(
@@ -217,6 +235,7 @@ NONE = {
          "impersonation-enter", "login", "logout", "openid", "openid-return", "theme"),
         BROWSER,
     ),
+    **dict.fromkeys(("unsubscribe", "confirm-subscription", "moderate"), LINKS),
     **dict.fromkeys(("home", "search"), PAGES_ONLY),
     **dict.fromkeys(("help", "help-index", "users-import-example"), "a text to read"),
 }  # fmt: skip

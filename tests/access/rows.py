@@ -9,7 +9,8 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from tests.people import World
+from mailinglists import services as lists
+from tests.people import World, make_world
 
 # The columns of the table, in the order of `expected`.
 ROLES = (
@@ -31,6 +32,7 @@ IN_PERSON = frozenset(
         "account-identity-unlink", "account-session-end", "account-sessions",
         "account-sessions-end-others",
         "domain-impersonate", "impersonate", "impersonate-proposals",
+        "unsubscribe", "confirm-subscription", "moderate",
     )
 )  # fmt: skip
 
@@ -62,6 +64,14 @@ class Page:
 
     def __str__(self) -> str:
         return f"{'POST' if self.post is not None else 'GET'} {self.name}"
+
+
+def make_world_with_lists() -> World:
+    """With news@own.example, which alice moderates, and board@own.example, which nobody does."""
+    world = make_world()
+    for name, moderators in (("news", ["alice"]), ("board", [])):
+        lists.create_list(domain=world.own, local_part=name, moderators=moderators, by=None)
+    return world
 
 
 def ask(page: Page, who: str, world: World) -> str:

@@ -11,8 +11,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, reverse
 
 from api import urls
-from tests.access.rows import ROLES
-from tests.people import make_world
+from tests.access.rows import ROLES, make_world_with_lists
 
 JSON = "application/json"
 OPEN = "200 200 200 200 200 200 200"
@@ -47,6 +46,7 @@ def write(name: str, expected: str, *args: Any, body: Any = None, method: str = 
 NEW_RETRIEVAL = {
     "kind": "imap", "host": "imap.elsewhere.example", "username": "x", "password": "y",
 }  # fmt: skip
+NEWS, BOARD = "news@own.example", "board@own.example"
 OWN_USER, OWN_ALIAS = "alice@own.example", "sales@own.example"
 #                                  anonymous user other_admin admin other_reseller reseller root
 CALLS = [
@@ -280,6 +280,36 @@ CALLS = [
     Call("retrieval-account",               MISSING, (10**6,), "delete"),
     Call("retrieval-account-fetch",         MISSING, (10**6,), "post"),
     Call("retrieval-account-test",          MISSING, (10**6,), "post"),
+    Call("mailing-lists",                   OWN),
+    Call("mailing-lists",                   "401 404 404 200 404 200 200",
+         query="?domain=own.example"),
+    write("mailing-lists",                  "401 422 422 422 422 422 422"),
+    write("mailing-lists",                  "401 422 422 201 422 201 201",
+          body={"address": "new@own.example"}),
+    Call("mailing-list",                    "401 200 404 200 404 200 200", (NEWS,)),
+    Call("mailing-list",                    "401 404 404 200 404 200 200", (BOARD,)),
+    write("mailing-list",                   "401 200 404 200 404 200 200", NEWS, method="patch",
+          body={"footer_text": "Bye"}),
+    write("mailing-list",                   "401 403 404 200 404 200 200", NEWS, method="patch",
+          body={"posting": "anyone"}),
+    write("mailing-list",                   "401 403 404 200 404 200 200", NEWS, method="patch",
+          body={"moderators": ["admin"]}),
+    Call("mailing-list",                    "401 403 404 204 404 204 204", (NEWS,), "delete"),
+    Call("list-subscribers",                "401 200 404 200 404 200 200", (NEWS,)),
+    Call("list-subscribers",                "401 404 404 200 404 200 200", (BOARD,)),
+    write("list-subscribers",               "401 200 404 200 404 200 200", NEWS,
+          body={"subscribers": [{"address": "x@far.example"}], "have_agreed": True}),
+    write("list-subscribers",               "401 404 404 422 404 422 422", BOARD),
+    Call("list-subscribers-export",         "401 200 404 200 404 200 200", (NEWS,)),
+    Call("list-subscribers-export",         "401 404 404 200 404 200 200", (BOARD,)),
+    Call("list-subscriber",                 MISSING, (NEWS, "nobody@far.example")),
+    write("list-subscriber",                MISSING, NEWS, "nobody@far.example", method="patch"),
+    Call("list-subscriber",                 MISSING, (NEWS, "nobody@far.example"), "delete"),
+    Call("held-posts",                      "401 200 404 200 404 200 200", (NEWS,)),
+    Call("held-posts",                      "401 404 404 200 404 200 200", (BOARD,)),
+    Call("held-post",                       MISSING, (NEWS, "0000000000001")),
+    Call("held-post-approve",               MISSING, (NEWS, "0000000000001"), "post"),
+    write("held-post-refuse",               MISSING, NEWS, "0000000000001"),
     Call("archive",                         ARCHIVE.format(200)),
     write("archive-exports",                ARCHIVE.format(422)),
     Call("archive-export",                  MISSING, (10**6,)),
@@ -311,7 +341,7 @@ def test_every_address_of_the_api_stands_in_the_table() -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("who", ROLES)
 def test_each_role_gets_from_the_api_what_the_table_says(who: str) -> None:
-    world = make_world()
+    world = make_world_with_lists()
     client = Client(headers={"If-Match": "*"})
     if who != "anonymous":
         client.force_login(getattr(world, who))

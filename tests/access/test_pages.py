@@ -18,9 +18,9 @@ from tests.access.rows import (
     Page,
     ask,
     ask_in,
+    make_world_with_lists,
     open_window,
 )
-from tests.people import make_world
 
 
 def load(path: Path) -> list[Page]:
@@ -72,7 +72,7 @@ def test_every_page_that_is_closed_to_impersonators_is_a_page() -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("who", EACH_ROLE)
 def test_each_role_gets_what_the_table_says(who: str) -> None:
-    world = make_world()
+    world = make_world_with_lists()
     expected = {(str(page), page.url): page.expected_of(who) for page in PAGES}
     if who == IMPERSONATOR:
         window = open_window(Client(), world, world.admin)

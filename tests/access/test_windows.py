@@ -9,16 +9,21 @@ import pytest
 from django.test import Client
 from django.urls import resolve, reverse
 
-from tests.access.rows import IMPERSONATOR, IN_PERSON, ask_in, open_window
+from tests.access.rows import (
+    IMPERSONATOR,
+    IN_PERSON,
+    ask_in,
+    make_world_with_lists,
+    open_window,
+)
 from tests.access.test_api import CALLS
 from tests.access.test_pages import PAGES
-from tests.people import make_world
 
 
 @pytest.mark.spec("U-061")
 @pytest.mark.django_db
 def test_each_page_is_the_users_own_or_closed() -> None:
-    world = make_world()
+    world = make_world_with_lists()
     window = open_window(Client(), world, world.user)
     asked = [page for page in PAGES if page.name != "panel:impersonation-end"]
     assert {str(page): ask_in(window, page) for page in asked} == {
@@ -29,7 +34,7 @@ def test_each_page_is_the_users_own_or_closed() -> None:
 @pytest.mark.spec("U-060")
 @pytest.mark.django_db
 def test_whoever_only_looks_can_change_nothing() -> None:
-    world = make_world()
+    world = make_world_with_lists()
     window = open_window(Client(), world, world.admin, is_read_only="on")
     always = {"panel:theme", "panel:impersonation-end", "panel:impersonation-enter"}
     posts = [page for page in PAGES if page.post is not None and page.name not in always]
@@ -41,7 +46,7 @@ def test_whoever_only_looks_can_change_nothing() -> None:
 @pytest.mark.spec("U-060")
 @pytest.mark.django_db
 def test_the_other_doors_are_closed_in_a_window() -> None:
-    world = make_world()
+    world = make_world_with_lists()
     window = open_window(Client(), world, world.admin)
     doors = [reverse("admin:index"), reverse("admin:accounts_user_changelist")]
     doors += [reverse(f"api:{call.name}", args=call.args) for call in CALLS]

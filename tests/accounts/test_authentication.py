@@ -306,7 +306,7 @@ def test_a_mailbox_user_logs_in_by_the_web_with_his_address() -> None:
     assert not alice.has_perm("accounts.view_user")
 
 
-@pytest.mark.spec("U-002", lacks="mailing lists")
+@pytest.mark.spec("U-002")
 def test_an_administrator_of_a_domain_is_no_system_administrator() -> None:
     domain = make_domain("small.example", "alice")
     alice = User.objects.get(domain=domain, local_part="alice")

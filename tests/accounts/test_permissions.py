@@ -36,7 +36,7 @@ def people() -> dict[str, User]:
 
 
 @pytest.mark.spec("U-001", "U-004")
-@pytest.mark.spec("U-002", lacks="mailing lists")
+@pytest.mark.spec("U-002")
 @pytest.mark.spec("U-003", lacks="webmail")
 @pytest.mark.parametrize(
     ("who", "domains", "users", "aliases"),
@@ -70,7 +70,7 @@ def test_what_is_out_of_sight_does_not_exist(people: dict[str, User]) -> None:
     assert selectors.alias_for(people["admin"], "sales@one.example").local_part == "sales"
 
 
-@pytest.mark.spec("U-002", lacks="mailing lists")
+@pytest.mark.spec("U-002")
 @pytest.mark.parametrize(
     "verb",
     [
@@ -93,7 +93,7 @@ def test_an_administrator_never_raises_the_bounds_of_his_domain(
     assert selectors.domain_for(people["root"], "one.example", verb=verb)
 
 
-@pytest.mark.spec("U-002", lacks="mailing lists")
+@pytest.mark.spec("U-002")
 @pytest.mark.spec("U-003", lacks="webmail")
 def test_users_are_for_administrators_and_the_server_for_the_provider(
     people: dict[str, User],
@@ -152,7 +152,7 @@ def test_use_and_limit_are_shown_side_by_side(people: dict[str, User]) -> None:
     assert (names.used, names.allowed) == (0, 2)
 
 
-@pytest.mark.spec("X-011", lacks="mailing lists")
+@pytest.mark.spec("X-011")
 def test_a_reseller_cannot_switch_on_what_his_plan_withholds(people: dict[str, User]) -> None:
     plans.add(name="bare", values={"withheld_features": ["syncml"]}, by=None)
     plans.put_on(username="rob", plan_name="bare", by=None)

@@ -59,6 +59,8 @@ def make_row(model: type[models.Model], known: dict[Any, Any], numbers: Iterator
             values[field.name] = f"192.0.2.{next(numbers) % 256}"
         elif isinstance(field, models.IntegerField):
             values[field.name] = next(numbers)
+        elif isinstance(field, models.FloatField):
+            values[field.name] = 0.5
         elif isinstance(field, models.BinaryField):
             values[field.name] = b"\xff\x00"
         elif isinstance(field, models.GenericIPAddressField):

@@ -73,7 +73,7 @@ def refuses(port):
 
 
 @pytest.mark.spec("N-004")
-@pytest.mark.spec("M-014", lacks="mailing lists and contacts, which have no room yet")
+@pytest.mark.spec("M-014", lacks="contacts, which have no room yet")
 @pytest.mark.parametrize("purpose", ["plain", "tls"])
 def test_people_and_addresses_are_found_on_both_ports(ldap, purpose):
     (ann,) = ldap.search("(mail=ann*)", "cn", "mail", base=BASE, who=ANN, purpose=purpose)
@@ -81,7 +81,7 @@ def test_people_and_addresses_are_found_on_both_ports(ldap, purpose):
 
 
 @pytest.mark.spec("M-001", "M-003", "M-005", "M-006", "M-008")
-@pytest.mark.spec("M-014", lacks="mailing lists and contacts, which have no room yet")
+@pytest.mark.spec("M-014", lacks="contacts, which have no room yet")
 @pytest.mark.usefixtures("_started_again")
 def test_the_service_is_stopped_and_started_in_all_processes(pair, ldap):
     def standing():
@@ -196,7 +196,7 @@ def test_the_port_of_a_domain_is_opened_without_a_restart(pair):
         pair.manage("apply", "-", text=wrong)
 
 
-@pytest.mark.spec("N-052", lacks="mailing lists, which have no room yet")
+@pytest.mark.spec("N-052")
 def test_an_edge_server_validates_addresses_with_an_account_of_its_own(pair, ldap):
     """As Postfix's ldap_table(5) asks: query_filter = (mail=%s), result_attribute = mail."""
     hidden = (

@@ -13,7 +13,9 @@ from accounts import plans
 from accounts.models import User
 from accounts.settings import CAPS
 from domains.models import DomainLimits
+from mailinglists import services as lists
 from tests.browser import Visitor
+from tests.panel.test_domain_pages import filled
 from tests.people import World
 
 LogIn = Callable[[User], Client]
@@ -36,8 +38,13 @@ def put_rob_on(**caps: int) -> None:
     plans.put_on(username="rob", plan_name="small", by=None)
 
 
+def put_rob_on_nothing() -> None:
+    plans.add(name="wide", values={}, by=None)
+    plans.put_on(username="rob", plan_name="wide", by=None)
+
+
 @pytest.mark.spec("D-003")
-@pytest.mark.spec("X-011", lacks="mailing lists")
+@pytest.mark.spec("X-011")
 def test_the_add_button_of_a_full_plan_is_disabled_with_the_reason(
     world: World, log_in: LogIn
 ) -> None:
@@ -55,7 +62,7 @@ def test_the_add_button_of_a_full_plan_is_disabled_with_the_reason(
 
 
 @pytest.mark.spec("D-003")
-@pytest.mark.spec("X-011", lacks="mailing lists")
+@pytest.mark.spec("X-011")
 def test_a_full_server_closes_the_same_buttons_for_everybody(world: World, log_in: LogIn) -> None:
     CAPS.change({"domains": 2}, by=None)
     reason = "This server has no room for more domains."
@@ -88,7 +95,7 @@ def test_users_and_aliases_stop_at_the_limits_of_their_domain(world: World, log_
 
 
 @pytest.mark.spec("D-003")
-@pytest.mark.spec("X-011", lacks="mailing lists")
+@pytest.mark.spec("X-011")
 def test_a_plan_over_all_domains_closes_each_of_them(world: World, log_in: LogIn) -> None:
     put_rob_on(users=2)
     reason = "The limit of 2 users is reached (2 in use)."
@@ -97,6 +104,32 @@ def test_a_plan_over_all_domains_closes_each_of_them(world: World, log_in: LogIn
         (world.reseller, "/panel/domains/"),  # a domain begins with an administrator
     ):  # fmt: skip
         assert is_closed(text_of(log_in(viewer).get(page)), reason)
+
+
+@pytest.mark.spec("D-003", "X-011")
+def test_lists_stop_at_the_caps_of_the_plan_and_of_the_server(world: World, log_in: LogIn) -> None:
+    page = f"{OWN}/lists/"
+    lists.create_list(domain=world.own, local_part="news", by=None)
+    assert not DISABLED.search(text_of(log_in(world.admin).get(page)))
+    put_rob_on(mailing_lists=1)
+    reason = "The limit of 1 mailing list is reached (1 in use)."
+    for viewer in (world.reseller, world.admin):
+        client = log_in(viewer)
+        assert is_closed(text_of(client.get(page)), reason)
+        refused = client.post(f"{page}new/", filled(client, f"{page}new/", general__name="more"))
+        assert reason in text_of(refused)
+    put_rob_on_nothing()
+    CAPS.change({"mailing_lists": 1}, by=None)
+    reason = "This server has no room for more mailing lists."
+    for viewer, where in (
+        (world.admin, page), (world.other_admin, page.replace("own", "other")),
+    ):  # fmt: skip
+        assert is_closed(text_of(log_in(viewer).get(where)), reason)
+    CAPS.change({"mailing_lists": 2}, by=None)
+    client = log_in(world.other_admin)
+    page = page.replace("own", "other")
+    made = client.post(f"{page}new/", filled(client, f"{page}new/", general__name="more"))
+    assert made.status_code == 302
 
 
 @pytest.mark.django_db(transaction=True)

@@ -82,7 +82,7 @@ def test_a_list_is_filtered_and_sorted_without_leaving_the_page(root: Visitor) -
     root.check_quiet()
 
 
-@pytest.mark.spec("D-005", lacks="mailing lists, spam and content filtering, and archiving")
+@pytest.mark.spec("D-005", lacks="spam and content filtering, and archiving")
 def test_checked_rows_are_disabled_from_the_toolbar_and_undone(root: Visitor) -> None:
     page = root.go("/panel/domains/?size=25")
     page.get_by_label("Select customer00.example").check()

@@ -90,7 +90,7 @@ def test_the_number_of_queries_does_not_grow_with_the_users(
 
 
 @pytest.mark.spec("U-011", "U-012", "U-013", "U-014")
-@pytest.mark.spec("U-002", lacks="mailing lists")
+@pytest.mark.spec("U-002")
 def test_a_domain_administrator_adds_a_user(world: World, log_in: LogIn) -> None:
     client = log_in(world.admin)
     new = {

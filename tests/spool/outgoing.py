@@ -12,6 +12,7 @@ from accounts import directory as account_directory
 from blobs import committer
 from domains import directory as domain_directory
 from mailboxes import quota
+from mailinglists import directory as list_directory
 from protocols.address import Address
 from spool import gatewaychoice, intake, mx, relaydomains, routing, settings, singly
 from spool.agents.remote import RemoteSettings
@@ -32,6 +33,7 @@ def forget_everything() -> None:
     for forget in (
         domain_directory.clear,
         account_directory.clear,
+        list_directory.clear,
         settings.forget,
         quota.forget,
         gatewaychoice.forget,

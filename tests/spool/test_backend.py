@@ -59,6 +59,14 @@ def test_failures_go_to_an_author_of_ours():
     assert SpooledMessage.objects.get().sender == "bob@one.example"
 
 
+def test_an_author_of_ours_may_ask_that_nothing_comes_back():
+    factories.make_domain("one.example", "alice", "bob")
+    own_mail(author="Bob <bob@one.example>", X_MailHost_Sender="null").send()
+    assert SpooledMessage.objects.get().sender == ""
+    assert delivered()["From"] == "Bob <bob@one.example>"
+    assert "X-MailHost-Sender" not in delivered()
+
+
 @pytest.mark.parametrize(
     ("kind", "tab", "decided"),
     [

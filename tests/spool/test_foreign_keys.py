@@ -21,6 +21,8 @@ WITHOUT_INDEX = {
     "spool_spooledrecipient.ledger_domain_id": DOMAINS_GO_SELDOM,
     "spool_spooledmessage.blob_id": BLOBS_ARE_COUNTED,
     "mailboxes_message.blob_id": BLOBS_ARE_COUNTED,
+    "mailinglists_post.blob_id": BLOBS_ARE_COUNTED,
+    "mailinglists_heldpost.blob_id": BLOBS_ARE_COUNTED,
 }
 # What the insert of a message that is delivered at once writes to, beside conditional indexes.
 ON_THE_HOT_PATH = {

@@ -49,7 +49,7 @@ RULES = [
 
 @pytest.mark.spec("P-010", "P-011", "P-013", "P-018", "P-022", "P-024")
 @pytest.mark.spec("P-023", lacks="mail of event rules and of reminders")
-@pytest.mark.spec("P-012", lacks="mailing lists")
+@pytest.mark.spec("P-012")
 @pytest.mark.spec("P-017", lacks="automatic replies")
 @pytest.mark.parametrize(("rule", "kind"), RULES)
 def test_each_kind_has_its_own_priority_where_its_switch_is_on(rule, kind):

@@ -63,6 +63,7 @@ async def _resolve(session: Session, recipient: Address) -> Resolution:
         sender=session.intake.sender,
         may_relay=session.may_relay,
         submitter_domain_id=submitter.domain_id if submitter else None,
+        submitter_account_id=submitter.account_id if submitter else None,
         local_ip=session.visit.local_ip,
         size_bytes=session.mail.parameters.size_bytes or 0,
         cached_only=True,

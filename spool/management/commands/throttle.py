@@ -15,7 +15,9 @@ from accounts import directory as account_directory
 from clock.moments import utc_now
 from domains import directory as domain_directory
 from events import audit
-from protocols.address import MalformedAddress, parse_domain
+from mailinglists.errors import ListUnknown
+from mailinglists.selectors import list_by_address
+from protocols.address import Address, MalformedAddress, parse_domain
 from spool.throttle import Key, Kind
 from spool.throttled import NotThrottled, Throttled, release, throttled
 
@@ -23,13 +25,13 @@ HEADS = ("who", "reason", "numbers", "since (UTC)", "until (UTC)", "waiting")
 
 
 class Command(BaseCommand):
-    help = "Lists domains and users that a limit of this hour holds back, or releases one."
+    help = "Lists whom a limit of this hour holds back (domains, users, lists), or releases one."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
         shown = verbs.add_parser("list", help="who is throttled now, and why")
         released = verbs.add_parser("release", help="begin the allowance of this hour anew")
-        released.add_argument("name", help="a domain, or a user's address")
+        released.add_argument("name", help="a domain, or the address of a user or a list")
         for verb in (shown, released):
             verb.add_argument("--json", action="store_true", help="for programs")
 
@@ -73,9 +75,13 @@ def _key_of(name: str) -> Key:
     """Raises CommandError."""
     if "@" in name:
         account = account_directory.login(name, local_ip=None)
-        if account is None:
-            raise CommandError(f"there is no user {name}")
-        return Key(Kind.USER, account.account_id)
+        if account is not None:
+            return Key(Kind.USER, account.account_id)
+        try:
+            mailing_list = list_by_address(Address.parse(name))
+        except (MalformedAddress, ListUnknown):
+            raise CommandError(f"there is no user or mailing list {name}") from None
+        return Key(Kind.LIST, mailing_list.pk)
     try:
         domain = domain_directory.by_name(parse_domain(name))
     except MalformedAddress:

@@ -12,19 +12,22 @@ from tests.listeners.world import forget_everything
 
 BASE = "dc=example,dc=com"
 PEOPLE, ALIASES = f"ou=people,{BASE}", f"ou=aliases,{BASE}"
+OF_LISTS = f"ou=lists,{BASE}"
 SEEN = {f"uid={name},{PEOPLE}" for name in ("admin", "alice", "ann", "bob")}
 SEEN_ALIASES = {f"cn={name},{ALIASES}" for name in ("sales", "staff")}
+SEEN_LISTS = {f"cn=news,{OF_LISTS}"}
+ALL_SEEN = SEEN | SEEN_ALIASES | SEEN_LISTS
 HIDDEN = {f"uid=hidden,{PEOPLE}", f"cn=secret,{ALIASES}"}
 FRAME = {BASE, *(f"ou={ou},{BASE}" for ou in ("people", "aliases", "lists", "contacts"))}
 ADMIN = "admin@example.com"
-LISTS = pytest.mark.spec("N-050", lacks="mailing lists, which have no room yet")
-VALIDATION = pytest.mark.spec("N-052", lacks="mailing lists, which have no room yet")
+LISTS = pytest.mark.spec("N-050")
+VALIDATION = pytest.mark.spec("N-052")
 
 
 @LISTS
 @pytest.mark.spec("N-051")
 def test_a_user_sees_the_addresses_of_his_domain_and_no_other(ldap):
-    assert ldap.names() == FRAME | SEEN | SEEN_ALIASES
+    assert ldap.names() == FRAME | ALL_SEEN
     for base in ("dc=other,dc=test", "ou=people,dc=other,dc=test", "dc=test", "dc=nowhere",
                  "uid=stranger,ou=people,dc=other,dc=test"):  # fmt: skip
         done = ldap.run("ldapsearch", "-LLL", "-b", base)
@@ -37,17 +40,18 @@ def test_a_user_sees_the_addresses_of_his_domain_and_no_other(ldap):
     [
         (BASE, "base", {BASE}),
         (BASE, "one", FRAME - {BASE}),
-        (BASE, "sub", FRAME | SEEN | SEEN_ALIASES),
+        (BASE, "sub", FRAME | ALL_SEEN),
         (PEOPLE, "base", {PEOPLE}),
         (PEOPLE, "one", SEEN),
         (ALIASES, "sub", {ALIASES} | SEEN_ALIASES),
-        (f"ou=lists,{BASE}", "sub", {f"ou=lists,{BASE}"}),
+        (OF_LISTS, "sub", {OF_LISTS} | SEEN_LISTS),
+        (f"cn=news,{OF_LISTS}", "base", SEEN_LISTS),
         (f"ou=contacts,{BASE}", "one", set()),
         (f"uid=bob,{PEOPLE}", "base", {f"uid=bob,{PEOPLE}"}),
         ("UID=BOB,OU=People,DC=Example,DC=COM", "sub", {f"uid=bob,{PEOPLE}"}),
         (f"uid=bob,{PEOPLE}", "one", set()),
         ("", "one", {BASE}),
-        ("", "sub", FRAME | SEEN | SEEN_ALIASES),
+        ("", "sub", FRAME | ALL_SEEN),
     ],
 )  # fmt: skip
 def test_scopes(ldap, base, scope, expected):
@@ -61,6 +65,9 @@ def test_scopes(ldap, base, scope, expected):
         (f"uid=nobody,{PEOPLE}", 32),
         (f"cn=bob,{PEOPLE}", 32),
         (f"uid=sales,{ALIASES}", 32),
+        (f"cn=board,{OF_LISTS}", 32),
+        (f"cn=news-request,{OF_LISTS}", 32),
+        (f"cn=news,{ALIASES}", 32),
         (f"ou=nothing,{BASE}", 32),
         (f"cn=x,uid=bob,{PEOPLE}", 32),
         (f"ou=people,ou=people,{BASE}", 32),
@@ -124,7 +131,7 @@ def test_only_what_is_asked_for_is_sent(ldap):
         ("(mail=ann@example.com)", {"ann"}),
         ("(mail=ANN@EXAMPLE.COM)", {"ann"}),
         ("(mail=ann*)", {"ann"}),
-        ("(mail=*@example.net)", {"admin", "alice", "ann", "bob", "sales", "staff"}),
+        ("(mail=*@example.net)", {"admin", "alice", "ann", "bob", "sales", "staff", "news"}),
         ("(mail=*LIC*)", {"alice"}),
         ("(mail=al*ce@exam*com)", {"alice"}),
         ("(mail=*ice@other.test)", set()),
@@ -150,6 +157,11 @@ def test_only_what_is_asked_for_is_sent(ldap):
         ("(cn~=BOB)", {"bob"}),
         ("(uid>=a)", set()),
         ("(objectClass=nisMailAlias)", {"sales", "staff"}),
+        ("(objectClass=mailGroup)", {"news"}),
+        ("(description=all the n*)", {"news"}),
+        ("(mail=news-re*)", {"news"}),
+        ("(mail=*s-own*)", {"news"}),
+        ("(cn=news-owner)", set()),
         ("(&(objectClass=top)(|(uid=bob)(cn=sales)))", {"bob", "sales"}),
         ("(cn=\\2a)", set()),  # the catch-all is for administrators
         ("(cn=%)", set()),
@@ -158,7 +170,7 @@ def test_only_what_is_asked_for_is_sent(ldap):
         ("(cn=<script>alert\\281\\29</script>)", set()),
         ("(cn=\\00)", set()),
         ("(cn=*\\ff*)", set()),
-        ("(&)", {"admin", "alice", "ann", "bob", "sales", "staff"}),
+        ("(&)", {"admin", "alice", "ann", "bob", "sales", "staff", "news"}),
         ("(|)", set()),
     ],
 )  # fmt: skip
@@ -175,6 +187,12 @@ def test_filters_find_what_they_say(ldap, wanted, expected):
         ("alice@example.net", "inetOrgPerson"),
         ("Sales@Example.Com", "nisMailAlias"),
         ("sales@example.net", "nisMailAlias"),
+        ("News@example.com", "mailGroup"),
+        ("news@example.net", "mailGroup"),
+        ("news-request@example.com", "mailGroup"),
+        ("news-bounces@example.net", "mailGroup"),
+        ("news-nothing@example.com", None),
+        ("board@example.com", None),
         ("nobody@example.com", None),
         ("stranger@other.test", None),
         ("stranger@example.com", None),
@@ -208,6 +226,10 @@ def test_administrators_validate_what_is_hidden_from_others(people, ldap):
     for name in HIDDEN | gone:
         assert ldap.run("ldapsearch", "-b", name).returncode == 32
         assert ldap.run("ldapcompare", name, "objectClass:top").returncode == 32
+    # A list of which nobody is told takes mail all the same.
+    assert ldap.names("(mail=board-owner@example.net)", who=ADMIN) == {f"cn=board,{OF_LISTS}"}
+    (board,) = ldap.search("(cn=board)", who=ADMIN)
+    assert (board["mail"], board["description"]) == (["board@example.com"], ["All the board"])
     # A user's own wish counts where the domain lets him choose.
     services.change_user(user=people.bob, values={"opts_out_of_address_list": True}, by=None)
     assert ldap.names("(mail=bob@example.com)") == {f"uid=bob,{PEOPLE}"}
@@ -215,6 +237,17 @@ def test_administrators_validate_what_is_hidden_from_others(people, ldap):
     domain_services.change_tab(domain=people.domain, tab="technical", values=choose, by=None)
     assert ldap.names("(mail=bob@example.com)") == set()
     assert ldap.names("(mail=bob@example.com)", who=ADMIN) == {f"uid=bob,{PEOPLE}"}
+
+
+@VALIDATION
+@pytest.mark.spec("D-070")
+def test_lists_that_are_switched_off_are_no_addresses(people, ldap):
+    domain_services.change_tab(
+        domain=people.domain, tab="features", values={"mailing_lists": False}, by=None
+    )
+    for who in ("alice@example.com", ADMIN):
+        assert ldap.names("(objectClass=mailGroup)", who=who) == set()
+        assert ldap.names("(mail=news@example.com)", who=who) == set()
 
 
 @VALIDATION
@@ -312,7 +345,7 @@ def test_the_size_limit_of_the_client_is_kept(ldap, connect):
 
 
 @LISTS
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 11, 100])
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 12, 100])
 def test_pages_give_everything_once(connect, size):
     talk, cookie, found, pages = connect().log_in(), b"", [], 0
     while True:
@@ -323,8 +356,8 @@ def test_pages_give_everything_once(connect, size):
         cookie = done.cookie
         if not cookie:
             break
-    assert sorted(found) == sorted(FRAME | SEEN | SEEN_ALIASES)
-    assert pages == -(-11 // size)
+    assert sorted(found) == sorted(FRAME | ALL_SEEN)
+    assert pages == -(-12 // size)
 
 
 @LISTS
@@ -335,20 +368,20 @@ def test_pages_may_be_given_up_and_cookies_cannot_be_made_up(ldap, connect):
     given_up = talk.ask(search(2, controls=paging(0, first.cookie)))
     assert (given_up.code, given_up.cookie, talk.names) == (0, b"", [])
     for made_up in (b"x", b"user", b"user:x:a", b"frame:0:x", b"user:0:a\0",
-                    b"user:0:" + b"a" * 99, b"\xff::", b"list:0:a", b"user:99999999999:a",
+                    b"user:0:" + b"a" * 99, b"\xff::", b"lists:0:a", b"user:99999999999:a",
                     b"frame:0:\xc2\xb2"):  # fmt: skip
         talk = connect().log_in()
         assert talk.ask(search(3, controls=paging(2, made_up))).code == 53, made_up
     # One that is well-formed shows no more than a search does.
     assert talk.ask(search(4, controls=paging(50, b"user:0:g"))).code == 0
-    assert set(talk.names) == SEEN_ALIASES
+    assert set(talk.names) == SEEN_ALIASES | SEEN_LISTS
     # A size limit holds over all pages.
     page = talk.ask(search(5, size=3, controls=paging(2)))
     assert (page.code, len(talk.names)) == (0, 2)
     rest = talk.ask(search(6, size=3, controls=paging(2, page.cookie)))
     assert (rest.code, len(talk.names)) == (4, 1)
     paged = ldap.run("ldapsearch", "-LLL", "-E", "pr=3/noprompt", "-b", BASE, "1.1")
-    assert paged.returncode == 0 and paged.stdout.count("dn: ") == 11
+    assert paged.returncode == 0 and paged.stdout.count("dn: ") == 12
 
 
 @LISTS
@@ -357,13 +390,13 @@ def test_more_than_a_thousand_entries_come_in_pages_only(people, ldap, monkeypat
     done = ldap.run("ldapsearch", "-LLL", "-b", BASE, "1.1")
     assert done.returncode == 4 and done.stdout.count("dn: ") == 3
     done = ldap.run("ldapsearch", "-LLL", "-E", "pr=1000/noprompt", "-b", BASE, "1.1")
-    assert done.returncode == 0 and done.stdout.count("dn: ") == 11
+    assert done.returncode == 0 and done.stdout.count("dn: ") == 12
 
 
 @LISTS
 def test_rows_are_read_in_batches(people, ldap, monkeypatch):
     monkeypatch.setattr("listeners.ldap.finding.ROWS", 2)
-    assert ldap.names() == FRAME | SEEN | SEEN_ALIASES
+    assert ldap.names() == FRAME | ALL_SEEN
     assert ldap.names("(cn=bob)") == {f"uid=bob,{PEOPLE}"}
 
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accounts import addressbook
 from accounts.models import User
 from clock.moments import utc_now
 from listeners.gate import SessionLimits
+from listeners.ldap import reading
 from listeners.ldap.server import SEARCHES_AT_ONCE
 from listeners.ldap.session import MOST_WAITING
 from protocols.ldap import ber
@@ -31,7 +31,7 @@ from tests.listeners.ldap.talk import (
     search,
 )
 
-LDAP = pytest.mark.spec("N-050", lacks="mailing lists, which have no room yet")
+LDAP = pytest.mark.spec("N-050")
 PROTOCOL_ERROR, UNAVAILABLE = 2, 52
 UNBIND = ber.element(SEQUENCE, ber.integer(9), ber.element(0x42))
 
@@ -123,7 +123,7 @@ def test_a_request_that_comes_octet_by_octet_is_answered(connect):
 def test_abandoned_requests_are_not_answered(connect, monkeypatch):
     """Neither one that waits nor one that is being carried out; a bind cannot be abandoned."""
     begun, go_on = threading.Event(), threading.Event()
-    read = addressbook.read
+    read = reading.read
 
     def slow(*asked, **how):
         begun.set()
@@ -131,7 +131,7 @@ def test_abandoned_requests_are_not_answered(connect, monkeypatch):
         return read(*asked, **how)
 
     talk = connect().log_in()
-    monkeypatch.setattr("listeners.ldap.finding.addressbook.read", slow)
+    monkeypatch.setattr("listeners.ldap.finding.reading.read", slow)
     talk.send(search(1) + search(2) + bind(3, "alice@example.com") + search(4, base=""))
     assert begun.wait(20)
     talk.send(b"".join(abandon(10 + n, n) for n in (1, 2, 3, 77)))
@@ -143,7 +143,7 @@ def test_abandoned_requests_are_not_answered(connect, monkeypatch):
 
 def test_many_searches_leave_threads_to_others(connect, monkeypatch):
     begun, go_on = threading.Semaphore(0), threading.Event()
-    read = addressbook.read
+    read = reading.read
 
     def slow(*asked, **how):
         begun.release()
@@ -151,7 +151,7 @@ def test_many_searches_leave_threads_to_others(connect, monkeypatch):
         return read(*asked, **how)
 
     talks = [connect().log_in() for _ in range(12)]
-    monkeypatch.setattr("listeners.ldap.finding.addressbook.read", slow)
+    monkeypatch.setattr("listeners.ldap.finding.reading.read", slow)
     for talk in talks:
         talk.send(search(1))
     for _ in range(SEARCHES_AT_ONCE):
@@ -176,7 +176,7 @@ def test_a_search_ends_when_its_time_is_over(connect, monkeypatch):
         return []
 
     talk = connect().log_in()
-    monkeypatch.setattr("listeners.ldap.finding.addressbook.read", slow)
+    monkeypatch.setattr("listeners.ldap.finding.reading.read", slow)
     began = time.monotonic()
     assert talk.ask(search(1, seconds=1)).code == 3
     assert time.monotonic() - began < 10
@@ -187,7 +187,7 @@ def test_an_error_of_ours_is_no_ones_business(connect, monkeypatch, caplog):
         raise RuntimeError("the table users has no column secret")
 
     talk = connect().log_in()
-    monkeypatch.setattr("listeners.ldap.finding.addressbook.read", broken)
+    monkeypatch.setattr("listeners.ldap.finding.reading.read", broken)
     answer = talk.ask(search(1))
     assert answer.code == 80 and "secret" not in answer.text
     monkeypatch.undo()
@@ -236,7 +236,7 @@ def test_a_stopped_service_lets_what_is_in_hand_be_finished(
     people, listening, connect, monkeypatch
 ):
     begun = threading.Event()
-    read = addressbook.read
+    read = reading.read
 
     def slow(*asked, **how):
         begun.set()
@@ -244,12 +244,12 @@ def test_a_stopped_service_lets_what_is_in_hand_be_finished(
         return read(*asked, **how)
 
     busy, idle = connect().log_in(), connect().log_in()
-    monkeypatch.setattr("listeners.ldap.finding.addressbook.read", slow)
+    monkeypatch.setattr("listeners.ldap.finding.reading.read", slow)
     busy.send(search(1) + search(2))
     assert begun.wait(20)
     listening.call(listening.listener.retire(10))
     done = busy.until_done()
-    assert (done.number, done.code) == (1, 0) and len(busy.names) == 11
+    assert (done.number, done.code) == (1, 0) and len(busy.names) == 12
     for talk in (busy, idle):
         assert talk.answer().is_notice and talk.has_ended()
     with pytest.raises(OSError):

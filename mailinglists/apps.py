@@ -1,0 +1,14 @@
+"""The `mailinglists` app."""
+
+from importlib import import_module
+
+from django.apps import AppConfig
+
+
+class MailinglistsConfig(AppConfig):
+    name = "mailinglists"
+    verbose_name = "Mailing lists"
+
+    def ready(self) -> None:
+        import_module("mailinglists.closing")
+        import_module("mailinglists.manifest")
