@@ -11,11 +11,12 @@ from django.shortcuts import redirect, render
 from django.urls import path
 from django.utils.http import content_disposition_header
 
+from domains.errors import ValuesRefused
 from mailinglists import invitations, membership, subscribercsv
 from mailinglists.errors import FileRefused, SubscriberUnknown
 from mailinglists.membership import Added, NewSubscriber
 from mailinglists.models import Bounce, MailingList, Subscriber
-from panel import bulk, confirming, listpages, notices
+from panel import bulk, confirming, listpages, notices, refusals
 from panel.access import ACTION, ADMINISTRATORS, EVERYBODY, FORM, actor_of, opens_for
 from panel.confirming import Question
 from panel.forms.mailinglists import AddSubscribersForm, SubscriberForm, UploadSubscribersForm
@@ -86,8 +87,9 @@ def upload(request: HttpRequest, name: str, local_part: str) -> HttpResponse:
                 is_confirmed=is_confirmed, by=actor,
             ):  # fmt: skip
                 added.join(total)
-        except FileRefused as error:
-            form.add_error("file", str(error))
+        except (FileRefused, ValuesRefused) as error:
+            for _, sentence in refusals.problems(error):
+                form.refuse("file", sentence)
             is_read = False
         _tell(request, added, is_confirmed=is_confirmed)
         if is_read and not added.malformed:
