@@ -55,7 +55,8 @@ def add(request: HttpRequest, name: str, local_part: str) -> HttpResponse:
 
     def run() -> None:
         given = form.cleaned_data
-        news = [one for text in given["addresses"].splitlines() if (one := _new(text, given))]
+        lines = given["addresses"].splitlines()
+        news = [one for line in lines if (one := subscriber_of(line, given["mode"]))]
         for total in invitations.import_subscribers(
             mailing_list=row, rows=news, is_confirmed=given["confirmed"], by=actor
         ):
@@ -220,12 +221,13 @@ def _ask(request: HttpRequest, question: Question, chosen: list[Subscriber]) -> 
     return render(request, "panel/confirm.html", context)
 
 
-def _new(text: str, given: dict[str, Any]) -> NewSubscriber | None:
-    """A line as people write it: an address, or a name and the address in angle brackets."""
-    before, bracket, rest = text.strip().rpartition("<")
+def subscriber_of(line: str, mode: str) -> NewSubscriber | None:
+    """As people write it: an address, or a name and the address in angle brackets."""
+    text = line.strip()
+    before, bracket, rest = text.rpartition("<")
     if bracket and rest.endswith(">"):
-        return NewSubscriber(rest[:-1], before.strip().strip('"'), given["mode"])
-    return NewSubscriber(text.strip(), "", given["mode"]) if text.strip() else None
+        return NewSubscriber(rest[:-1], before.strip().strip('"'), mode)
+    return NewSubscriber(text, "", mode) if text else None
 
 
 def _tell(request: HttpRequest, added: Added, *, is_confirmed: bool, undo: Any = None) -> None:
