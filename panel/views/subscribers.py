@@ -12,7 +12,7 @@ from django.urls import path
 from django.utils.http import content_disposition_header
 
 from domains.errors import ValuesRefused
-from mailinglists import invitations, membership, subscribercsv
+from mailinglists import exporting, invitations, membership, subscribercsv
 from mailinglists.errors import FileRefused, SubscriberUnknown
 from mailinglists.membership import Added, NewSubscriber
 from mailinglists.models import Bounce, MailingList, Subscriber
@@ -105,7 +105,7 @@ def export(request: HttpRequest, name: str, local_part: str) -> HttpResponseBase
     row = listpages.found(request, name, local_part)
     file_name = f"{row.address}-subscribers.csv"
     return StreamingHttpResponse(
-        subscribercsv.lines(row),
+        exporting.export(mailing_list=row, by=actor_of(request)),
         content_type="text/csv; charset=utf-8",
         headers={
             "Content-Disposition": content_disposition_header(True, file_name) or "attachment",
