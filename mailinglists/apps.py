@@ -11,3 +11,7 @@ class MailinglistsConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("mailinglists.closing")
+        from accounts.identity import lists_are_written_for_by
+        from mailinglists import directory
+
+        lists_are_written_for_by(directory.moderators)

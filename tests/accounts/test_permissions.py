@@ -152,7 +152,7 @@ def test_use_and_limit_are_shown_side_by_side(people: dict[str, User]) -> None:
     assert (names.used, names.allowed) == (0, 2)
 
 
-@pytest.mark.spec("X-011", lacks="mailing lists")
+@pytest.mark.spec("X-011")
 def test_a_reseller_cannot_switch_on_what_his_plan_withholds(people: dict[str, User]) -> None:
     plans.add(name="bare", values={"withheld_features": ["syncml"]}, by=None)
     plans.put_on(username="rob", plan_name="bare", by=None)

@@ -17,7 +17,7 @@ from tests import memories
 from tests.factories import make_domain, make_user
 from tests.races import Pause, beside
 
-X_011 = pytest.mark.spec("X-011", lacks="mailing lists")
+X_011 = pytest.mark.spec("X-011")
 
 
 def set_caps(**values: object) -> None:

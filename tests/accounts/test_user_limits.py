@@ -61,7 +61,7 @@ def test_a_limit_below_the_present_use_only_stops_growth() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.spec("D-081", "U-004")
-@pytest.mark.spec("X-011", lacks="mailing lists")
+@pytest.mark.spec("X-011")
 def test_the_caps_of_a_resellers_plan_win_over_the_limits_of_his_domains() -> None:
     plan = {"domains": 2, "users": 4, "users_per_domain": 3, "withheld_features": ["syncml"]}
     plans.add(name="small", values=plan, by=None)

@@ -58,7 +58,7 @@ def test_the_plan_binds_where_less_is_left_of_it_than_of_the_domains_own(world: 
 
 
 @pytest.mark.spec("D-081")
-@pytest.mark.spec("X-011", lacks="mailing lists")
+@pytest.mark.spec("X-011")
 def test_the_caps_of_the_server_stand_first_and_tell_nobody_else_what_others_have(
     world: World,
 ) -> None:

@@ -54,7 +54,7 @@ def test_resellers_do_not_see_each_others_domains(world, program):
     assert not Domain.objects.get(name="own.example").is_disabled
 
 
-@pytest.mark.spec("X-011", lacks="mailing lists")
+@pytest.mark.spec("X-011")
 def test_a_full_plan_is_409_with_its_numbers(world, program):
     plans.add(name="small", by=None, values={"domains": 1})
     plans.put_on(username="rob", plan_name="small", by=None)
@@ -66,7 +66,7 @@ def test_a_full_plan_is_409_with_its_numbers(world, program):
     assert (body["limit"], body["allowed"], body["used"]) == ("domains", 1, 1)
 
 
-@pytest.mark.spec("X-011", lacks="mailing lists")
+@pytest.mark.spec("X-011")
 def test_a_full_server_is_409_without_the_numbers_of_others(world, program):
     root = program(world.root)
     values = {"domains": 2, "withheld_features": ["notes"]}

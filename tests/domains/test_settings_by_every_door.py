@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.spec("D-061", lacks="the calendar"),
     pytest.mark.spec("D-063", lacks="address books"),
     pytest.mark.spec("D-064", lacks="content filters"),
-    pytest.mark.spec("D-070", "D-087", "P-012", lacks="mailing lists"),
+    pytest.mark.spec("D-070", "D-087", "P-012"),
     pytest.mark.spec("D-071", lacks="notes"),
     pytest.mark.spec("D-072", "D-088"),
     pytest.mark.spec("D-073", "D-089"),
@@ -51,8 +51,9 @@ pytestmark = [
     pytest.mark.spec("D-099", lacks="shared task lists"),
     pytest.mark.spec("E-001", lacks="rules, which it would restrict"),
     pytest.mark.spec("E-011", "E-012", "E-013", "E-014", lacks="the event, beside its switch"),
-    pytest.mark.spec("E-015", "E-016", "E-017", "E-018", lacks="the event, beside its switch"),
-    pytest.mark.spec("E-019", "E-025", "E-026", "E-030", lacks="the event, beside its switch"),
+    pytest.mark.spec("E-017", "E-018", "E-019"),
+    pytest.mark.spec("E-015", "E-016", lacks="the event, beside its switch"),
+    pytest.mark.spec("E-025", "E-026", "E-030", lacks="the event, beside its switch"),
 ]
 OWN = "/panel/domain/own.example/"
 # What says where mail comes from has tests of its own (G-015), as have two options of D-052.

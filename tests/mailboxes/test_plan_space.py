@@ -65,7 +65,7 @@ def test_a_delivery_is_refused_by_the_plan(deliver, new_delivery, make_account, 
 
 
 @pytest.mark.django_db
-@pytest.mark.spec("X-011", lacks="mailing lists")
+@pytest.mark.spec("X-011")
 def test_a_full_server_takes_mail_for_no_domain(deliver, new_delivery, make_account, make_domain):
     owner, other = make_account(make_domain()), make_account(make_domain())
     CAPS.change({"disk_space_mb": 1}, by=None)

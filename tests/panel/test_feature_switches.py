@@ -174,7 +174,7 @@ def test_what_a_plan_withholds_cannot_be_ticked_for_a_new_domain(
 
 
 @pytest.mark.spec("X-010", lacks="sharing and an archive")
-@pytest.mark.spec("X-011", lacks="mailing lists")
+@pytest.mark.spec("X-011")
 @pytest.mark.spec("D-060", lacks="webmail, DAV and SyncML behind the same gate")
 def test_what_a_plan_withholds_later_is_off_and_cannot_be_ticked_and_its_switch_is_kept(
     world: World, log_in: LogIn

@@ -37,7 +37,7 @@ def put_rob_on(**caps: int) -> None:
 
 
 @pytest.mark.spec("D-003")
-@pytest.mark.spec("X-011", lacks="mailing lists")
+@pytest.mark.spec("X-011")
 def test_the_add_button_of_a_full_plan_is_disabled_with_the_reason(
     world: World, log_in: LogIn
 ) -> None:
@@ -55,7 +55,7 @@ def test_the_add_button_of_a_full_plan_is_disabled_with_the_reason(
 
 
 @pytest.mark.spec("D-003")
-@pytest.mark.spec("X-011", lacks="mailing lists")
+@pytest.mark.spec("X-011")
 def test_a_full_server_closes_the_same_buttons_for_everybody(world: World, log_in: LogIn) -> None:
     CAPS.change({"domains": 2}, by=None)
     reason = "This server has no room for more domains."
@@ -88,7 +88,7 @@ def test_users_and_aliases_stop_at_the_limits_of_their_domain(world: World, log_
 
 
 @pytest.mark.spec("D-003")
-@pytest.mark.spec("X-011", lacks="mailing lists")
+@pytest.mark.spec("X-011")
 def test_a_plan_over_all_domains_closes_each_of_them(world: World, log_in: LogIn) -> None:
     put_rob_on(users=2)
     reason = "The limit of 2 users is reached (2 in use)."

@@ -37,7 +37,7 @@ def form_of(client: Client, url: str, **changes: object) -> dict[str, object]:
 
 
 @pytest.mark.spec("U-004")
-@pytest.mark.spec("X-011", lacks="mailing lists")
+@pytest.mark.spec("X-011")
 def test_a_reseller_is_added_put_on_a_plan_and_deleted(world: World, log_in: LogIn) -> None:
     client = log_in(world.root)
     plans.add(name="Small", values={"domains": 1}, by=None)
@@ -71,7 +71,7 @@ def test_who_saves_a_reseller_second_is_told(world: World, log_in: LogIn) -> Non
 
 
 @pytest.mark.spec("D-081")
-@pytest.mark.spec("X-011", lacks="mailing lists")
+@pytest.mark.spec("X-011")
 def test_a_plan_caps_what_its_resellers_open(world: World, log_in: LogIn) -> None:
     client = log_in(world.root)
     new = {"caps-name": "Tiny", "features-calendar": "on"}

@@ -218,7 +218,7 @@ def test_administrators_validate_what_is_hidden_from_others(people, ldap):
 
 
 @VALIDATION
-@pytest.mark.spec("N-022", lacks="mailing lists")
+@pytest.mark.spec("N-022")
 def test_mail_to_the_postmaster_is_nobody_s_to_refuse(people, ldap):
     admin = {f"uid=admin,{PEOPLE}"}
     for address in ("postmaster@example.com", "Abuse@example.net"):
