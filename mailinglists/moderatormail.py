@@ -83,7 +83,8 @@ def untold(*, now: datetime) -> Iterator[Notice]:
     A post whose words are all too old is told of again. Reads posts, so in no transaction.
     """
     valid = Token.objects.filter(held_post=OuterRef("pk"), expires_at__gt=now)
-    waiting = HeldPost.objects.filter(~Exists(valid)).select_related("mailing_list__domain")
+    waiting = HeldPost.objects.filter(~Exists(valid), mailing_list__domain__is_disabled=False)
+    waiting = waiting.select_related("mailing_list__domain")
     by_list: dict[int, list[HeldPost]] = {}
     for post in waiting.order_by("mailing_list", "id")[: 50 * SHOWN_AT_ONCE]:
         by_list.setdefault(post.mailing_list_id, []).append(post)

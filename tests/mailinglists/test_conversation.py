@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import json
 
 from blobs.ids import new_id
 from clock.moments import utc_now
@@ -315,6 +319,48 @@ def test_hostile_words_become_neither_headers_nor_codes(talk, news):
     text = reply.message().as_bytes()
     assert b"\nBcc:" not in text
     assert reply.to == [ANNE]
+
+
+@pytest.mark.spec("L-030", lacks="results of DMARC, and levels of spam")
+def test_any_mail_is_answered_or_not_and_the_answer_can_be_sent(talk, news):
+    lines = st.sampled_from(
+        [
+            "subscribe news",
+            "help",
+            "set mode digest news",
+            "which",
+            "unsubscribe",
+            "confirm x",
+            "é\ud800",
+        ]
+    )
+    texts = st.one_of(st.text(max_size=80), lines)
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.lists(texts, max_size=4), st.text(max_size=40), st.binary(max_size=60))
+    def check(text, subject, garbage):
+        encoded = f"=?utf-7?q?{subject.encode('utf-7').hex('=')}+2AA-?="
+        message = f"From: {ANNE}\r\nTo: {talk.command_address}\r\nSubject: {encoded}\r\n".encode()
+        message += b"X-" + garbage + b"\r\nContent-Type: text/plain; charset=utf-7\r\n\r\n"
+        message += "\r\n".join(text).encode("utf-7", "surrogatepass")
+        incoming = Incoming(talk.domain.pk, None, None, talk.command_address, ANNE, message)
+        try:
+            request = commandmail.read(incoming)
+        except NotAnswered:
+            return
+        answer = commandmail.answer(request, now=talk.at)
+        assert answer.to == [ANNE]
+        assert answer.message().as_bytes()
+        json.encode([one.line for one in request.asked])
+
+    check()
+
+
+@given(st.binary(max_size=400), st.text(max_size=40), st.sampled_from([None, *Part]))
+def test_any_bytes_are_read_or_refused(message, sender, part):
+    incoming = Incoming(1, None, part, "listserv@one.example", sender, message)
+    with suppress(NotAnswered):
+        assert len(commandmail.read(incoming).subject) <= 200
 
 
 def test_a_moderators_code_subscribes_nobody(talk, news):
