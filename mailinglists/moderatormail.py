@@ -103,16 +103,14 @@ def moderators(mailing_list: MailingList) -> list[str]:
     return [account_directory.address(one, domain) for one in found if one and one.receives]
 
 
-def people_of(list_id: int, *, cached_only: bool = False) -> list[int]:
-    """The accounts that get what is written to the owner of a list. Raises Cold."""
-    policy = directory.policy(list_id, cached_only=cached_only)
+def people_of(list_id: int) -> list[int]:
+    """The accounts that get what is written to the owner of a list."""
+    policy = directory.policy(list_id)
     if policy is None:
         return []
     if policy.moderators:
         return sorted(policy.moderators)
-    administrator = account_directory.primary_administrator(
-        policy.domain_id, cached_only=cached_only
-    )
+    administrator = account_directory.primary_administrator(policy.domain_id)
     return [] if administrator is None else [administrator]
 
 
