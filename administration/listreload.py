@@ -50,13 +50,14 @@ def import_list(domain: Domain, row: Mapping[str, Any], by: User | None) -> List
             mailing_list=there, values=values, moderators=moderators, poster_rules=rules, by=by
         )
         done.changed = int(there.version != before)
-    for total in membership.import_subscribers(mailing_list=there, rows=_subscribers(row), by=by):
+    for total in membership.import_subscribers(mailing_list=there, rows=subscribers_in(row), by=by):
         done.subscribers_added = total.added
     _suspend(there, row, by)
     return done
 
 
-def _subscribers(row: Mapping[str, Any]) -> Iterator[NewSubscriber]:
+def subscribers_in(row: Mapping[str, Any]) -> Iterator[NewSubscriber]:
+    """Raises ValueError, TypeError for what are none."""
     for address, name, mode, _ in row.get("subscribers", []):
         yield NewSubscriber(str(address), str(name), str(mode))
 

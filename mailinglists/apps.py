@@ -12,3 +12,7 @@ class MailinglistsConfig(AppConfig):
     def ready(self) -> None:
         import_module("mailinglists.closing")
         import_module("mailinglists.manifest")
+        from accounts.identity import lists_are_written_for_by
+        from mailinglists import directory
+
+        lists_are_written_for_by(directory.moderators)

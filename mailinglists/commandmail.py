@@ -17,7 +17,7 @@ from mailinglists.commands import Asked, Command
 from mailinglists.conversation import Answer, Conversation
 from mailinglists.models import MailingList
 from protocols.address import Address
-from protocols.message import answering, headers, reading, words
+from protocols.message import answering, headers, reading
 
 # Commands stand at the beginning; what is attached behind them is not read.
 READ_BYTES = 128 * 1024
@@ -63,25 +63,25 @@ def read(incoming: Incoming) -> Request:
         raise NotAnswered("its author is no person")
     if author.encode().lower() in own:
         raise NotAnswered("it says to come from the address that answers")
-    subject = words.decode(next(iter(headers.named(listed, b"subject")), b""))
+    shown = reading.read(incoming.message)
+    subject = shown.first("Subject")
     message_id = next(iter(headers.named(listed, b"message-id")), b"").strip().strip(b"<>")
     return Request(
         incoming=incoming,
         author=author,
         subject=" ".join(subject.split())[:200],
         message_id=message_id.decode("utf-8", "replace"),
-        asked=tuple(_asked(incoming, subject)),
+        asked=tuple(_asked(incoming.part, subject, shown.text)),
     )
 
 
-def _asked(incoming: Incoming, subject: str) -> list[Asked]:
+def _asked(part: Part | None, subject: str, text: str) -> list[Asked]:
     """The address itself may be the command; else those of the text, or of what it answers."""
-    match incoming.part:
+    match part:
         case Part.SUBSCRIBE:
             return [Asked("", commands.Subscribe())]
         case Part.UNSUBSCRIBE:
             return [Asked("", commands.Unsubscribe())]
-    text = reading.read(incoming.message).text
     if asked := commands.parse(text):
         return asked
     # L-038: whoever only presses Reply and Send.

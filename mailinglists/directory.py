@@ -41,6 +41,12 @@ def policy(list_id: int, *, cached_only: bool = False) -> ListPolicy | None:
     return _policies.ask(list_id, _read, cached_only=cached_only)
 
 
+def moderators(list_id: int, cached_only: bool = False) -> frozenset[int]:
+    """The accounts that run it, and may write in its name (N-023). Raises Cold."""
+    found = policy(list_id, cached_only=cached_only)
+    return frozenset() if found is None else found.moderators
+
+
 def is_subscribed(list_id: int, key: str, *, cached_only: bool = False) -> bool:
     """Whether the address of that key (protocols.address.Address.key) is on the list.
 

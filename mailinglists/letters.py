@@ -16,6 +16,7 @@ from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 
 from domains.policy import DomainPolicy
+from mailinglists import links
 from mailinglists.models import HeldPost, MailingList
 from mailinglists.moderation import Refusal
 from mailinglists.tokens import LIFETIME
@@ -95,6 +96,7 @@ def confirmation(
             "list": mailing_list.address,
             "description": mailing_list.description,
             "code": code,
+            "link": links.confirmation_url(code),
         },
         headers={"Auto-Submitted": "auto-generated"},
     )

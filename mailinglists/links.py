@@ -11,6 +11,8 @@ HTTPS_PORT = 443
 UNSUBSCRIBE_PATH = "/panel/unsubscribe/{word}/"
 # GET shows the post and asks, POST decides; `moderatormail.held_behind` reads the word.
 MODERATE_PATH = "/panel/moderate/{word}/"
+# GET asks, POST does it; `tokens.look` reads the word.
+CONFIRM_PATH = "/panel/confirm/{word}/"
 
 
 def one_click_url(subscriber_id: int) -> str:
@@ -21,6 +23,11 @@ def one_click_url(subscriber_id: int) -> str:
 def moderation_url(word: str) -> str:
     """Where a moderator decides about one post; works once, and as long as the word does."""
     return _here(MODERATE_PATH.format(word=word))
+
+
+def confirmation_url(word: str) -> str:
+    """Where somebody confirms what the word was mailed to him for; works once."""
+    return _here(CONFIRM_PATH.format(word=word))
 
 
 def _here(path: str) -> str:

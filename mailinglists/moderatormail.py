@@ -83,7 +83,8 @@ def untold(*, now: datetime) -> Iterator[Notice]:
     A post whose words are all too old is told of again. Reads posts, so in no transaction.
     """
     valid = Token.objects.filter(held_post=OuterRef("pk"), expires_at__gt=now)
-    waiting = HeldPost.objects.filter(~Exists(valid)).select_related("mailing_list__domain")
+    waiting = HeldPost.objects.filter(~Exists(valid), mailing_list__domain__is_disabled=False)
+    waiting = waiting.select_related("mailing_list__domain")
     by_list: dict[int, list[HeldPost]] = {}
     for post in waiting.order_by("mailing_list", "id")[: 50 * SHOWN_AT_ONCE]:
         by_list.setdefault(post.mailing_list_id, []).append(post)
@@ -102,16 +103,14 @@ def moderators(mailing_list: MailingList) -> list[str]:
     return [account_directory.address(one, domain) for one in found if one and one.receives]
 
 
-def people_of(list_id: int, *, cached_only: bool = False) -> list[int]:
-    """The accounts that get what is written to the owner of a list. Raises Cold."""
-    policy = directory.policy(list_id, cached_only=cached_only)
+def people_of(list_id: int) -> list[int]:
+    """The accounts that get what is written to the owner of a list."""
+    policy = directory.policy(list_id)
     if policy is None:
         return []
     if policy.moderators:
         return sorted(policy.moderators)
-    administrator = account_directory.primary_administrator(
-        policy.domain_id, cached_only=cached_only
-    )
+    administrator = account_directory.primary_administrator(policy.domain_id)
     return [] if administrator is None else [administrator]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
-from accounts import caps, localparts, permissions
+from accounts import aliases, caps, localparts, permissions
 from accounts.models import Plan, User
 from accounts.settings import CAPS
 from blobs.contention import tried_again
@@ -143,7 +143,10 @@ def set_poster_rules(
 @tried_again
 @transaction.atomic
 def delete_list(*, mailing_list: MailingList, by: Actor | None) -> None:
-    """Mail to it is unknown from now on; what the spool has of its posts already still goes out."""
+    """Mail to it is unknown from now on, and no alias leads to it any more.
+
+    What the spool has of its posts already still goes out.
+    """
     row = locked(mailing_list)
     domain = row.domain
     kept: dict[str, tuple[Any, Any]] = {name: (getattr(row, name), None) for name in FIELDS}
@@ -153,6 +156,7 @@ def delete_list(*, mailing_list: MailingList, by: Actor | None) -> None:
     _emit(EventType.MAILING_LIST_DELETED, row, by)
     closing.give_up_lists([row.pk])
     localparts.free(localparts.Kind.LIST, [row.pk])
+    aliases.drop_targets(domain, addresses.local_parts(row.local_part), accounts=[], by=by)
     _publish(row)
     row.delete()
     publish_on_commit(Topic.DOMAIN, domain.pk, durable=True)

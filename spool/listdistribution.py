@@ -48,6 +48,7 @@ from switchboard.topics import Topic
 log = structlog.get_logger(__name__)
 
 BATCH = 250
+AT_ONCE = 4  # posts that take turns
 CANDIDATES = 50  # of which those in closed domains are passed over
 LEASE = timedelta(seconds=30)  # until another process takes over what this one has left
 LOOK_SECONDS = 5.0  # a lost hint costs at most this
@@ -73,7 +74,7 @@ class Superseded(Exception):
 
 
 class Distributor:
-    """One for each mail process; one post at a time, so that its memory is that of a batch."""
+    """One for each mail process; one batch at a time, so that this is all its memory."""
 
     def __init__(self, board: Switchboard, committer: Committer, ask: Ask) -> None:
         """`ask` calls a plain function in a thread."""
@@ -103,36 +104,43 @@ class Distributor:
         await self._rests.wait()
 
     async def _work(self) -> None:
+        """Until nothing is left; batch by batch in turns, so that no long list holds up others."""
         self._rests.clear()
+        in_hand: list[Post] = []
         try:
             while not self.is_paused:
-                post: Post | None = await self._ask(claim, utc_now())
-                if post is None:
+                if len(in_hand) < AT_ONCE and (post := await self._ask(claim, utc_now())):
+                    in_hand.append(post)
+                if not in_hand:
                     return
-                await self._hand_on(post)
+                for post in tuple(in_hand):
+                    if await self._hand_on(post):
+                        in_hand.remove(post)
         except Exception:
             log.exception("a post could not be handed on; tried again soon")
             await asyncio.sleep(PAUSE_SECONDS)
         finally:
             self._rests.set()
+            if in_hand:
+                await self._ask(let_go, [post.pk for post in in_hand])
 
-    async def _hand_on(self, post: Post) -> None:
-        is_done = False
-        while not is_done and not self.is_paused:
-            batch: HandOn = await self._ask(next_batch, post, utc_now())
-            try:
-                await self._committer.commit(batch)
-            except Superseded:
-                return
-            post.reached_id, is_done = batch.reached_id, batch.is_last
-            for lost in batch.unreachable:
-                await self._ask(
-                    bounces.record_bounce,
-                    subscriber_id=lost.subscriber_id,
-                    is_permanent=lost.is_permanent,
-                    now=utc_now(),
-                    words=lost.words,
-                )
+    async def _hand_on(self, post: Post) -> bool:
+        """One batch; whether that was the last, or another process has taken over."""
+        batch: HandOn = await self._ask(next_batch, post, utc_now())
+        try:
+            await self._committer.commit(batch)
+        except Superseded:
+            return True
+        post.reached_id = batch.reached_id
+        for lost in batch.unreachable:
+            await self._ask(
+                bounces.record_bounce,
+                subscriber_id=lost.subscriber_id,
+                is_permanent=lost.is_permanent,
+                now=utc_now(),
+                words=lost.words,
+            )
+        return batch.is_last
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +168,11 @@ def claim(now: datetime) -> Post | None:
         if mine.update(claimed_until=now + LEASE):
             return post
     return None
+
+
+def let_go(post_ids: Sequence[int]) -> None:
+    """Others need not wait until the claims lapse."""
+    Post.objects.filter(pk__in=post_ids, finished_at=None).update(claimed_until=None)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -57,6 +57,7 @@ NO_WAY_BACK = {
             ("unsubscribed", "only who left can subscribe again"),
             ("confirmed subscriber", "remove the subscriber instead"),
             ("viewed held post", "who has seen it has seen it"),
+            ("exported subscribers", "who has the file has it"),
             ("approved post", "it goes out already"),
             ("refused post", "it is not kept: let its author send it again"),
         )

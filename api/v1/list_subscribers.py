@@ -18,10 +18,10 @@ from api.downloads import DownloadEndpoint, download
 from api.endpoints import Endpoint, actor_of
 from api.fields import Choice, In, Out, Switch, Text
 from api.schema import page_of
-from mailinglists import invitations, membership, selectors, subscribercsv
+from mailinglists import exporting, invitations, membership, selectors
 from mailinglists.errors import SubscriberUnknown
 from mailinglists.membership import Added, NewSubscriber
-from mailinglists.models import MailingList, Mode, Subscriber, SubscriberState
+from mailinglists.models import Mode, Subscriber, SubscriberState
 
 MOST_AT_ONCE = 1_000
 MOST_MALFORMED = 100
@@ -199,9 +199,11 @@ class ListSubscribersExport(DownloadEndpoint):
         summary="Download the subscribers of a mailing list",
     )
     def get(self, request: Request, address: str) -> HttpResponseBase:
-        """All of them as CSV, in a file that can be imported again."""
-        mailing_list: MailingList = selectors.list_for(actor_of(request), address)
-        pieces = (line.encode() for line in subscribercsv.lines(mailing_list))
+        """All of them as CSV, which can be imported again; that you took them is on record."""
+        actor = actor_of(request)
+        mailing_list = selectors.list_for(actor, address)
+        lines = exporting.export(mailing_list=mailing_list, by=actor)
+        pieces = (line.encode() for line in lines)
         name = f"{mailing_list.address}-subscribers.csv"
         return download(pieces, name=name, content_type="text/csv; charset=utf-8")
 

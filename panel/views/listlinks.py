@@ -7,8 +7,8 @@ A GET changes nothing, so that programs which follow links do no harm (RFC 8058 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
-from typing import Any
 
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
@@ -21,7 +21,7 @@ from django.views.decorators.http import require_http_methods
 from blobs.errors import StoreError
 from clock.moments import utc_now
 from events import audit
-from mailinglists import membership, moderatormail, reading, tokens
+from mailinglists import membership, moderatormail, reading, signedids, tokens
 from mailinglists.errors import (
     HeldPostUnknown,
     ListUnknown,
@@ -32,43 +32,59 @@ from mailinglists.models import Token
 from panel.access import client_address
 from panel.gate import passes_gate
 
-# A person needs a few; whoever tries words out gets no further than this.
-REQUESTS_PER_MINUTE = 60
+# Words are beyond guessing; each try costs some work all the same.
+MADE_UP_PER_MINUTE = 60
 LONGEST_TEXT = 2000
 
 Shown = Callable[..., HttpResponse]
 
 
-def for_strangers(view: Shown) -> Shown:
-    """Opens without a log-in, so many times a minute for each address; nothing of it is kept."""
+def for_strangers(read: Callable[[str], int | None]) -> Callable[[Shown], Shown]:
+    """Opens without a log-in. `read` knows a word that this server has made, spent or not.
 
-    @passes_gate
-    @never_cache
-    @require_http_methods(["GET", "HEAD", "POST"])
-    @wraps(view)
-    def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        address = client_address(request)
-        key = f"list-links:{address}"
-        cache.add(key, 0, timeout=60)
-        if cache.incr(key) > REQUESTS_PER_MINUTE:
-            text = "That was too often. Please try again in a minute."
-            answer = _say(request, "Please wait", text, status=429)
-            answer.headers["Retry-After"] = "60"
+    Whoever brings too many others has to wait. Those that are ours are not counted: a big mail
+    provider unsubscribes very many people from few addresses.
+    """
+
+    def decorate(view: Shown) -> Shown:
+        @passes_gate
+        @never_cache
+        @require_http_methods(["GET", "HEAD", "POST"])
+        @wraps(view)
+        def opened(request: HttpRequest, word: str) -> HttpResponse:
+            address = client_address(request)
+            answer = _please_wait(request, address, is_made_up=read(word) is None)
+            if answer is None:
+                with audit.acting(client_address=address):
+                    answer = view(request, word)
+            # The word must not go with a link to anywhere else, nor be found by search engines.
+            answer.headers["Referrer-Policy"] = "no-referrer"
+            answer.headers["X-Robots-Tag"] = "noindex"
             return answer
-        with audit.acting(client_address=address):
-            answer = view(request, *args, **kwargs)
-        # The word must not go with a link to anywhere else, nor be found by search engines.
-        answer.headers["Referrer-Policy"] = "no-referrer"
-        answer.headers["X-Robots-Tag"] = "noindex"
-        return answer
 
-    return opened
+        return opened
+
+    return decorate
+
+
+def _please_wait(request: HttpRequest, address: str, *, is_made_up: bool) -> HttpResponse | None:
+    key = f"list-links:{address}"
+    if cache.get(key, 0) < MADE_UP_PER_MINUTE:
+        if is_made_up:
+            cache.add(key, 0, timeout=60)
+            with suppress(ValueError):  # its minute has ended meanwhile
+                cache.incr(key)
+        return None
+    text = "That was too often. Please try again in a minute."
+    answer = _say(request, "Please wait", text, status=429)
+    answer.headers["Retry-After"] = "60"
+    return answer
 
 
 # RFC 8058 §3.1: mail programs POST without a cookie, so without a token against forged forms; the
 # word in the address is what cannot be forged.
 @csrf_exempt
-@for_strangers
+@for_strangers(signedids.linked)
 def unsubscribe(request: HttpRequest, word: str) -> HttpResponse:
     """One click (L-007). Whatever the word is, a POST answers that nothing is sent any more."""
     if request.method != "POST":
@@ -89,7 +105,7 @@ def unsubscribe(request: HttpRequest, word: str) -> HttpResponse:
     return _say(request, "Unsubscribed", UNSUBSCRIBED, more=row.mailing_list.goodbye_text)
 
 
-@for_strangers
+@for_strangers(signedids.token_of)
 def confirm(request: HttpRequest, word: str) -> HttpResponse:
     """What somebody has asked for by mail, or is asked: to join a list or to leave it (L-038)."""
     now = utc_now()
@@ -112,7 +128,7 @@ def confirm(request: HttpRequest, word: str) -> HttpResponse:
     return render(request, "panel/mailinglists/link.html", context)
 
 
-@for_strangers
+@for_strangers(signedids.token_of)
 def moderate(request: HttpRequest, word: str) -> HttpResponse:
     """One post, for the moderator to whom the word was mailed; it ends with the decision."""
     now = utc_now()

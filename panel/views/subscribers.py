@@ -11,11 +11,12 @@ from django.shortcuts import redirect, render
 from django.urls import path
 from django.utils.http import content_disposition_header
 
-from mailinglists import invitations, membership, subscribercsv
+from domains.errors import ValuesRefused
+from mailinglists import exporting, invitations, membership, subscribercsv
 from mailinglists.errors import FileRefused, SubscriberUnknown
 from mailinglists.membership import Added, NewSubscriber
 from mailinglists.models import Bounce, MailingList, Subscriber
-from panel import bulk, confirming, listpages, notices
+from panel import bulk, confirming, listpages, notices, refusals
 from panel.access import ACTION, ADMINISTRATORS, EVERYBODY, FORM, actor_of, opens_for
 from panel.confirming import Question
 from panel.forms.mailinglists import AddSubscribersForm, SubscriberForm, UploadSubscribersForm
@@ -54,7 +55,8 @@ def add(request: HttpRequest, name: str, local_part: str) -> HttpResponse:
 
     def run() -> None:
         given = form.cleaned_data
-        news = [one for text in given["addresses"].splitlines() if (one := _new(text, given))]
+        lines = given["addresses"].splitlines()
+        news = [one for line in lines if (one := subscriber_of(line, given["mode"]))]
         for total in invitations.import_subscribers(
             mailing_list=row, rows=news, is_confirmed=given["confirmed"], by=actor
         ):
@@ -86,8 +88,9 @@ def upload(request: HttpRequest, name: str, local_part: str) -> HttpResponse:
                 is_confirmed=is_confirmed, by=actor,
             ):  # fmt: skip
                 added.join(total)
-        except FileRefused as error:
-            form.add_error("file", str(error))
+        except (FileRefused, ValuesRefused) as error:
+            for _, sentence in refusals.problems(error):
+                form.refuse("file", sentence)
             is_read = False
         _tell(request, added, is_confirmed=is_confirmed)
         if is_read and not added.malformed:
@@ -102,7 +105,7 @@ def export(request: HttpRequest, name: str, local_part: str) -> HttpResponseBase
     row = listpages.found(request, name, local_part)
     file_name = f"{row.address}-subscribers.csv"
     return StreamingHttpResponse(
-        subscribercsv.lines(row),
+        exporting.export(mailing_list=row, by=actor_of(request)),
         content_type="text/csv; charset=utf-8",
         headers={
             "Content-Disposition": content_disposition_header(True, file_name) or "attachment",
@@ -218,12 +221,13 @@ def _ask(request: HttpRequest, question: Question, chosen: list[Subscriber]) -> 
     return render(request, "panel/confirm.html", context)
 
 
-def _new(text: str, given: dict[str, Any]) -> NewSubscriber | None:
-    """A line as people write it: an address, or a name and the address in angle brackets."""
-    before, bracket, rest = text.strip().rpartition("<")
+def subscriber_of(line: str, mode: str) -> NewSubscriber | None:
+    """As people write it: an address, or a name and the address in angle brackets."""
+    text = line.strip()
+    before, bracket, rest = text.rpartition("<")
     if bracket and rest.endswith(">"):
-        return NewSubscriber(rest[:-1], before.strip().strip('"'), given["mode"])
-    return NewSubscriber(text.strip(), "", given["mode"]) if text.strip() else None
+        return NewSubscriber(rest[:-1], before.strip().strip('"'), mode)
+    return NewSubscriber(text, "", mode) if text else None
 
 
 def _tell(request: HttpRequest, added: Added, *, is_confirmed: bool, undo: Any = None) -> None:

@@ -21,8 +21,11 @@ _SILENT = frozenset(
 )
 _BREAKS = frozenset({"p", "div", "br", "tr", "li", "h1", "h2", "h3", "h4", "blockquote", "table"})
 _BLANK_LINES = re.compile(r"\n\s*\n\s*\n+")
-# Characters that hide others or turn the order of writing round.
-_TRICKS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+# Characters that hide others or turn the order of writing round, and halves of characters (UTF-7
+# may name them), which nothing can write down.
+_TRICKS = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,8 +51,8 @@ pytestmark = [
     pytest.mark.spec("D-099", lacks="shared task lists"),
     pytest.mark.spec("E-001", lacks="rules, which it would restrict"),
     pytest.mark.spec("E-011", "E-012", "E-013", "E-014", lacks="the event, beside its switch"),
-    pytest.mark.spec("E-015", "E-016", lacks="the event, beside its switch"),
     pytest.mark.spec("E-017", "E-018", "E-019"),
+    pytest.mark.spec("E-015", "E-016", lacks="the event, beside its switch"),
     pytest.mark.spec("E-025", "E-026", "E-030", lacks="the event, beside its switch"),
 ]
 OWN = "/panel/domain/own.example/"

@@ -2,8 +2,9 @@
 
 import pytest
 
+from accounts import aliases
 from accounts.errors import FeatureOff, LocalPartTaken
-from accounts.models import LocalPart
+from accounts.models import LocalPart, UserAlias
 from accounts.settings import CAPS
 from domains.errors import LimitReached, ServerFull, ValuesRefused
 from events.models import AuditEntry, Occurrence
@@ -11,7 +12,7 @@ from mailinglists import membership, selectors, services, subscribercsv
 from mailinglists.errors import ListUnknown, ModeratorUnknown, PatternMalformed
 from mailinglists.membership import NewSubscriber
 from mailinglists.models import MailingList, Subscriber
-from tests.factories import make_domain, make_user
+from tests.factories import make_alias, make_domain, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -84,6 +85,16 @@ def test_a_new_list_and_a_deleted_one_are_events_with_their_moderators():
     assert not LocalPart.objects.filter(domain=domain, kind="list").exists()
     with pytest.raises(ListUnknown):
         selectors.list_by_name(domain, "news")
+
+
+def test_aliases_no_longer_lead_to_a_deleted_list():
+    domain = make_domain(None, "kim")
+    row = make_list(domain)
+    make_alias(domain, "all", "news", "kim")
+    make_alias(domain, "only", "news-owner")
+    services.delete_list(mailing_list=row, by=None)
+    left = {one.local_part: aliases.target_names(one) for one in UserAlias.objects.all()}
+    assert left == {"all": ["kim"]}
 
 
 def test_values_are_checked_all_at_once_and_nothing_is_kept():

@@ -15,7 +15,6 @@ from tests.factories import PASSWORD
 from tests.reading import open_mailbox, wait_for
 from tests.running import RunningServer
 
-LACKING = "results of DMARC, and levels of spam"
 DOMAIN = "bymail.example"
 LISTSERV = f"listserv@{DOMAIN}"
 ANNE, BOB, CAROL, DAVE = (f"{name}@{DOMAIN}" for name in ("anne", "bob", "carol", "dave"))
@@ -118,7 +117,7 @@ def reply(server: RunningServer, author: str, to: EmailMessage) -> None:
 
 
 @pytest.mark.spec("D-035", "L-031", "L-032", "L-037", "L-038")
-@pytest.mark.spec("L-030", lacks=LACKING)
+@pytest.mark.spec("L-030", lacks="results of DMARC, and levels of spam")
 def test_somebody_subscribes_and_leaves_by_mail_alone(lists: RunningServer):
     name = make_list(lists, "news", welcome_text="Be welcome here.", goodbye_text="Farewell.")
     send(lists, ANNE, LISTSERV, "subscribe news Anne Miller\n-- \nAnne")
@@ -146,7 +145,7 @@ def test_a_mail_gets_one_reply_with_all_answers(lists: RunningServer):
     assert len(mail_of(lists, CAROL, "Known to all")) == 1
 
 
-@pytest.mark.spec("L-030", lacks=LACKING)
+@pytest.mark.spec("L-030", lacks="results of DMARC, and levels of spam")
 def test_programs_get_no_reply(lists: RunningServer):
     send(lists, DAVE, LISTSERV, "help", headers={"Auto-Submitted": "auto-generated"})
     send(lists, DAVE, LISTSERV, "which", subject="the second")

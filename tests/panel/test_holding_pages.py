@@ -10,11 +10,16 @@ from django.db import connection, transaction
 from django.test import Client
 
 from accounts.models import User
+from blobs.committer import process_committer
 from clock.moments import to_micros, utc_now
 from domains import directory as domain_directory
 from domains.models import DomainThrottling
 from events.models import AuditEntry
-from spool import measuring
+from mailinglists import membership, posts
+from mailinglists import services as lists
+from mailinglists.membership import NewSubscriber
+from mailinglists.models import MailingList
+from spool import listdistribution, measuring
 from spool.claims import ClaimDue
 from spool.models import HoldRule, LedgerHour, RefusedMail, SpooledRecipient, State
 from tests.panel.spoolworld import HOSTILE, send, spooling
@@ -58,6 +63,38 @@ def test_a_throttled_domain_is_found_and_released(world: World, log_in: LogIn) -
     assert "Released: 1 recipient may try again now." in page and "Nobody is throttled" in page
     assert AuditEntry.objects.filter(verb="released throttle").exists()
     assert "any more" in client.post(url, follow=True).content.decode()
+
+
+@pytest.mark.spec("T-012", "T-013")
+def test_a_throttled_list_is_found_and_released(world: World, log_in: LogIn) -> None:
+    values = {"posting": "anyone", "throttle_enabled": True, "throttle_messages": 1}
+    row = lists.create_list(domain=world.own, local_part="news", values=values, by=None)
+    members = [NewSubscriber(f"{name}@far.test") for name in "abc"]
+    membership.add_subscribers(mailing_list=row, rows=members, by=None)
+    publish(row)
+    claim()
+    client = log_in(world.root)
+    text = shown(client, "/panel/spool/throttled/")
+    assert "news@own.example" in text and "mailing list" in text and "2 recipients" in text
+    url = f"/panel/spool/throttled/list/{row.pk}/release/"
+    page = client.post(url, follow=True).content.decode()
+    assert "Released: 2 recipients may try again now." in page
+    entry = AuditEntry.objects.get(verb="released throttle")
+    assert entry.object_name == "news@own.example"
+
+
+def publish(row: MailingList) -> None:
+    """A post that is in the spool for all subscribers."""
+    post, record = posts.make(
+        row, b"Subject: x\r\n\r\nHi\r\n", sender="a@b.test", is_guarded=False, is_utf8=False,
+        body_type="7BIT",
+    )  # fmt: skip
+    committer = process_committer()
+    write = posts.Publishing(write=lambda _cursor: posts.write(post), records=[record])
+    committer.commit_now(write)
+    found = listdistribution.claim(utc_now())
+    assert found is not None
+    committer.commit_now(listdistribution.next_batch(found, utc_now()))
 
 
 def test_a_hold_rule_catches_mail_and_lets_it_go(world: World, log_in: LogIn) -> None:

@@ -226,6 +226,7 @@ def test_a_file_of_subscribers_goes_out_and_comes_in_again(world, news, log_in):
     assert answer.streaming and "attachment" in answer["Content-Disposition"]
     file = b"".join(part if isinstance(part, bytes) else part.encode() for part in answer)
     assert b"'=1+1" in file  # no formula for spreadsheets
+    assert AuditEntry.objects.get(verb="exported subscribers").actor == "alice@own.example"
     Subscriber.objects.all().delete()
     client.post(f"{NEWS}subscribers/import/", {"file": io.BytesIO(file), "confirmed": "on"})
     assert Subscriber.objects.get(key="ann@far.example").name == "=1+1"

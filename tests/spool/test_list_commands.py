@@ -22,7 +22,6 @@ from tests.spool.outgoing import in_thread, running_manager, settled, submit, su
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-LACKING = "results of DMARC, and levels of spam"
 LISTSERV = "listserv@one.example"
 KIM = "kim@far.test"
 
@@ -56,7 +55,7 @@ async def asked(far_dns, text, *, times=1, to=LISTSERV, author=KIM, more=""):
     return spool_id, state, sink.taken
 
 
-@pytest.mark.spec("L-030", lacks=LACKING)
+@pytest.mark.spec("L-030", lacks="results of DMARC, and levels of spam")
 async def test_the_reply_leaves_for_the_author_under_the_null_sender(far_dns):
     await in_thread(listed.make_list)(is_public=True)
     spool_id, state, taken = await asked(far_dns, "lists")
@@ -68,7 +67,7 @@ async def test_the_reply_leaves_for_the_author_under_the_null_sender(far_dns):
     assert f"{KIM} was answered by" in await in_thread(story_of)(spool_id)
 
 
-@pytest.mark.spec("L-030", lacks=LACKING)
+@pytest.mark.spec("L-030", lacks="results of DMARC, and levels of spam")
 async def test_who_writes_often_is_answered_so_often_and_no_more(far_dns, monkeypatch):
     monkeypatch.setattr(listcommands, "MOST_REPLIES", 3)
     await in_thread(listed.make_list)()
@@ -80,7 +79,7 @@ async def test_who_writes_often_is_answered_so_often_and_no_more(far_dns, monkey
     assert state == "DELIVERED" and len(taken) == 1
 
 
-@pytest.mark.spec("L-030", lacks=LACKING)
+@pytest.mark.spec("L-030", lacks="results of DMARC, and levels of spam")
 async def test_what_a_program_wrote_is_neither_obeyed_nor_answered(far_dns):
     await in_thread(listed.make_list)()
     spool_id, state, taken = await asked(
@@ -91,7 +90,7 @@ async def test_what_a_program_wrote_is_neither_obeyed_nor_answered(far_dns):
     assert "a program wrote it" in await in_thread(story_of)(spool_id)
 
 
-@pytest.mark.spec("L-030", lacks=LACKING)
+@pytest.mark.spec("L-030", lacks="results of DMARC, and levels of spam")
 async def test_two_mail_programs_of_lists_do_not_answer_each_other(far_dns):
     """What a reply says of itself is enough for another server of this kind to keep silent."""
     await in_thread(listed.make_list)()

@@ -5,6 +5,7 @@ import email.policy
 
 import pytest
 
+from blobs.committer import process_committer
 from clock.moments import utc_now
 from domains import services as domain_services
 from domains.models import DomainPriority
@@ -13,7 +14,7 @@ from mailboxes.models import Message
 from mailinglists import membership, moderation, posts, services, signedids
 from mailinglists.errors import HeldPostUnknown
 from mailinglists.models import HeldPost, MailingList, Post
-from spool import telling, trace
+from spool import listdistribution, telling, trace
 from spool.models import Origin, SpooledMessage, SpooledRecipient, State
 from spool.references import count_references
 from tests.memories import forget_everything
@@ -424,3 +425,45 @@ async def test_a_post_waits_while_its_domain_is_switched_off_and_then_goes_on(fa
         await in_thread(SpooledRecipient.objects.update)(due_at=utc_now())
         await until(has_ended)
     assert len(sink.taken) == 2
+
+
+@pytest.mark.spec("L-003")
+async def test_a_short_list_does_not_wait_for_a_long_one(far_dns, monkeypatch):
+    monkeypatch.setattr(listdistribution, "BATCH", 5)
+
+    def world():
+        long = listed.make_list(*(f"r{n}@far.test" for n in range(1500)), posting="anyone")
+        listed.make_list(KIM, name="short", domain=long.domain, posting="anyone")
+
+    def has_overtaken():
+        short = Post.objects.filter(mailing_list__local_part="short").first()
+        return short is not None and short.finished_at is not None
+
+    await in_thread(world)()
+    async with Sink() as sink, running_manager(far_dns, port=sink.port):
+        await in_thread(listed.post)()
+        await until(lambda: Post.objects.exists())
+        await in_thread(listed.post)(to="short@one.example")
+        await until(has_overtaken)
+        long = await in_thread(Post.objects.get)(mailing_list__local_part="news")
+        assert long.finished_at is None and long.reached_id > 0
+        await in_thread(listdistribution.let_go)([long.pk])
+
+
+@pytest.mark.spec("L-003")
+def test_two_processes_hand_a_batch_on_once():
+    row = listed.make_list(*(f"r{n}@far.test" for n in range(3)), posting="anyone")
+    post, record = posts.make(
+        row, post_of(), sender=AUTHOR, is_guarded=False, is_utf8=False, body_type="7BIT"
+    )
+    writing = posts.Publishing(write=lambda _cursor: posts.write(post), records=[record])
+    process_committer().commit_now(writing)
+    now = utc_now()
+    mine = listdistribution.claim(now)
+    assert listdistribution.claim(now) is None
+    theirs = listdistribution.claim(now + 2 * listdistribution.LEASE)
+    batches = [listdistribution.next_batch(one, now) for one in (mine, theirs)]
+    process_committer().commit_now(batches[0])
+    with pytest.raises(listdistribution.Superseded):
+        process_committer().commit_now(batches[1])
+    assert SpooledRecipient.objects.count() == 3

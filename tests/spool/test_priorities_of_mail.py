@@ -6,11 +6,11 @@ from clock.moments import utc_now
 from domains.errors import ValuesRefused
 from spool import gateways, services
 from spool.configuration import SPOOL
-from spool.models import Kind, Origin, SpooledMessage, SpooledRecipient
+from spool.models import Kind, SpooledMessage, SpooledRecipient
 from spool.selection import Selection
 from tests import factories
 from tests.sinks import Sink
-from tests.spool import outgoing
+from tests.spool import listed, outgoing
 from tests.spool.claiming import claim
 from tests.spool.outgoing import in_thread, running_manager, settled, submit, submit_async, until
 
@@ -153,9 +153,12 @@ def test_rules_about_tries_that_are_off_are_ignored():
 
 
 @pytest.mark.spec("G-006")
-@pytest.mark.spec("P-031", lacks="mailing lists (a message of their kind stands for a post)")
+@pytest.mark.spec("P-031")
 async def test_list_posts_at_1_leave_by_their_gateway_and_standard_mail_directly(far_dns):
-    await in_thread(domain)(mailing_lists=1)
+    def world():
+        listed.make_list("member@far.test", domain=domain(mailing_lists=1), posting="anyone")
+
+    await in_thread(world)()
     async with Sink() as direct, Sink(host="127.0.0.2") as gateway:
         await in_thread(gateways.add)(
             values={
@@ -166,10 +169,10 @@ async def test_list_posts_at_1_leave_by_their_gateway_and_standard_mail_directly
         )  # fmt: skip
         outgoing.forget_everything()
         async with running_manager(far_dns, port=direct.port):
-            post = await submit_async("member@far.test", kind=Kind.LIST, origin=Origin.SERVER)
+            await in_thread(listed.post)()
             letter = await submit_async("bob@far.test")
-            assert set((await settled(post)).values()) == {"RELAYED"}
             assert set((await settled(letter)).values()) == {"RELAYED"}
+            await until(listed.has_ended)
     assert [taken.rcpts for taken in gateway.taken] == [["RCPT TO:<member@far.test>"]]
     assert [taken.rcpts for taken in direct.taken] == [["RCPT TO:<bob@far.test>"]]
 

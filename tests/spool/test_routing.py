@@ -9,12 +9,15 @@ from accounts.aliases import set_catch_all
 from domains import directory as domain_directory
 from domains import services as domain_services
 from domains.directory import Cold
+from domains.models import DomainFeatures
 from mailboxes.errors import QuotaExceeded
+from mailinglists import directory as list_directory
 from protocols.address import Address
 from spool import errors, routing
 from spool.models import Route
 from spool.routing import Question
 from tests import factories
+from tests.spool import listed
 
 pytestmark = pytest.mark.django_db
 
@@ -25,6 +28,7 @@ STRANGER = Question(sender="eve@elsewhere.example", may_relay=False)
 def _forget():
     domain_directory.clear()
     account_directory.clear()
+    list_directory.clear()
     routing.settings.forget()
 
 
@@ -32,14 +36,14 @@ def resolve(address: str, question: Question = STRANGER) -> list[str]:
     return [t.address for t in routing.resolve(Address.parse(address), question).targets]
 
 
-@pytest.mark.spec("N-022", lacks="mailing lists")
-@pytest.mark.spec("U-032", lacks="mailing lists and the command address")
+@pytest.mark.spec("N-022")
+@pytest.mark.spec("U-032")
 def test_a_user_is_found_whatever_the_case():
     factories.make_domain("one.example", "alice")
     assert resolve("ALICE@One.Example") == ["alice@one.example"]
 
 
-@pytest.mark.spec("N-022", lacks="mailing lists")
+@pytest.mark.spec("N-022")
 def test_an_unknown_local_part_is_a_fact_of_its_own():
     factories.make_domain("one.example")
     with pytest.raises(errors.AddressUnknown):
@@ -85,6 +89,7 @@ def test_the_catch_all_takes_unknown_names_but_no_bounces():
     report = Question(sender="", may_relay=False)
     set_catch_all(domain=domain, targets=["alice"], values={"takes_reports": True}, by=None)
     account_directory.clear()
+    list_directory.clear()
     assert resolve("made-up@one.example", report) == ["alice@one.example"]
     domain_services.change_tab(domain=domain, tab="features", values={"catch_alls": False}, by=None)
     domain_directory.clear()
@@ -93,7 +98,7 @@ def test_the_catch_all_takes_unknown_names_but_no_bounces():
             resolve("made-up@one.example", question)
 
 
-@pytest.mark.spec("N-022", lacks="mailing lists")
+@pytest.mark.spec("N-022")
 def test_role_names_reach_the_administrator():
     factories.make_domain("one.example")
     assert resolve("postmaster@one.example") == ["admin@one.example"]
@@ -189,3 +194,29 @@ def test_a_cold_memory_says_so_and_a_warm_one_asks_no_database(django_assert_num
     resolve("alice@one.example")
     with django_assert_num_queries(0):
         assert resolve("alice@one.example", question) == ["alice@one.example"]
+
+
+@pytest.mark.spec("U-032", "D-070")
+@pytest.mark.parametrize("is_on", [True, False])
+def test_lists_and_the_command_address_are_found_unless_they_are_switched_off(is_on):
+    domain = factories.make_domain("one.example", "alice")
+    listed.make_list(domain=domain, posting="anyone")
+    factories.make_alias(domain, "*", "alice")
+    DomainFeatures.objects.filter(domain=domain).update(mailing_lists=is_on)
+    for address in ("news@one.example", "news-request@one.example", "listserv@one.example"):
+        question = Question("kim@elsewhere.example", may_relay=False)
+        if is_on:
+            (target,) = routing.resolve(Address.parse(address), question).targets
+            assert (target.address, target.route) == (address, Route.LIST)
+        else:
+            # Nor does the catch-all get what is for a list.
+            with pytest.raises(errors.AddressUnknown):
+                routing.resolve(Address.parse(address), question)
+
+
+@pytest.mark.spec("U-032")
+def test_an_alias_may_lead_to_a_list():
+    domain = factories.make_domain("one.example", "alice")
+    listed.make_list(domain=domain, posting="anyone")
+    factories.make_alias(domain, "all", "news", "alice")
+    assert sorted(resolve("all@one.example")) == ["alice@one.example", "news@one.example"]

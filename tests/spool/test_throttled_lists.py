@@ -1,11 +1,15 @@
 """Mailing lists with limits of an hour, which count for their domain as well (T-012)."""
 
+from io import StringIO
+
 import pytest
+from django.core.management import call_command
 
 from domains.models import DomainThrottling
 from events.models import Occurrence
 from mailinglists import services
 from spool import telling, throttled, trace
+from spool.management.commands import throttle
 from spool.models import SpooledMessage, SpooledRecipient, State, ThrottleHour
 from tests.memories import forget_everything
 from tests.sinks import Sink
@@ -122,3 +126,18 @@ async def test_the_trace_of_a_copy_says_which_list_has_reached_what(far_dns, clo
         await until(lambda: held() == 3)
         told = await in_thread(story)()
     assert f"{LIST} is limited: 5 of 5 messages this hour" in told
+
+
+@pytest.mark.spec("T-012", "T-013")
+async def test_a_list_is_released_by_command(far_dns, clock):
+    def release():
+        said = StringIO()
+        call_command(throttle.Command(), "release", LIST, stdout=said)
+        return said.getvalue()
+
+    await in_thread(limited)(7)
+    async with Sink() as sink, running_manager(far_dns, port=sink.port):
+        await in_thread(listed.post)()
+        await until(lambda: held() == 2)
+        assert "2 recipients may go on" in await in_thread(release)()
+        await until(lambda: count(State.RELAYED) == 7)

@@ -251,7 +251,7 @@ def test_lists_that_are_switched_off_are_no_addresses(people, ldap):
 
 
 @VALIDATION
-@pytest.mark.spec("N-022", lacks="mailing lists")
+@pytest.mark.spec("N-022")
 def test_mail_to_the_postmaster_is_nobody_s_to_refuse(people, ldap):
     admin = {f"uid=admin,{PEOPLE}"}
     for address in ("postmaster@example.com", "Abuse@example.net"):

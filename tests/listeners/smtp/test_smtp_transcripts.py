@@ -10,7 +10,7 @@ TRANSCRIPTS = sorted((Path(__file__).parents[2] / "transcripts" / "smtp").glob("
 
 
 @pytest.mark.spec("N-021", "N-007", "D-044", "D-052", "D-036", "G-041")
-@pytest.mark.spec("N-022", lacks="mailing lists")
+@pytest.mark.spec("N-022")
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
 def test_the_conversation_goes_as_written(path, talk):
     transcript = read_transcript(path)
