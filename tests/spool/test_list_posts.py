@@ -17,6 +17,7 @@ from mailinglists.models import HeldPost, MailingList, Post
 from spool import listdistribution, telling, trace
 from spool.models import Origin, SpooledMessage, SpooledRecipient, State
 from spool.references import count_references
+from tests import factories
 from tests.memories import forget_everything
 from tests.sinks import Sink
 from tests.spool import listed
@@ -331,8 +332,14 @@ async def test_what_a_scanner_has_marked_waits_for_a_moderator_whoever_posts(far
 
 
 @pytest.mark.spec("L-014")
-async def test_a_post_that_is_too_large_goes_back_to_its_author(far_dns):
-    await in_thread(listed.make_list)(KIM, AUTHOR, maximum_post_kb=1)
+@pytest.mark.parametrize(("own", "of_domain"), [(1, 10_000), (0, 1)])
+async def test_a_post_that_is_too_large_goes_back_to_its_author(far_dns, own, of_domain):
+    def world():
+        limits = {"max_message_size_kb": of_domain}
+        domain = factories.make_domain("one.example", limits=limits)
+        listed.make_list(KIM, AUTHOR, domain=domain, maximum_post_kb=own)
+
+    await in_thread(world)()
     _, state, back = await taken(far_dns, post_of(body="x" * 70 + "\r\n" + "x" * 1000 + "\r\n"))
     assert state == "BOUNCED" and b"5.2.3" in back[AUTHOR].body
 
@@ -380,8 +387,6 @@ async def test_a_subscriber_whom_nobody_knows_here_is_left_out_and_it_counts(far
 
 
 async def test_an_alias_and_a_list_may_subscribe_and_each_mailbox_behind_gets_a_copy(far_dns):
-    from tests import factories
-
     def world():
         row = listed.make_list(AUTHOR, "both@one.example", "inner@one.example")
         factories.make_alias(row.domain, "both", "alice", "bob")
