@@ -255,6 +255,13 @@ async def test_an_author_who_may_not_post_is_refused_with_a_report(far_dns):
     assert b"5.7.1" in back[AUTHOR].body and b"Only subscribers may post" in back[AUTHOR].body
 
 
+@pytest.mark.spec("L-004")
+async def test_of_several_authors_each_must_be_allowed(far_dns):
+    await in_thread(listed.make_list)(KIM, AUTHOR)
+    _, state, back = await taken(far_dns, post_of(author=f"{AUTHOR}, ceo@bank.test"))
+    assert state == "BOUNCED" and b"Only subscribers may post" in back[AUTHOR].body
+
+
 @pytest.mark.spec("L-004", "L-005")
 async def test_where_there_are_moderators_they_decide_about_such_an_author(far_dns):
     await in_thread(listed.make_list)(KIM, AUTHOR, moderators=["alice"])
