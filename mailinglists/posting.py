@@ -22,6 +22,7 @@ REMOVED = (
     b"delivered-to", b"disposition-notification-to", b"return-receipt-to", b"x-confirm-reading-to",
 )  # fmt: skip
 LONGEST_VALUE = 250
+MOST_AUTHORS = 10
 _VARIABLE = re.compile(r"\$([a-z]+)\b")
 _PASSWORD = re.compile(r"\s*\[:([^:\[\]]{1,64}):\]\s*")
 
@@ -55,7 +56,8 @@ class Style:
 class Summary:
     """Of a post as it came, cut to what a row keeps; hostile text."""
 
-    author: str  # the address in From; empty: none, or none that can be read
+    author: str  # the first address in From; empty: there is none
+    authors: tuple[str, ...]  # all of them
     subject: str  # without the password
     password: str  # the word in [:word:] of the subject; empty: none
     message_id: str
@@ -92,7 +94,8 @@ def read(head: bytes) -> Summary:
     submitted = next(iter(headers.named(listed, b"auto-submitted")), b"")
     message_id = next(iter(headers.named(listed, b"message-id")), b"").strip(b"<>")
     return Summary(
-        author=_kept(authors[0].address) if len(authors) == 1 else "",
+        author=_kept(authors[0].address) if authors else "",
+        authors=tuple(_kept(one.address) for one in authors[:MOST_AUTHORS]),
         subject=_kept(without_password(subject)),
         password=password[1] if password else "",
         message_id=_kept(message_id.decode("utf-8", "replace")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -146,7 +147,7 @@ class ListDelivery(Job):
             else:
                 job.error = ClaimLost()
         held = [job.held for job in going if job.held is not None]
-        references.change(cursor, {one.blob_id: 1 for one in held})
+        references.change(cursor, Counter(one.blob_id for one in held))
         for one in held:
             one.save(force_insert=True)
             publish_on_commit(Topic.MAILING_LIST, one.mailing_list_id, posts.POSTED)

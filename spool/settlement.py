@@ -255,11 +255,11 @@ def _finish_messages(cursor: Any, ended: Sequence[Settled]) -> set[ClaimedMessag
 
 
 def _release_blobs(cursor: Any, finished: Iterable[Settled]) -> None:
-    deltas: dict[int, int] = {}
+    deltas: Counter[int] = Counter()  # batches of a list's post share one body
     for one in finished:
         location = one.result.recipient.message.location
         if location is not None:
-            deltas[location.blob_id] = -1
+            deltas[location.blob_id] -= 1
     references.change(cursor, deltas)
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from django.contrib.auth.hashers import check_password
 
 from blobs.ids import encode_id, new_id
-from domains import directory as domain_directory
 from mailinglists import posting, posts, rules
 from mailinglists.models import HeldPost, MailingList
 from mailinglists.posting import Summary
@@ -41,14 +40,13 @@ def consider(incoming: Incoming) -> Considered | None:
     summary = posting.read(incoming.head)
     keys = [listaddresses.key_of(message.sender)]
     if keys[0]:
-        keys.append(listaddresses.key_of(summary.author))
+        keys += [listaddresses.key_of(author) for author in summary.authors]
     named = tuple(dict.fromkeys(key for key in keys if key))
     poster = listaddresses.poster_of(policy, named, account_id=message.sender_account_id)
     decision = rules.judge(policy, poster, _facts(incoming, row, summary))
-    author_domain = summary.author.rpartition("@")[2].lower()
-    own = domain_directory.by_name(author_domain) if author_domain else None
     # What leaves under the list's own domain is vouched for by that domain (SPF and DKIM).
-    is_own = own is not None and own.domain_id == incoming.domain.domain_id
+    author_domain = listaddresses.key_of(summary.author).rpartition("@")[2]
+    is_own = author_domain == incoming.domain.name
     return Considered(incoming, row, summary, decision, "" if is_own else author_domain)
 
 

@@ -2,16 +2,18 @@
 
 import pytest
 
-from accounts import aliases
+from accounts import aliases, provisioning, recyclebin
+from accounts import services as account_services
 from accounts.errors import FeatureOff, LocalPartTaken
-from accounts.models import LocalPart, UserAlias
+from accounts.models import LocalPart, Recycled, UserAlias
 from accounts.settings import CAPS
 from domains.errors import LimitReached, ServerFull, ValuesRefused
 from events.models import AuditEntry, Occurrence
-from mailinglists import membership, selectors, services, subscribercsv
+from mailinglists import directory, membership, selectors, services, subscribercsv
 from mailinglists.errors import ListUnknown, ModeratorUnknown, PatternMalformed
 from mailinglists.membership import NewSubscriber
 from mailinglists.models import MailingList, Subscriber
+from protocols.address import Address
 from tests.factories import make_alias, make_domain, make_user
 
 pytestmark = pytest.mark.django_db
@@ -161,3 +163,36 @@ def test_a_subscriber_is_known_whatever_the_case():
     result = membership.add_subscribers(mailing_list=row, rows=rows, by=None)
     assert (result.added, result.known) == (1, 1)
     assert Subscriber.objects.get(mailing_list=row).address == "Kim@a.example"
+
+
+def test_a_domain_that_comes_back_from_the_recycle_bin_has_its_lists():
+    domain = make_domain("back.example", "kim")
+    row = services.create_list(domain=domain, local_part="news", moderators=["kim"], by=None)
+    new = [NewSubscriber("lee@a.example")]
+    membership.add_subscribers(mailing_list=row, rows=new, by=None)
+    provisioning.close_domain(domain=domain, by=None)
+    item = Recycled.objects.get(name="back.example")
+    recyclebin.restore(item=item, by=None)
+    found = selectors.list_by_address(Address.parse("news@back.example"))
+    assert (found.pk, found.subscribers.count()) == (row.pk, 1)
+    assert services.moderator_names(found) == ["kim"]
+    with pytest.raises(LocalPartTaken):
+        make_user(domain, "news-request")
+
+
+def test_a_domain_that_goes_for_good_takes_its_lists_along():
+    domain = make_domain("gone.example")
+    row = make_list(domain)
+    membership.add_subscribers(mailing_list=row, rows=[NewSubscriber("lee@a.example")], by=None)
+    provisioning.close_domain(domain=domain, by=None)
+    recyclebin.purge(item=Recycled.objects.get(name="gone.example"), by=None)
+    assert not MailingList.objects.exists() and not Subscriber.objects.exists()
+
+
+def test_a_moderator_in_the_recycle_bin_runs_no_list():
+    domain = make_domain(None, "kim")
+    row = services.create_list(domain=domain, local_part="news", moderators=["kim"], by=None)
+    account_services.delete_user(user=domain.users.get(local_part="kim"), by=None)
+    assert services.moderator_names(row) == []
+    directory.clear()
+    assert directory.policy(row.pk).moderators == frozenset()

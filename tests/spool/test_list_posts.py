@@ -11,17 +11,19 @@ from domains import services as domain_services
 from domains.models import DomainPriority
 from events.models import Occurrence
 from mailboxes.models import Message
+from mailboxes.verify import verify_references
 from mailinglists import membership, moderation, posts, services, signedids
 from mailinglists.errors import HeldPostUnknown
 from mailinglists.models import HeldPost, MailingList, Post
 from spool import listdistribution, telling, trace
 from spool.models import Origin, SpooledMessage, SpooledRecipient, State
 from spool.references import count_references
+from tests import factories
 from tests.memories import forget_everything
 from tests.sinks import Sink
 from tests.spool import listed
 from tests.spool.listed import AUTHOR, LIST, has_ended, post_of
-from tests.spool.outgoing import in_thread, running_manager, settled, until
+from tests.spool.outgoing import in_thread, running_manager, settled, submit, until
 from tests.spool.test_signatures import signing_domain, verify
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,6 +66,11 @@ async def taken(far_dns, body=None, **given):
     return spool_id, states[given.get("to", LIST)], by_recipient(sink)
 
 
+def references_left():
+    """What points at bodies, and where a count of that is wrong."""
+    return count_references(0, 2**63 - 1), verify_references(count_references)
+
+
 @pytest.mark.spec("L-003")
 async def test_a_post_reaches_every_subscriber_under_a_sender_of_his_own(far_dns):
     await in_thread(listed.make_list)(KIM, "lee@far.test", AUTHOR, "alice@one.example")
@@ -100,7 +107,7 @@ async def test_one_stored_body_serves_all_copies_and_goes_when_all_have_it(far_d
     assert await in_thread(lambda: list(totals))() == [250, 250, 101]
     assert len(sink.taken) == 601
     assert await in_thread(posts.release_done)() == 1
-    assert await in_thread(count_references)(0, 2**63 - 1) == {}
+    assert await in_thread(references_left)() == ({}, [])
 
 
 @pytest.mark.spec("L-003")
@@ -254,6 +261,13 @@ async def test_an_author_who_may_not_post_is_refused_with_a_report(far_dns):
     assert b"5.7.1" in back[AUTHOR].body and b"Only subscribers may post" in back[AUTHOR].body
 
 
+@pytest.mark.spec("L-004")
+async def test_of_several_authors_each_must_be_allowed(far_dns):
+    await in_thread(listed.make_list)(KIM, AUTHOR)
+    _, state, back = await taken(far_dns, post_of(author=f"{AUTHOR}, ceo@bank.test"))
+    assert state == "BOUNCED" and b"Only subscribers may post" in back[AUTHOR].body
+
+
 @pytest.mark.spec("L-004", "L-005")
 async def test_where_there_are_moderators_they_decide_about_such_an_author(far_dns):
     await in_thread(listed.make_list)(KIM, AUTHOR, moderators=["alice"])
@@ -305,7 +319,7 @@ async def test_a_held_post_goes_out_when_it_is_approved_once(far_dns):
     with pytest.raises(HeldPostUnknown):
         await in_thread(moderation.approve)(held=held, by=None)
     assert await in_thread(posts.release_done)() == 1
-    assert await in_thread(count_references)(0, 2**63 - 1) == {}
+    assert await in_thread(references_left)() == ({}, [])
 
 
 @pytest.mark.spec("L-005")
@@ -317,7 +331,7 @@ async def test_a_refused_post_goes_to_nobody_and_its_bytes_are_let_go(far_dns):
     assert raw.startswith(b"Received: ") and raw.endswith(post_of())
     refusal = await in_thread(moderation.refuse)(held=held, by=None, text="Not here")
     assert (refusal.address, refusal.sender, refusal.text) == (LIST, AUTHOR, "Not here")
-    assert await in_thread(count_references)(0, 2**63 - 1) == {}
+    assert await in_thread(references_left)() == ({}, [])
     with pytest.raises(HeldPostUnknown):
         await in_thread(moderation.refuse)(held=held, by=None)
 
@@ -331,8 +345,14 @@ async def test_what_a_scanner_has_marked_waits_for_a_moderator_whoever_posts(far
 
 
 @pytest.mark.spec("L-014")
-async def test_a_post_that_is_too_large_goes_back_to_its_author(far_dns):
-    await in_thread(listed.make_list)(KIM, AUTHOR, maximum_post_kb=1)
+@pytest.mark.parametrize(("own", "of_domain"), [(1, 10_000), (0, 1)])
+async def test_a_post_that_is_too_large_goes_back_to_its_author(far_dns, own, of_domain):
+    def world():
+        limits = {"max_message_size_kb": of_domain}
+        domain = factories.make_domain("one.example", limits=limits)
+        listed.make_list(KIM, AUTHOR, domain=domain, maximum_post_kb=own)
+
+    await in_thread(world)()
     _, state, back = await taken(far_dns, post_of(body="x" * 70 + "\r\n" + "x" * 1000 + "\r\n"))
     assert state == "BOUNCED" and b"5.2.3" in back[AUTHOR].body
 
@@ -380,8 +400,6 @@ async def test_a_subscriber_whom_nobody_knows_here_is_left_out_and_it_counts(far
 
 
 async def test_an_alias_and_a_list_may_subscribe_and_each_mailbox_behind_gets_a_copy(far_dns):
-    from tests import factories
-
     def world():
         row = listed.make_list(AUTHOR, "both@one.example", "inner@one.example")
         factories.make_alias(row.domain, "both", "alice", "bob")
@@ -403,7 +421,7 @@ async def test_a_deleted_list_lets_go_of_all_that_it_held(far_dns):
     row = await in_thread(listed.make_list)(KIM, AUTHOR, is_moderated=True)
     await taken(far_dns)
     await in_thread(services.delete_list)(mailing_list=row, by=None)
-    assert await in_thread(count_references)(0, 2**63 - 1) == {}
+    assert await in_thread(references_left)() == ({}, [])
     assert not await in_thread(MailingList.objects.exists)()
 
 
@@ -467,3 +485,19 @@ def test_two_processes_hand_a_batch_on_once():
     with pytest.raises(listdistribution.Superseded):
         process_committer().commit_now(batches[1])
     assert SpooledRecipient.objects.count() == 3
+
+
+async def test_a_post_that_two_lists_hold_is_kept_for_both(far_dns):
+    def world():
+        first = listed.make_list(AUTHOR, is_moderated=True)
+        listed.make_list(AUTHOR, name="more", domain=first.domain, is_moderated=True)
+
+    await in_thread(world)()
+    async with running_manager(far_dns, port=9):
+        spool_id = await in_thread(submit)(LIST, "more@one.example", sender=AUTHOR, body=post_of())
+        await settled(spool_id)
+    assert len(await in_thread(held_posts)()) == 2
+    assert (await in_thread(references_left)())[1] == []
+    for held in await in_thread(held_posts)():
+        await in_thread(moderation.refuse)(held=held, by=None)
+    assert await in_thread(references_left)() == ({}, [])
