@@ -16,7 +16,7 @@ class SpoolConfig(AppConfig):
         from spool import freespace
         from spool.closing import give_up_domain
 
-        import_module("spool.agents.listbounces")  # takes its mail by a table
-        import_module("spool.agents.listcommands")
+        import_module("spool.lists.bounces")  # takes its mail by a table
+        import_module("spool.lists.commands")
         before_domain_goes(give_up_domain)
         floor_from(freespace.floor)

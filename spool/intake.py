@@ -29,13 +29,13 @@ from spool import (
     deliverylog,
     freespace,
     intakedecisions,
-    listaddresses,
     schedule,
     settings,
     throttlebounces,
 )
 from spool.acceptance import Acceptance, AcceptedRecipient, planned_references
 from spool.errors import BodyTooLarge, MessageLoops, PostTooLarge, SpoolFull
+from spool.lists import addresses
 from spool.models import Kind, Origin, Route
 from spool.placing import Placing
 from spool.routing import Resolution, Target
@@ -202,10 +202,10 @@ class Intake:
         local_part = fold(Address.parse(target.address).local_part)
         if domain is None:
             return
-        found = listaddresses.find(domain, local_part, cached_only=cached_only)
+        found = addresses.find(domain, local_part, cached_only=cached_only)
         if found is None or found[1] is not Part.POSTS:
             return
-        allowed = listaddresses.maximum_bytes(found[0], domain)
+        allowed = addresses.maximum_bytes(found[0], domain)
         if allowed is not None and self._written_bytes > allowed:
             raise PostTooLarge(target.address, self._written_bytes, allowed)
 

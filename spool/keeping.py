@@ -7,7 +7,8 @@ from typing import Any
 
 from blobs.committer import Committer
 from clock.moments import utc_now
-from spool import holding, listnotices, quarantine, summaries, undoing
+from spool import holding, quarantine, summaries, undoing
+from spool.lists import notices
 from spool.measuring import Measurer
 from spool.summaries import ListWaiting, RefreshLarge
 
@@ -47,7 +48,7 @@ class Keeping:
 
     async def tell_moderators(self) -> None:
         """Of posts that wait and they do not know of (L-005)."""
-        await self._ask(listnotices.tell_moderators, utc_now())
+        await self._ask(notices.tell_moderators, utc_now())
 
     async def measure(self) -> None:
         await self._ask(self._measurer.run_once, now=utc_now())

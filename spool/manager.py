@@ -37,9 +37,9 @@ from spool.agents.remote import RemoteSettings
 from spool.agents.tls import AskDemand, demand_of_route
 from spool.claims import ClaimDue, ReleaseClaims, RenewClaims, Rounds
 from spool.keeping import Keeping
-from spool.listauthors import Authors
-from spool.listdeliveries import ListDeliveries
-from spool.listdistribution import Distributor
+from spool.lists.authors import Authors
+from spool.lists.deliveries import ListDeliveries
+from spool.lists.distribution import Distributor
 from spool.localdelivery import LocalDeliveries
 from spool.ourselves import recognise_ourselves
 from spool.outbound import Outbound

@@ -20,10 +20,11 @@ from protocols.sasl_client import ClientExchange
 from protocols.smtp.client import ChooseSasl, Tls
 from protocols.smtp.outgoing import Outcome, Stage, Verdict
 from protocols.smtp.replies import Reply
-from spool import gatewaychoice, listcopies, relaydomains, rewriting, singly
+from spool import gatewaychoice, relaydomains, rewriting, singly
 from spool.agents.route import RemoteRoute
 from spool.gatewaychoice import GatewayPolicy, Loads
 from spool.gateways import PASSWORD_PURPOSE
+from spool.lists import copies
 from spool.models import Encryption, Route
 from spool.relaydomains import RelayPolicy
 from spool.signatures import signature_for
@@ -78,7 +79,7 @@ def make_plan(
             continue
         at_once = 1 if is_single else recipients_per_transaction
         if group[0].message.list_id is not None:
-            plan.remote += [(route, listcopies.work(one, bodies[message_id], by)) for one in group]
+            plan.remote += [(route, copies.work(one, bodies[message_id], by)) for one in group]
             continue
         for start in range(0, len(group), at_once):
             work = Work(group[start : start + at_once], bodies[message_id])

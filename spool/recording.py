@@ -16,8 +16,9 @@ from clock.moments import from_micros, to_micros, utc_now
 from domains import directory as domain_directory
 from domains.directory import Cold
 from protocols.smtp.outgoing import Verdict
-from spool import bounce, decisions, deliverylog, listreturns, schedule, settings
+from spool import bounce, decisions, deliverylog, schedule, settings
 from spool.decisions import Settled
+from spool.lists import returns
 from spool.models import Route, State
 from spool.schedule import RetryPolicy
 from spool.settlement import ClaimLost, Settlement
@@ -139,8 +140,8 @@ class Recorder:
                 self._take_back(settled)
                 raise
             self._release([one.result.recipient.recipient_id for one in plain])
-            if returned := [one for one in plain if listreturns.has_come_back(one)]:
-                await self._ask(listreturns.count, returned, from_micros(now))
+            if returned := [one for one in plain if returns.has_come_back(one)]:
+                await self._ask(returns.count, returned, from_micros(now))
         await self._write_reports()
 
     def _take_back(self, settled: list[Settled]) -> None:

@@ -14,7 +14,7 @@ from domains.policy import DomainPolicy
 from mailboxes import quota
 from protocols.address import Address, fold, split_detail
 from protocols.srs import NotRewritten
-from spool import listaddresses, relaydomains, rewriting, settings
+from spool import relaydomains, rewriting, settings
 from spool.errors import (
     AccountDisabled,
     AddressUnknown,
@@ -25,6 +25,7 @@ from spool.errors import (
     NotForOutsiders,
     RelayDenied,
 )
+from spool.lists import addresses
 from spool.models import Route
 from spool.relaydomains import RelayPolicy
 
@@ -103,7 +104,7 @@ def _followed(
     """Where the entry leads, without what nothing may be forwarded to."""
     seen = {(domain.domain_id, fold(recipient.local_part))}
     local_part = fold(recipient.local_part)
-    listaddresses.require_welcome(domain, entry, local_part, question)
+    addresses.require_welcome(domain, entry, local_part, question)
     targets = tuple(_expand(domain, entry, local_part, question, seen))
     unique = tuple({target.address: target for target in targets}.values())
     if not unique:
@@ -193,7 +194,7 @@ def _find(domain: DomainPolicy, local_part: str, question: Question) -> tuple[st
 
 def _takes_detail(entry: Entry, base: str, cached_only: bool) -> bool:
     if entry.kind == Kind.LIST:
-        return listaddresses.takes_detail(entry, base, cached_only)
+        return addresses.takes_detail(entry, base, cached_only)
     if entry.kind != Kind.USER:
         return entry.kind == Kind.ALIAS
     account = directory.account(entry.object_id, cached_only=cached_only)
@@ -220,9 +221,9 @@ def _expand(
         yield from forwards
         return
     if entry.kind != Kind.ALIAS:
-        for account_id in listaddresses.readers(domain, entry, local_part, question.cached_only):
+        for account_id in addresses.readers(domain, entry, local_part, question.cached_only):
             yield from _expand(domain, Entry(Kind.USER, account_id), "", question, seen)
-        if listaddresses.is_for_agent(domain, entry, local_part, question.cached_only):
+        if addresses.is_for_agent(domain, entry, local_part, question.cached_only):
             address = Address(local_part, domain.name).encode()
             yield Target(address, Route.LIST, None, domain.domain_id)
         return

@@ -10,7 +10,7 @@ from mailboxes.models import Folder
 from protocols.message import headers, received
 from protocols.smtp.outgoing import Outcome, Stage, Verdict
 from protocols.smtp.replies import Reply
-from spool import listcopies
+from spool.lists import copies
 from spool.models import Kind, Origin
 from spool.placing import Placing
 from spool.work import ClaimedRecipient, Result
@@ -82,7 +82,7 @@ def _delivery(recipient: ClaimedRecipient, now: int) -> Delivery:
     account = directory.account(recipient.account_id)
     assert account is not None
     lines = received.return_path(recipient.return_path or message.sender)
-    lines += received.delivered_to(recipient.address) + listcopies.own_fields(recipient)
+    lines += received.delivered_to(recipient.address) + copies.own_fields(recipient)
     prefix = lines.decode()
     place = Placing.parse(recipient.place)
     has_gone = place.folder_id and not Folder.objects.filter(pk=place.folder_id).exists()

@@ -1,7 +1,7 @@
 """To a mailing list: a post, a report about a copy, or words to the list itself (L-003…L-015).
 
-What becomes of a message is decided here and written by `spool.listdeliveries`. Who takes the mail
-of an address is a table: rooms of other duties register themselves with `takes`.
+What becomes of a message is decided here and written by `spool.lists.deliveries`. Who takes the
+mail of an address is a table: rooms of other duties register themselves with `takes`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from protocols.address import Address, fold
 from protocols.message import headers
 from protocols.smtp.outgoing import Outcome, Stage, Verdict
 from protocols.smtp.replies import Reply
-from spool import listaddresses
 from spool.acceptance import Acceptance
+from spool.lists import addresses
 from spool.work import ClaimedRecipient, Result
 
 ACTOR = "mailing list"
@@ -113,7 +113,7 @@ def open_one(recipient: ClaimedRecipient) -> Incoming | Taken:
     head = head[: headers.body_start(head)]
     policy, part = None, None
     if local_part != domain.list_command_address:
-        found = listaddresses.find(domain, local_part)
+        found = addresses.find(domain, local_part)
         if found is None:
             return failed(LIST_GONE)
         policy, part = found

@@ -20,7 +20,7 @@ from mailboxes.models import Message
 from mailinglists import moderatormail, services
 from mailinglists.errors import TokenRefused
 from mailinglists.models import HeldPost, Token
-from spool import listnotices
+from spool.lists import notices
 from spool.models import SpooledMessage
 from tests.factories import make_domain
 
@@ -96,8 +96,8 @@ def words_in(message):
 @pytest.mark.spec("L-005")
 def test_each_moderator_is_told_once_of_what_waits(news):
     hold(news, text="<b>Spam</b>\nsecond line")
-    assert listnotices.tell_moderators(utc_now()) == 1
-    assert listnotices.tell_moderators(utc_now()) == 0
+    assert notices.tell_moderators(utc_now()) == 1
+    assert notices.tell_moderators(utc_now()) == 0
     (to_bob,), (to_carol,) = mail_of("bob"), mail_of("carol")
     assert to_bob["Subject"] == "A post waits for you on news@one.example"
     assert "<listserv@one.example>" in to_bob["From"]
@@ -114,7 +114,7 @@ def test_each_moderator_is_told_once_of_what_waits(news):
 def test_several_posts_share_a_message(news):
     for number in range(moderatormail.SHOWN_AT_ONCE + 2):
         hold(news, f"Post {number}")
-    assert listnotices.tell_moderators(utc_now()) == moderatormail.SHOWN_AT_ONCE + 2
+    assert notices.tell_moderators(utc_now()) == moderatormail.SHOWN_AT_ONCE + 2
     first, second = mail_of("bob")
     assert first["Subject"] == "10 posts wait for you on news@one.example"
     assert len(set(words_in(first))) == 10 and len(set(words_in(second))) == 2
@@ -123,18 +123,18 @@ def test_several_posts_share_a_message(news):
 def test_without_moderators_the_domains_administrator_is_told(news):
     services.set_moderators(mailing_list=news, usernames=[], by=None)
     hold(news)
-    listnotices.tell_moderators(utc_now())
+    notices.tell_moderators(utc_now())
     assert len(mail_of("admin")) == 1 and mail_of("bob") == []
 
 
 @pytest.mark.spec("L-005")
 def test_words_that_are_too_old_are_followed_by_new_ones(news):
     hold(news)
-    listnotices.tell_moderators(utc_now())
+    notices.tell_moderators(utc_now())
     later = utc_now() + timedelta(days=7, minutes=1)
     with pytest.raises(TokenRefused):
         moderatormail.held_behind(words_in(mail_of("bob")[0])[0], now=later)
-    assert listnotices.tell_moderators(later) == 1
+    assert notices.tell_moderators(later) == 1
     assert moderatormail.held_behind(words_in(mail_of("bob")[1])[0], now=later).address == (
         "bob@one.example"
     )
@@ -145,11 +145,11 @@ def test_of_two_processes_one_tells(news):
     now = utc_now()
     (first,), (second,) = list(moderatormail.untold(now=now)), list(moderatormail.untold(now=now))
     for notice in (first, second):
-        job = listnotices.HeldNotice(notice=notice, now=now, accepted=[])
+        job = notices.HeldNotice(notice=notice, now=now, accepted=[])
         if notice is first:
             process_committer().commit_now(job)
         else:
-            with pytest.raises(listnotices.ToldAlready):
+            with pytest.raises(notices.ToldAlready):
                 process_committer().commit_now(job)
     assert Token.objects.count() == len(first.tokens) == 2
 
@@ -157,7 +157,7 @@ def test_of_two_processes_one_tells(news):
 @pytest.mark.spec("L-005")
 def test_a_refusal_with_words_tells_the_author_and_ends_all_words(news):
     post = hold(news)
-    listnotices.tell_moderators(utc_now())
+    notices.tell_moderators(utc_now())
     bobs, carols = words_in(mail_of("bob")[0])[0], words_in(mail_of("carol")[0])[0]
     moderatormail.refuse_by(word=bobs, now=utc_now(), text="Off topic.")
     assert not HeldPost.objects.filter(pk=post.pk).exists()
@@ -175,7 +175,7 @@ def test_a_refusal_with_words_tells_the_author_and_ends_all_words(news):
 
 def test_a_refusal_without_words_tells_nobody(news):
     hold(news)
-    listnotices.tell_moderators(utc_now())
+    notices.tell_moderators(utc_now())
     moderatormail.refuse_by(word=words_in(mail_of("bob")[0])[0], now=utc_now())
     assert mail_of("stranger") == []
 
@@ -187,7 +187,7 @@ def test_a_hostile_post_changes_nothing_in_the_mail_about_it(news):
         text=f"approve {'0' * 33}\n-- \n\u202eevil",
         sender="stranger@one.example",
     )
-    listnotices.tell_moderators(utc_now())
+    notices.tell_moderators(utc_now())
     (told,) = mail_of("bob")
     assert told["Bcc"] is None
     text = text_of(told)

@@ -19,8 +19,9 @@ from mailinglists import membership, posts
 from mailinglists import services as lists
 from mailinglists.membership import NewSubscriber
 from mailinglists.models import MailingList
-from spool import listdistribution, measuring
+from spool import measuring
 from spool.claims import ClaimDue
+from spool.lists import distribution
 from spool.models import HoldRule, LedgerHour, RefusedMail, SpooledRecipient, State
 from tests.panel.spoolworld import HOSTILE, send, spooling
 from tests.people import World
@@ -92,9 +93,9 @@ def publish(row: MailingList) -> None:
     committer = process_committer()
     write = posts.Publishing(write=lambda _cursor: posts.write(post), records=[record])
     committer.commit_now(write)
-    found = listdistribution.claim(utc_now())
+    found = distribution.claim(utc_now())
     assert found is not None
-    committer.commit_now(listdistribution.next_batch(found, utc_now()))
+    committer.commit_now(distribution.next_batch(found, utc_now()))
 
 
 def test_a_hold_rule_catches_mail_and_lets_it_go(world: World, log_in: LogIn) -> None:

@@ -11,8 +11,8 @@ from mailboxes.models import Message
 from mailinglists import signedids
 from mailinglists.models import Subscriber, Token
 from spool import telling, trace
-from spool.agents import listcommands
 from spool.errors import AddressUnknown
+from spool.lists import commands
 from spool.models import Kind, SpooledMessage, SpooledRecipient, State
 from tests.factories import make_domain_alias
 from tests.memories import forget_everything
@@ -69,7 +69,7 @@ async def test_the_reply_leaves_for_the_author_under_the_null_sender(far_dns):
 
 @pytest.mark.spec("L-030", lacks="results of DMARC, and levels of spam")
 async def test_who_writes_often_is_answered_so_often_and_no_more(far_dns, monkeypatch):
-    monkeypatch.setattr(listcommands, "MOST_REPLIES", 3)
+    monkeypatch.setattr(commands, "MOST_REPLIES", 3)
     await in_thread(listed.make_list)()
     spool_id, state, taken = await asked(far_dns, "subscribe news", times=5)
     assert len(taken) == 3 and state == "DISCARDED"
@@ -129,14 +129,14 @@ async def test_a_fault_in_the_middle_confirms_once_and_answers_once(far_dns, mon
     token = await in_thread(Token.objects.get)()
     word = await in_thread(_word)(token.pk)
     faults = iter([RuntimeError("killed")])
-    write = listcommands.backend.open_intake
+    write = commands.backend.open_intake
 
     def die_once(message):
         for fault in faults:
             raise fault
         return write(message)
 
-    monkeypatch.setattr(listcommands.backend, "open_intake", die_once)
+    monkeypatch.setattr(commands.backend, "open_intake", die_once)
     async with Sink() as sink, running_manager(far_dns, port=sink.port):
         spool_id = await submit_async(LISTSERV, sender=KIM, body=mail(f"confirm {word}"))
         mine = SpooledRecipient.objects.filter(message=spool_id)

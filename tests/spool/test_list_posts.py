@@ -15,7 +15,8 @@ from mailboxes.verify import verify_references
 from mailinglists import membership, moderation, posts, services, signedids
 from mailinglists.errors import HeldPostUnknown
 from mailinglists.models import HeldPost, MailingList, Post
-from spool import listdistribution, telling, trace
+from spool import telling, trace
+from spool.lists import distribution
 from spool.models import Origin, SpooledMessage, SpooledRecipient, State
 from spool.references import count_references
 from tests import factories
@@ -447,7 +448,7 @@ async def test_a_post_waits_while_its_domain_is_switched_off_and_then_goes_on(fa
 
 @pytest.mark.spec("L-003")
 async def test_a_short_list_does_not_wait_for_a_long_one(far_dns, monkeypatch):
-    monkeypatch.setattr(listdistribution, "BATCH", 5)
+    monkeypatch.setattr(distribution, "BATCH", 5)
 
     def world():
         long = listed.make_list(*(f"r{n}@far.test" for n in range(1500)), posting="anyone")
@@ -465,7 +466,7 @@ async def test_a_short_list_does_not_wait_for_a_long_one(far_dns, monkeypatch):
         await until(has_overtaken)
         long = await in_thread(Post.objects.get)(mailing_list__local_part="news")
         assert long.finished_at is None and long.reached_id > 0
-        await in_thread(listdistribution.let_go)([long.pk])
+        await in_thread(distribution.let_go)([long.pk])
 
 
 @pytest.mark.spec("L-003")
@@ -477,12 +478,12 @@ def test_two_processes_hand_a_batch_on_once():
     writing = posts.Publishing(write=lambda _cursor: posts.write(post), records=[record])
     process_committer().commit_now(writing)
     now = utc_now()
-    mine = listdistribution.claim(now)
-    assert listdistribution.claim(now) is None
-    theirs = listdistribution.claim(now + 2 * listdistribution.LEASE)
-    batches = [listdistribution.next_batch(one, now) for one in (mine, theirs)]
+    mine = distribution.claim(now)
+    assert distribution.claim(now) is None
+    theirs = distribution.claim(now + 2 * distribution.LEASE)
+    batches = [distribution.next_batch(one, now) for one in (mine, theirs)]
     process_committer().commit_now(batches[0])
-    with pytest.raises(listdistribution.Superseded):
+    with pytest.raises(distribution.Superseded):
         process_committer().commit_now(batches[1])
     assert SpooledRecipient.objects.count() == 3
 

@@ -19,10 +19,11 @@ from mailinglists.addresses import Part
 from mailinglists.models import HeldPost, Post
 from protocols.smtp.outgoing import Verdict
 from spool.acceptance import Acceptance
-from spool.agents import listposts, mailinglist
+from spool.agents import mailinglist
 from spool.agents.mailinglist import FAULT, Incoming, Taken
 from spool.decisions import Settled
-from spool.listauthors import Authors
+from spool.lists import judging
+from spool.lists.authors import Authors
 from spool.models import State
 from spool.recording import Ask, Recorder
 from spool.settlement import ClaimLost, standing, write_entries, write_settled
@@ -87,12 +88,12 @@ class ListDeliveries:
         return taken
 
     async def _post(self, opened: Incoming) -> Taken:
-        considered = await self._ask(listposts.consider, opened)
+        considered = await self._ask(judging.consider, opened)
         if considered is None:
             return mailinglist.failed(mailinglist.LIST_GONE)
         domain = considered.author_domain
         is_guarded = bool(domain) and await self._authors.are_guarded(domain)
-        taken: Taken = await self._ask(listposts.carry_out, considered, is_guarded=is_guarded)
+        taken: Taken = await self._ask(judging.carry_out, considered, is_guarded=is_guarded)
         return taken
 
     async def _write(self, recipient: ClaimedRecipient, taken: Taken, started_at: int) -> None:

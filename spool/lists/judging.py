@@ -14,8 +14,8 @@ from mailinglists.rules import Decision, PostFacts, Verdict
 from protocols.message import headers, spammarks
 from protocols.smtp.outgoing import Verdict as Outcome
 from protocols.smtp.replies import Reply
-from spool import listaddresses
 from spool.agents.mailinglist import Incoming, Taken, discarded, failed
+from spool.lists import addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,14 @@ def consider(incoming: Incoming) -> Considered | None:
         return None
     message = incoming.recipient.message
     summary = posting.read(incoming.head)
-    keys = [listaddresses.key_of(message.sender)]
+    keys = [addresses.key_of(message.sender)]
     if keys[0]:
-        keys += [listaddresses.key_of(author) for author in summary.authors]
+        keys += [addresses.key_of(author) for author in summary.authors]
     named = tuple(dict.fromkeys(key for key in keys if key))
-    poster = listaddresses.poster_of(policy, named, account_id=message.sender_account_id)
+    poster = addresses.poster_of(policy, named, account_id=message.sender_account_id)
     decision = rules.judge(policy, poster, _facts(incoming, row, summary))
     # What leaves under the list's own domain is vouched for by that domain (SPF and DKIM).
-    author_domain = listaddresses.key_of(summary.author).rpartition("@")[2]
+    author_domain = addresses.key_of(summary.author).rpartition("@")[2]
     is_own = author_domain == incoming.domain.name
     return Considered(incoming, row, summary, decision, "" if is_own else author_domain)
 
@@ -89,7 +89,7 @@ def _facts(incoming: Incoming, row: MailingList, summary: Summary) -> PostFacts:
     password = check_password(summary.password, row.post_password) if row.post_password else None
     return PostFacts(
         size_bytes=incoming.recipient.message.size_bytes,
-        maximum_bytes=listaddresses.maximum_bytes(policy, incoming.domain),
+        maximum_bytes=addresses.maximum_bytes(policy, incoming.domain),
         has_been_here=posting.style_of(row).list_id.lower() in summary.list_ids,
         auto_submitted=summary.auto_submitted,
         spam_mark=spammarks.mark_in(headers.fields(incoming.head)),
