@@ -110,6 +110,8 @@ OPERATIONS = {
     "logs": "get logs, get log-lines",
     "logs-download": "get log-download",
     "lost-mail": "get lost-mail",
+    "lost-mail-delete": "delete lost-message",
+    "lost-mail-requeue": "post lost-message-requeue",
     "lost-message": "get lost-message",
     "lost-message-delete": "delete lost-message",
     "lost-message-requeue": "post lost-message-requeue",
