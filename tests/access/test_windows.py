@@ -19,6 +19,8 @@ from tests.access.rows import (
 from tests.access.test_api import CALLS
 from tests.access.test_pages import PAGES
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.spec("U-061")
 @pytest.mark.django_db

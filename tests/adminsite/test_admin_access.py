@@ -73,6 +73,7 @@ def test_every_row_opens_and_can_be_added_only_where_a_service_adds(
         assert client.get(url(model, "delete", row.pk)).status_code == may_delete, model
 
 
+@pytest.mark.once
 def test_nobody_else_comes_in(world: Domain) -> None:
     clients = [log_in(User.objects.get(local_part=who)) for who in ("alice", "admin", "rob")]
     for client in (Client(), *clients):

@@ -111,6 +111,7 @@ def test_lists_are_filtered_by_their_times(client: Client, world: Domain) -> Non
         assert len(changelist.result_list) == count, span
 
 
+@pytest.mark.once
 def test_no_list_asks_more_for_thirty_rows_than_for_one(client: Client, world: Domain) -> None:
     make_mail(world)
     numbers = itertools.count(100)

@@ -19,6 +19,8 @@ from tests.acme_server import AcmeServer
 from tests.authority import Authority, pem
 from tests.running import NotStarted, RunningServer
 
+pytestmark = pytest.mark.once
+
 HOST = "mail.shown.example"
 # As if two thirds of the lifetime had passed.
 MAKE_DUE = (

@@ -134,6 +134,7 @@ def test_jobs_run_again_after_their_part_was_ended(server):
     wait_until(lambda: ": done\n" in server.manage("job", "show", job), 60)
 
 
+@pytest.mark.once
 def test_a_mail_port_in_use_is_named_and_taken_when_it_is_free(fresh):
     with socket.create_server(("127.0.0.1", fresh.port("smtp"))):
         fresh.start()
@@ -146,6 +147,7 @@ def test_a_mail_port_in_use_is_named_and_taken_when_it_is_free(fresh):
     assert greets(fresh)
 
 
+@pytest.mark.once
 def test_sigterm_drains_and_nothing_is_left(fresh):
     fresh.start()
     parts = [*fresh.pids("serve_mail"), *fresh.pids("serve_web")]
@@ -156,6 +158,7 @@ def test_sigterm_drains_and_nothing_is_left(fresh):
         socket.create_connection(("127.0.0.1", fresh.port("smtp")), timeout=5)
 
 
+@pytest.mark.once
 def test_parts_end_when_the_supervisor_is_killed(fresh):
     fresh.start()
     parts = [*fresh.pids("serve_mail"), *fresh.pids("serve_web")]
@@ -163,6 +166,7 @@ def test_parts_end_when_the_supervisor_is_killed(fresh):
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in parts))
 
 
+@pytest.mark.once
 def test_a_second_server_on_the_same_data_is_refused(server):
     done = subprocess.run(
         [sys.executable, ROOT / "manage.py", "serve"],

@@ -42,6 +42,7 @@ def ask_all(size: Size) -> dict[str, int]:
 
 @pytest.mark.django_db
 @pytest.mark.timeout(300)
+@pytest.mark.once
 def test_no_page_asks_more_as_the_provider_grows() -> None:
     few: dict[str, int] = {}
     try:
