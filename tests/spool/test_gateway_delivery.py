@@ -42,8 +42,8 @@ async def test_gateways_that_fit_equally_well_share_the_mail_in_turn(far_dns):
 async def test_a_gateway_with_a_queue_gets_less_and_one_that_hangs_gets_nothing(
     far_dns, monkeypatch
 ):
-    monkeypatch.setattr("spool.outbound.HANGING_SECONDS", 0.3)
-    monkeypatch.setattr("spool.outbound.LOOK_SECONDS", 0.1)
+    monkeypatch.setattr("spool.slots.HANGING_SECONDS", 0.3)
+    monkeypatch.setattr("spool.slots.LOOK_SECONDS", 0.1)
     async with Sink(answers={"MAIL": HANG}) as stuck, Sink() as good:
         await in_thread(make_gateway)(stuck, name="a stuck one")
         await in_thread(make_gateway)(good, name="a good one")
