@@ -9,6 +9,9 @@ import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+# As Python has it; while the program is read, far less often (manage.py).
+COLLECTING = 700, 10, 10
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Listening:
@@ -42,6 +45,7 @@ def give_back_memory() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*COLLECTING)
     ctypes.CDLL(None).malloc_trim(0)
 
 

@@ -178,6 +178,7 @@ def _command(arguments: list[str], fds: list[int]) -> None:
 
 
 if __name__ == "__main__":
+    gc.set_threshold(50_000)  # as in manage.py
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailhost.settings")
     with socket.socket(fileno=int(sys.argv[1])) as own_line:
         import django

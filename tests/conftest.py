@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ from django.test import TransactionTestCase
 from blobs.committer import stop_process_committer
 from tests import databases, emptying, memories, settings
 from tests.running import RunningServer
+
+# Most of what a test makes is gone without the collector; to look for the rest is dear.
+gc.set_threshold(50_000)
 
 # All doors to a database: its own, or a server's.
 OF_ROWS = {"django_db_setup", "db", "transactional_db", "live_server", "database_url"}
@@ -34,6 +38,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     needs_tables = any(item.get_closest_marker("rows") for item in session.items)
     if needs_tables and not session.config.option.collectonly:
         databases.make_tables(os.environ.get("MAILHOST_DATABASE_URL"))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """How a test failed that passed when it was repeated: nothing else keeps that."""
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.write_sep("_", f"repeated: {report.nodeid}")
+        report.toterminal(terminalreporter._tw)
 
 
 @pytest.fixture(scope="session")
