@@ -226,6 +226,7 @@ BY_COMPONENT: dict[str, dict[str, Any]] = {
     "DomainIn": {"is_disabled": False, "tabs": {"limits": {"users": 50}}},
     "EntryIn": {"services": ["smtp"], "note": "a partner"},
     "GatewayIn": {"is_enabled": False},
+    "SupposedGatewayIn": {"gateway": 7, "is_enabled": False},
     "LoginProviderIn": {
         "is_enabled": True,
         "name": "Example House",

@@ -85,7 +85,7 @@ _memory: Memory[int, tuple[GatewayPolicy, ...]] = Memory(limit=1)
 
 def current(*, cached_only: bool = False) -> tuple[GatewayPolicy, ...]:
     """The enabled gateways. Raises Cold if `cached_only` and they are not in memory."""
-    return _memory.ask(1, _read, cached_only=cached_only)
+    return _memory.ask(1, lambda _key: read(), cached_only=cached_only)
 
 
 def forget() -> None:
@@ -93,7 +93,8 @@ def forget() -> None:
     _memory.clear()
 
 
-def _read(_key: int) -> tuple[GatewayPolicy, ...]:
+def read() -> tuple[GatewayPolicy, ...]:
+    """The enabled gateways as the rows say now."""
     rows = Gateway.objects.filter(is_enabled=True).prefetch_related(
         "destinations", "sending_domains"
     )

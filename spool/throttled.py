@@ -18,7 +18,9 @@ from events import audit
 from events.audit import Actor
 from mailinglists.models import MailingList
 from spool import summaries, throttle, throttlepolicy
+from spool.forecast import Flow, empty_at
 from spool.models import SpooledRecipient, State, ThrottleCrossing, ThrottleHour
+from spool.statistics import Rates
 from spool.throttle import Key, Kind, Reason, Window
 from switchboard.publish import publish_on_commit
 from switchboard.topics import Topic
@@ -53,6 +55,7 @@ class Throttled:
     since: datetime
     until: datetime
     waiting: int  # recipients that this or another limit of the same sender holds
+    empty_at: datetime | None  # when the last of these has left; None: not to be foreseen
 
     @property
     def numbers(self) -> str:
@@ -65,6 +68,7 @@ def throttled(now: datetime) -> list[Throttled]:
     rows = list(_standing(now).order_by("at", "pk"))
     waiting = _count_waiting(rows)
     until = from_micros(throttle.next_hour(to_micros(now)))
+    rate = Rates().of_all() if rows else 0.0
     return [
         Throttled(
             kind=row.kind,
@@ -77,9 +81,21 @@ def throttled(now: datetime) -> list[Throttled]:
             since=row.at,
             until=until,
             waiting=waiting[row.kind, row.key_id],
+            empty_at=_empty_at(row, waiting[row.kind, row.key_id], rate, now),
         )
         for row in rows
     ]
+
+
+def _empty_at(
+    row: ThrottleCrossing, waiting: int, per_second: float, now: datetime
+) -> datetime | None:
+    """By a limit of messages alone: the size of what waits, and reports to come, are unknown."""
+    if row.reason != Reason.MESSAGES:
+        return None
+    used = max(row.used, row.allowed)
+    flow = Flow(row.who, waiting, per_second, hourly_limit=row.allowed, used_this_hour=used)
+    return empty_at(flow, now=now)
 
 
 def domains_throttled(now: datetime) -> QuerySet[ThrottleCrossing]:

@@ -8,6 +8,9 @@ from accounts import directory as account_directory
 from domains import directory as domain_directory
 from domains.policy import Throttling
 from mailinglists import directory as list_directory
+from mailinglists.errors import ListUnknown
+from mailinglists.selectors import list_by_address
+from protocols.address import Address, MalformedAddress, parse_domain
 from spool.models import Kind as MessageKind
 from spool.models import Origin, Route
 from spool.throttle import UNLIMITED, Allowance, Key, Kind
@@ -94,6 +97,44 @@ def payer(key: Key, *, cached_only: bool = False) -> Payer | None:
     if domain is None:
         return None
     return Payer(key, domain.domain_id, allowance(domain.throttling), domain.name)
+
+
+class PayerUnknown(Exception):
+    """There is no domain, user or mailing list of that name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        what = "user or mailing list" if "@" in self.name else "domain"
+        return f"there is no {what} {self.name}"
+
+
+def payer_by_name(name: str) -> Payer:
+    """Of a domain, or of the address of a user or a list. Raises PayerUnknown."""
+    found = payer(_key_by_name(name.strip()))
+    if found is None:
+        raise PayerUnknown(name)
+    return found
+
+
+def _key_by_name(name: str) -> Key:
+    if "@" in name:
+        account = account_directory.login(name, local_ip=None)
+        if account is not None:
+            return Key(Kind.USER, account.account_id)
+        try:
+            return Key(Kind.LIST, list_by_address(Address.parse(name)).pk)
+        except (MalformedAddress, ListUnknown):
+            raise PayerUnknown(name) from None
+    try:
+        domain = domain_directory.by_name(parse_domain(name))
+    except MalformedAddress:
+        domain = None
+    if domain is None:
+        raise PayerUnknown(name)
+    return Key(Kind.DOMAIN, domain.domain_id)
 
 
 def allowance(throttling: Throttling) -> Allowance:

@@ -14,11 +14,14 @@ from rest_framework.response import Response
 from accounts.permissions import Verb
 from api import etags, finding, pagination
 from api.endpoints import Endpoint, actor_of
-from api.fields import Out, Text, Words, of_model
+from api.fields import Number, Out, Text, Words, of_model
+from api.finding import LARGEST_KEY
 from api.schema import page_of
 from api.shapes import values_of
+from api.v1.forecasts import SupposedOut, supposed_shown
+from clock.moments import utc_now
 from domains.errors import DomainUnknown, Problem, ValuesRefused
-from spool import gateways
+from spool import gateways, supposing
 from spool.gatewaytest import test_gateway
 from spool.models import Gateway
 
@@ -128,6 +131,33 @@ class GatewayTest(Endpoint):
         )
 
 
+class SupposedGatewayIn(GatewayIn):
+    gateway = Number(
+        required=False, min_value=1, max_value=LARGEST_KEY, help_text="Left out: one more gateway."
+    )
+
+
+class GatewayForecast(Endpoint):
+    scope = "gateways"
+    verb = Verb.MANAGE_SERVER
+
+    @extend_schema(
+        request=SupposedGatewayIn, responses=SupposedOut, summary="Forecast a changed gateway"
+    )
+    def post(self, request: Request) -> Response:
+        """When the spool would be empty. The values are checked as if they were saved; they
+        are not."""
+        given = self.read(SupposedGatewayIn)
+        key = given.pop("gateway", None)
+        row = finding.one(Gateway.objects.all(), key) if key is not None else None
+        given.pop("password", None)
+        try:
+            found = supposing.with_gateway(gateway=row, now=utc_now(), **_arguments(given))
+        except DomainUnknown as error:
+            raise _no_such_domain(error) from None
+        return Response(supposed_shown(found))
+
+
 def _arguments(given: dict[str, Any]) -> dict[str, Any]:
     others = ("password", "destinations", "sending_domains")
     values = {name: value for name, value in given.items() if name not in others}
@@ -150,6 +180,7 @@ def _shown(row: Gateway) -> dict[str, Any]:
 
 urlpatterns = [
     path("gateways/", Gateways.as_view(), name="gateways"),
+    path("gateways/forecast/", GatewayForecast.as_view(), name="gateway-forecast"),
     path("gateways/<int:key>/", GatewayView.as_view(), name="gateway"),
     path("gateways/<int:key>/test/", GatewayTest.as_view(), name="gateway-test"),
 ]

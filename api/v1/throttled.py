@@ -36,6 +36,9 @@ class ThrottledOut(Out):
     since = serializers.DateTimeField()
     until = serializers.DateTimeField()
     waiting = serializers.IntegerField()
+    empty_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the last of these has left; null: not to be foreseen."
+    )
 
 
 class ThrottledListOut(Out):
@@ -98,6 +101,7 @@ def _shown(one: Throttled) -> dict[str, Any]:
         "since": one.since,
         "until": one.until,
         "waiting": one.waiting,
+        "empty_at": one.empty_at,
     }
 
 

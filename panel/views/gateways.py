@@ -18,8 +18,9 @@ from panel.access import ACTION, FORM, SYSTEM, actor_of, opens_for
 from panel.forms.routes import GatewayScopeForm, GatewayServerForm, gateway_form
 from panel.forms.tabbed import TabbedForm
 from panel.notices import Undo
-from spool import gatewayhealth, gateways, gatewaytest
+from spool import gatewayhealth, gateways, gatewaytest, supposing
 from spool.models import Gateway
+from spool.supposing import Supposed
 
 
 @opens_for(SYSTEM)
@@ -34,6 +35,8 @@ def listing(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters()
 def new(request: HttpRequest) -> HttpResponse:
     tabbed = gateway_form(request.POST if request.method == "POST" else None)
+    if "forecast" in request.POST:
+        return _forecast(request, tabbed)
     if request.method == "POST" and tabbed.is_valid():
         actor = actor_of(request)
         if tabbed.save(lambda: _add(tabbed, actor)):
@@ -47,6 +50,8 @@ def new(request: HttpRequest) -> HttpResponse:
 def edit(request: HttpRequest, gateway_id: int) -> HttpResponse:
     row = _gateway(gateway_id)
     tabbed = gateway_form(request.POST if request.method == "POST" else None, row=row)
+    if "forecast" in request.POST:
+        return _forecast(request, tabbed, row)
     if request.method == "POST" and tabbed.is_valid():
         actor = actor_of(request)
         if tabbed.save(lambda: _change(row, tabbed, actor)):
@@ -96,6 +101,32 @@ def _switch(request: HttpRequest, gateway_id: int, *, is_enabled: bool) -> HttpR
     undo = Undo(reverse(opposite, args=[row.pk]))
     notices.done(request, f"{verb} the gateway {row.name}.", undo=undo)
     return redirect("panel:gateways")
+
+
+def _forecast(request: HttpRequest, tabbed: TabbedForm, row: Gateway | None = None) -> HttpResponse:
+    """What the values would do, before they are saved; the page stays open for more."""
+    found: list[Supposed] = []
+    if tabbed.is_valid():
+        tabbed.save(lambda: found.append(_suppose(tabbed, row)))
+    context = {
+        "tabbed": tabbed,
+        "gateway": row,
+        "supposed": found[0] if found else None,
+        "has_typed_password": bool(request.POST.get("server-password")),
+    }
+    return render(request, "panel/routes/gateway.html", context)
+
+
+def _suppose(tabbed: TabbedForm, row: Gateway | None) -> Supposed:
+    server, scope = _forms(tabbed)
+    with _blaming_the_scope():
+        return supposing.with_gateway(
+            gateway=row,
+            values={**server.values(), **scope.values()},
+            destinations=scope.names("destinations"),
+            sending_domains=scope.names("sending_domains"),
+            now=utc_now(),
+        )
 
 
 def _add(tabbed: TabbedForm, actor: User) -> None:

@@ -6,31 +6,40 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 
-from accounts import selectors
 from clock.moments import utc_now
-from panel.access import SYSTEM, actor_of, opens_for
+from panel.access import SYSTEM, opens_for
 from panel.spoolnumbers import deliveries, numbers_of
-from spool import statistics
+from spool import statistics, supposing, throttlepolicy
 from spool.statistics import Throttle
+from spool.throttle import Kind
+from spool.throttlepolicy import PayerUnknown
 
 
 @opens_for(SYSTEM)
 def spool_statistics(request: HttpRequest) -> HttpResponse:
-    """`?domain=&limit=` asks what if; an empty limit: as if the domain were not limited."""
-    actor, now = actor_of(request), utc_now()
+    """`?of=&limit=` asks what if; an empty limit: as if that domain, user or list had none."""
+    now = utc_now()
     found = statistics.current(now=now)
-    name, limit = request.GET.get("domain", "").strip(), request.GET.get("limit", "").strip()
-    context: dict[str, object] = {"found": found, "numbers": numbers_of(found), "limit": limit}
-    context["deliveries"] = deliveries(found.load)
-    if name:
-        domain = selectors.domain_for(actor, name)
-        is_number = limit.isascii() and limit.isdigit() and len(limit) < 10
-        if limit and not is_number:
-            context["problem"] = "Say a whole number of messages an hour, or nothing for no limit."
+    of, limit = request.GET.get("of", "").strip(), request.GET.get("limit", "").strip()
+    context: dict[str, object] = {"found": found, "numbers": numbers_of(found)}
+    context |= {"deliveries": deliveries(found.load), "of": of, "limit": limit}
+    is_number = limit.isascii() and limit.isdigit() and len(limit) < 10
+    if limit and not is_number:
+        context["problem"] = "Say a whole number of messages an hour, or nothing for no limit."
+    elif of:
+        allowed = int(limit or 0) or None
+        try:
+            payer = throttlepolicy.payer_by_name(of)
+        except PayerUnknown as error:
+            context["unknown"] = str(error)
         else:
-            throttle = Throttle(int(limit) if limit else None)
-            context["supposed"] = statistics.forecast(now=now, throttles={domain.pk: throttle})
-        context["domain"] = domain
+            context["allowed"] = allowed
+            context["supposed"] = supposing.with_limit(
+                payer=payer, messages_per_hour=allowed, now=now
+            )
+            if payer.key.kind is Kind.DOMAIN:
+                throttles = {payer.key.key_id: Throttle(allowed)}
+                context["whole"] = statistics.forecast(now=now, throttles=throttles)
     return render(request, "panel/spool/statistics.html", context)
 
 

@@ -126,11 +126,11 @@ def test_numbers_and_forecasts_stand_above_the_spool(world: World, log_in: LogIn
     assert "1 message" in text and "2 recipients" in text and "At this rate empty at" in text
     url = "/panel/spool/statistics/"
     assert "destination:far.test" in shown(client, url)
-    text = shown(client, url, domain="own.example", limit="1")
-    assert "With 1 messages an hour for own.example: At this rate" in text
-    text = shown(client, url, domain="own.example", limit="0")
-    assert "not empty within 30 days" in text
-    assert "whole number" in shown(client, url, domain="own.example", limit="-1")
+    text = shown(client, url, of="own.example", limit="1")
+    assert "With 1 messages an hour: At this rate" in text
+    # As in the settings of a domain, 0 limits nothing.
+    assert "With no limit: At this rate" in shown(client, url, of="own.example", limit="0")
+    assert "whole number" in shown(client, url, of="own.example", limit="-1")
 
 
 def test_the_ledger_says_whether_it_balances_to_whom_it_concerns(

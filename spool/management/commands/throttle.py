@@ -11,15 +11,11 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.table import Table
 
-from accounts import directory as account_directory
 from clock.moments import utc_now
-from domains import directory as domain_directory
 from events import audit
-from mailinglists.errors import ListUnknown
-from mailinglists.selectors import list_by_address
-from protocols.address import Address, MalformedAddress, parse_domain
-from spool.throttle import Key, Kind
+from spool import supposing
 from spool.throttled import NotThrottled, Throttled, release, throttled
+from spool.throttlepolicy import Payer, PayerUnknown, payer_by_name
 
 HEADS = ("who", "reason", "numbers", "since (UTC)", "until (UTC)", "waiting")
 
@@ -32,14 +28,24 @@ class Command(BaseCommand):
         shown = verbs.add_parser("list", help="who is throttled now, and why")
         released = verbs.add_parser("release", help="begin the allowance of this hour anew")
         released.add_argument("name", help="a domain, or the address of a user or a list")
-        for verb in (shown, released):
+        supposed = verbs.add_parser("forecast", help="when it would be through with another limit")
+        supposed.add_argument("name", help="a domain, or the address of a user or a list")
+        supposed.add_argument("--messages-per-hour", type=int, help="left out or 0: no limit")
+        for verb in (shown, released, supposed):
             verb.add_argument("--json", action="store_true", help="for programs")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["verb"] == "list":
             self._list(throttled(utc_now()), is_json=options["json"])
             return
-        key = _key_of(options["name"])
+        try:
+            payer = payer_by_name(options["name"])
+        except PayerUnknown as error:
+            raise CommandError(str(error)) from None
+        if options["verb"] == "forecast":
+            self._forecast(payer, options)
+            return
+        key = payer.key
         with audit.acting_by_command("throttle"):
             try:
                 woken = release(kind=key.kind, key_id=key.key_id, by=None, now=utc_now())
@@ -49,6 +55,29 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({"released": options["name"], "recipients": woken}))
         else:
             self.stdout.write(f"released {options['name']}: {woken:,} recipients may go on")
+
+    def _forecast(self, payer: Payer, options: dict[str, Any]) -> None:
+        limit = options["messages_per_hour"]
+        if limit is not None and limit < 0:
+            raise CommandError("--messages-per-hour must not be below 0")
+        found = supposing.with_limit(payer=payer, messages_per_hour=limit, now=utc_now())
+        if options["json"]:
+            self.stdout.write(
+                json.dumps(
+                    {
+                        "who": found.who,
+                        "waiting": found.waiting,
+                        "as it is": found.as_it_is.empty_at,
+                        "supposed": found.supposed.empty_at,
+                    },
+                    default=str,
+                )
+            )
+            return
+        allowed = f"{limit:,} messages an hour" if limit else "no limit"
+        self.stdout.write(f"{found.who}: {found.waiting:,} recipients wait")
+        self.stdout.write(f"as it is: {found.as_it_is.words}")
+        self.stdout.write(f"with {allowed}: {found.supposed.words}")
 
     def _list(self, rows: list[Throttled], *, is_json: bool) -> None:
         if is_json:
@@ -69,23 +98,3 @@ def _table(rows: list[Throttled]) -> Table:
         since, until = f"{row.since:%H:%M:%S}", f"{row.until:%H:%M}"
         table.add_row(row.who, row.reason, row.numbers, since, until, f"{row.waiting:,}")
     return table
-
-
-def _key_of(name: str) -> Key:
-    """Raises CommandError."""
-    if "@" in name:
-        account = account_directory.login(name, local_ip=None)
-        if account is not None:
-            return Key(Kind.USER, account.account_id)
-        try:
-            mailing_list = list_by_address(Address.parse(name))
-        except (MalformedAddress, ListUnknown):
-            raise CommandError(f"there is no user or mailing list {name}") from None
-        return Key(Kind.LIST, mailing_list.pk)
-    try:
-        domain = domain_directory.by_name(parse_domain(name))
-    except MalformedAddress:
-        domain = None
-    if domain is None:
-        raise CommandError(f"there is no domain {name}")
-    return Key(Kind.DOMAIN, domain.domain_id)

@@ -8,6 +8,8 @@ PAGES = [
     Page("panel:gateway-new",        "login    403  403         403   403            403      200"),
     Page("panel:gateway-new",        "login    403  403         403   403            403      200",
          post={}),
+    Page("panel:gateway-new",        "login    403  403         403   403            403      200",
+         post={"forecast": "1"}),
     Page("panel:gateway",            "login    403  403         403   403            403      404",
          (999,)),
     Page("panel:gateway-delete",     "login    403  403         403   403            403      404",
