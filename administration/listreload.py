@@ -39,7 +39,7 @@ def import_list(domain: Domain, row: Mapping[str, Any], by: User | None) -> List
     if there is None:
         there = services.create_list(
             domain=domain, local_part=name, values=values, moderators=moderators,
-            poster_rules=rules, by=by,
+            poster_rules=rules, by=by, needs_feature=False,
         )  # fmt: skip
         done.added = 1
         if row.get("has_post_password"):

@@ -55,16 +55,19 @@ def create_list(
     post_password: str = "",
     moderators: Sequence[str] = (),
     poster_rules: Sequence[tuple[str, str]] = (),
+    needs_feature: bool = True,
 ) -> MailingList:
     """A list of the domain; `moderators` are user names of it, rules as `set_poster_rules` has.
 
+    `needs_feature` False: what comes back as it was may be there although it is out of use (D-070).
     Raises LocalPartMalformed, LocalPartTaken, LimitReached, ServerFull, FeatureOff, ValuesRefused,
     ModeratorUnknown, PatternMalformed.
     """
     name = _read_name(local_part)
     hashed = _hash(post_password)
     domain, reseller, plan = caps.lock_with_plan(domain)
-    permissions.require_feature(domain, "mailing_lists")
+    if needs_feature:
+        permissions.require_feature(domain, "mailing_lists")
     require_lists(domain, reseller, plan, adding=1)
     row = MailingList(domain=domain, local_part=name, created_at=utc_now(), post_password=hashed)
     changes = _set(row, values or {})

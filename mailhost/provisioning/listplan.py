@@ -55,6 +55,7 @@ def _run_create(plan: DomainPlan, entry: MailingListEntry) -> None:
         poster_rules=entry.poster_rules or (),
         post_password=entry.post_password or "",
         by=plan.by,
+        needs_feature=False,
     )
 
 

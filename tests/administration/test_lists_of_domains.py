@@ -11,6 +11,7 @@ import pytest
 
 from accounts import provisioning, recyclebin
 from accounts import selectors as account_selectors
+from accounts.errors import FeatureOff
 from accounts.models import Recycled
 from administration import renaming
 from domains import renaming as of_domains
@@ -78,6 +79,22 @@ def test_lists_come_back_from_the_manifest(world: World, news: MailingList) -> N
     states = dict(Subscriber.objects.values_list("key", "state"))
     assert states == {"ann@far.example": "active", "bob@far.example": "suspended"}
     assert reload(world.own) == {}
+
+
+@pytest.mark.spec("D-070", "D-013")
+def test_lists_that_are_out_of_use_come_back_too(world: World, news: MailingList) -> None:
+    provisioning.change_tab(
+        domain=world.own, tab="features", values={"mailing_lists": False}, by=None
+    )
+    manifest.write(Domain.objects.select_related("area").get(pk=world.own.pk))
+    content = written(world.own)
+    services.delete_list(mailing_list=news, by=None)
+    content["seal"] = ""
+    (directory(world.own) / manifest.NAME).write_text(json.dumps(content))
+    assert reload(world.own)["lists_added"] == 1
+    assert Subscriber.objects.count() == 2
+    with pytest.raises(FeatureOff):
+        selectors.list_for(world.admin, "news@own.example")
 
 
 @pytest.mark.spec("D-013")

@@ -98,8 +98,9 @@ def test_what_cannot_be_is_told_and_nothing_is_done(apply: Any, wrong: str, reas
     assert not MailingList.objects.exists()
 
 
-def test_a_snapshot_gives_the_lists_back(apply: Any) -> None:
-    apply(FILE)
+@pytest.mark.parametrize("features", ["{}", "{mailing_lists: false}"])
+def test_a_snapshot_gives_the_lists_back(apply: Any, features: str) -> None:
+    apply(FILE.replace("        users:", f"        features: {features}\n        users:"))
     taken = snapshot("example.com")
     assert "sesame" not in taken and "rude@far.example" in taken
     lists = snapshot("example.com").partition("mailing_lists:")[2]
@@ -111,3 +112,8 @@ def test_a_snapshot_gives_the_lists_back(apply: Any) -> None:
     Subscriber.objects.filter(key="bob@far.example").delete()
     assert apply(taken).failure == ""
     assert snapshot("example.com") == taken
+    # Where they are gone, too, whether the domain may have lists or not.
+    for row in MailingList.objects.select_related("domain"):
+        services.delete_list(mailing_list=row, by=None)
+    assert apply(taken).failure == ""
+    assert set(MailingList.objects.values_list("local_part", flat=True)) == {"news", "board"}
