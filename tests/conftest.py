@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +16,6 @@ from django.test import TransactionTestCase
 from blobs.committer import stop_process_committer
 from tests import databases, emptying, memories, settings
 from tests.running import RunningServer
-
-# Most of what a test makes is gone without the collector; to look for the rest is dear.
-gc.set_threshold(50_000)
 
 # All doors to a database: its own, or a server's.
 OF_ROWS = {"django_db_setup", "db", "transactional_db", "live_server", "database_url"}
