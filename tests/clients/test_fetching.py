@@ -30,7 +30,9 @@ def fetch(
         f"  user '{mail.alice}' password '{mail.password}'\n"
         f"  mda '/bin/cat >> {fetchmail.home}/fetched' {options}\n",
     )
-    fetchmail.run("--nosyslog", "--nodetach", codes=(0, NOTHING_NEW))
+    # As root it would lock out every other fetchmail of the machine.
+    lock = str(fetchmail.home / "fetchmail.pid")
+    fetchmail.run("--nosyslog", "--nodetach", "--pidfile", lock, codes=(0, NOTHING_NEW))
 
 
 def fetched(fetchmail: Program) -> bytes:
