@@ -18,6 +18,7 @@ from spool.load import Peak
 from spool.recording import Ask, Recorder
 from spool.settings import SpoolPolicy
 from spool.settlement import ClaimLost, LocalDelivery
+from spool.undertakings import Undertakings
 from spool.work import ClaimedRecipient
 
 log = structlog.get_logger(__name__)
@@ -47,7 +48,7 @@ class LocalDeliveries:
         self._ask = ask
         self._policy = policy
         self._slots = asyncio.Semaphore(1)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.under_way = Undertakings()  # broken off, what was not committed stays claimed
 
     def obey(self, maximum: int) -> None:
         """S-003: a changed number acts at once; a lower one lets what runs finish."""
@@ -57,21 +58,7 @@ class LocalDeliveries:
 
     def add(self, recipient: ClaimedRecipient) -> None:
         """Deliver as soon as there is a slot."""
-        task = asyncio.create_task(self._deliver(recipient))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def ended(self) -> None:
-        """Wait for all that was added."""
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-
-    async def break_off(self) -> None:
-        """End what is under way; what was not committed stays claimed."""
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self.under_way.begin(self._deliver(recipient))
 
     async def _deliver(self, recipient: ClaimedRecipient) -> None:
         async with self._slots:

@@ -196,12 +196,12 @@ class Manager:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(ends_at):
                 await asyncio.wait([self._claiming])  # what it has just claimed is given back
-                await self._local.ended()
-                await self._lists.ended()
+                await self._local.under_way.ended()
+                await self._lists.under_way.ended()
                 await self._distributor.paused()
                 await self._recorder.drained()
-        await self._local.break_off()
-        await self._lists.break_off()
+        await self._local.under_way.break_off()
+        await self._lists.under_way.break_off()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

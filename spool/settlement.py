@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -285,29 +285,44 @@ def write_entries(cursor: Any, entries: Iterable[tuple[int, Entry]]) -> None:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class LocalDelivery(Job):
+class RecipientEnd(Job):
+    """The end of a recipient, with what it causes, in one transaction or neither."""
+
+    owner: int  # who has claimed the recipient
+    settled: Settled
+    entries: list[Entry] = field(default_factory=list)
+
+
+End = TypeVar("End", bound=RecipientEnd)
+
+
+def still_ours(cursor: Any, jobs: Sequence[End]) -> tuple[Standing, list[End]]:
+    """How the recipients stand, and the jobs whose claim holds; the others get ClaimLost."""
+    claims = {job.settled.result.recipient.recipient_id: job.owner for job in jobs}
+    found = standing(cursor, claims)
+    going = []
+    for job in jobs:
+        if job.settled.result.recipient.recipient_id in found.ours:
+            going.append(job)
+        else:
+            job.error = ClaimLost()
+    return found, going
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class LocalDelivery(RecipientEnd):
     """Into the mailbox and to the recipient's end in one transaction, or neither (S-052).
 
-    Refused with the error of the mailbox; `report` is the confirmation that the sender wanted.
+    Refused with the error of the mailbox; `settled` is as it is when the mailbox takes the message,
+    `report` the confirmation that the sender wanted.
     """
 
-    owner: int
-    settled: Settled  # as it is when the mailbox takes the message
     delivery: Delivery
     report: Acceptance | None = None
-    entries: list[Entry] = field(default_factory=list)
 
     @staticmethod
     def write_rows(jobs: Sequence[LocalDelivery], cursor: Any) -> None:
-        found = standing(
-            cursor, {job.settled.result.recipient.recipient_id: job.owner for job in jobs}
-        )
-        going = []
-        for job in jobs:
-            if job.settled.result.recipient.recipient_id in found.ours:
-                going.append(job)
-            else:
-                job.error = ClaimLost()
+        found, going = still_ours(cursor, jobs)
         if not going:
             return
         now = going[0].settled.result.finished_at

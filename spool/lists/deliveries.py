@@ -6,13 +6,13 @@ import asyncio
 import traceback
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 
 from blobs import references
-from blobs.committer import Committer, Job
+from blobs.committer import Committer
 from clock.moments import to_micros, utc_now
 from mailinglists import posts
 from mailinglists.addresses import Part
@@ -26,7 +26,8 @@ from spool.lists import judging
 from spool.lists.authors import Authors
 from spool.models import State
 from spool.recording import Ask, Recorder
-from spool.settlement import ClaimLost, standing, write_entries, write_settled
+from spool.settlement import ClaimLost, RecipientEnd, still_ours, write_entries, write_settled
+from spool.undertakings import Undertakings
 from spool.work import ClaimedRecipient, Entry
 from switchboard.publish import publish_on_commit
 from switchboard.topics import Topic
@@ -49,24 +50,10 @@ class ListDeliveries:
         self._owner = owner
         self._ask = ask
         self._slots = asyncio.Semaphore(AT_ONCE)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.under_way = Undertakings()  # broken off, what was not committed stays claimed
 
     def add(self, recipient: ClaimedRecipient) -> None:
-        task = asyncio.create_task(self._deliver(recipient))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def ended(self) -> None:
-        """Wait for all that was added."""
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-
-    async def break_off(self) -> None:
-        """End what is under way; what was not committed stays claimed."""
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self.under_way.begin(self._deliver(recipient))
 
     async def _deliver(self, recipient: ClaimedRecipient) -> None:
         async with self._slots:
@@ -127,26 +114,16 @@ def _entries(recipient: ClaimedRecipient, taken: Taken) -> list[Entry]:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class ListDelivery(Job):
+class ListDelivery(RecipientEnd):
     """The recipient's end with what it caused, in one transaction, or neither."""
 
-    owner: int
-    settled: Settled
     post: Post | None = None
     held: HeldPost | None = None
     answers: Sequence[Acceptance] = ()
-    entries: list[Entry] = field(default_factory=list)
 
     @staticmethod
     def write_rows(jobs: Sequence[ListDelivery], cursor: Any) -> None:
-        claims = {job.settled.result.recipient.recipient_id: job.owner for job in jobs}
-        found = standing(cursor, claims)
-        going = []
-        for job in jobs:
-            if job.settled.result.recipient.recipient_id in found.ours:
-                going.append(job)
-            else:
-                job.error = ClaimLost()
+        found, going = still_ours(cursor, jobs)
         held = [job.held for job in going if job.held is not None]
         references.change(cursor, Counter(one.blob_id for one in held))
         for one in held:
