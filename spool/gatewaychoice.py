@@ -102,7 +102,7 @@ def read() -> tuple[GatewayPolicy, ...]:
 
 
 def policy_of(row: Gateway) -> GatewayPolicy:
-    """Of a row with its scope as it is stored; other values may differ from what is stored."""
+    """Of a row with its scope."""
     return GatewayPolicy(
         gateway_id=row.pk,
         name=row.name,

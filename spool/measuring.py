@@ -176,8 +176,3 @@ def _rates(cursor: Any, now: datetime) -> list[FlowRate]:
         )
         for (kind, name), (ended, deferred, seconds) in found.items()
     ]
-
-
-def measured_hour(now: datetime) -> int:
-    """The ledger's number of this hour."""
-    return to_micros(now) // (3600 * 1_000_000)

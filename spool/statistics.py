@@ -14,12 +14,13 @@ from blobs.ids import time_of
 from clock.moments import EPOCH
 from domains.models import Domain, DomainThrottling
 from spool import forecast as forecasting
-from spool import gatewaychoice, load, settings
+from spool import gatewaychoice, load, settings, throttlecounts
 from spool.forecast import Flow, Forecast
 from spool.gatewaychoice import GatewayPolicy
 from spool.load import Load
-from spool.measuring import measure, measured_hour, minute_of
-from spool.models import DeliveryAttempt, FlowRate, LedgerHour, QueueGroup, SpoolMinute
+from spool.measuring import measure, minute_of
+from spool.models import DeliveryAttempt, FlowRate, QueueGroup, SpoolMinute
+from spool.throttle import Kind
 
 __all__ = ["current", "forecast", "measure"]
 
@@ -186,18 +187,22 @@ def _groups(gateways: Sequence[GatewayPolicy], limited: Collection[int]) -> Iter
 
 
 def _limited_queues(limited: Mapping[int, int], now: datetime) -> list[_LimitedQueue]:
-    rows = QueueGroup.objects.filter(domain_id__in=limited, destination__gt="")
-    sums = rows.values("domain_id").annotate(all=Sum("recipients"), kept=Sum("held")).order_by()
-    found = {row["domain_id"]: max(row["all"] - row["kept"], 0) for row in sums}
+    found = waiting_elsewhere(limited)
     names = dict(Domain.objects.filter(pk__in=found).values_list("pk", "name"))
-    ledger = LedgerHour.objects.filter(domain_id__in=found, hour=measured_hour(now))
-    used = dict(ledger.values_list("domain_id", "relayed"))
+    used = throttlecounts.used(Kind.DOMAIN, found, now)
     return [
         _LimitedQueue(
             names.get(domain, "domains that are gone"), count, limited[domain], used.get(domain, 0)
         )
         for domain, count in found.items()
     ]
+
+
+def waiting_elsewhere(domain_ids: Collection[int]) -> dict[int, int]:
+    """Recipients on other servers that wait and are not held, of the domains that have any."""
+    rows = QueueGroup.objects.filter(domain_id__in=domain_ids, destination__gt="")
+    sums = rows.values("domain_id").annotate(all=Sum("recipients"), kept=Sum("held")).order_by()
+    return {row["domain_id"]: max(row["all"] - row["kept"], 0) for row in sums}
 
 
 class _Rate(NamedTuple):

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Sum
 
 from blobs.contention import tried_again
-from clock.moments import to_micros
 from spool import forecast as forecasting
-from spool import gatewaychoice, gateways, statistics, throttle, throttlepolicy
+from spool import gatewaychoice, gateways, statistics, throttlecounts, throttlepolicy
 from spool.forecast import Flow, Forecast
 from spool.gatewaychoice import GatewayPolicy
-from spool.models import Gateway, QueueGroup, Route, SpooledRecipient, State, ThrottleHour
-from spool.statistics import PRIORITIES, Rates
+from spool.models import Gateway, Route, SpooledRecipient, State
+from spool.statistics import PRIORITIES, Rates, Throttle
 from spool.throttle import Key, Kind
 from spool.throttlepolicy import Payer
 
@@ -36,6 +34,7 @@ class SupposedLimit(Supposed):
 
     who: str
     waiting: int  # recipients elsewhere who are not held
+    whole_spool: Forecast | None  # all mail, with the limit; None: only a domain's is known
 
 
 def with_limit(*, payer: Payer, messages_per_hour: int | None, now: datetime) -> SupposedLimit:
@@ -51,17 +50,24 @@ def with_limit(*, payer: Payer, messages_per_hour: int | None, now: datetime) ->
         if domain is not None:
             limits[domain.key] = domain.who, domain.allowance.messages
     supposed = limits | {payer.key: (payer.who, messages_per_hour or None)}
-    used = _used(limits, now)
-    rate = Rates().of_all()
+    used = {
+        key: throttlecounts.used(key.kind, [key.key_id], now).get(key.key_id, 0) for key in limits
+    }
+    rates = Rates()
+    rate = rates.of_all()
 
     def forecast(of: Mapping[Key, tuple[str, int | None]]) -> Forecast:
         flows = (
-            Flow(who, waiting, rate, hourly_limit=limit, used_this_hour=used.get(key, 0))
+            Flow(who, waiting, rate, hourly_limit=limit, used_this_hour=used[key])
             for key, (who, limit) in of.items()
         )
         return forecasting.forecast(flows, now=now)
 
-    return SupposedLimit(forecast(limits), forecast(supposed), payer.who, waiting)
+    whole_spool = None
+    if payer.key.kind is Kind.DOMAIN:
+        throttles = {payer.key.key_id: Throttle(messages_per_hour or None)}
+        whole_spool = statistics.forecast(now=now, throttles=throttles, rates=rates)
+    return SupposedLimit(forecast(limits), forecast(supposed), payer.who, waiting, whole_spool)
 
 
 def with_gateway(
@@ -114,10 +120,9 @@ def _as_if_saved(
 
 
 def _waiting(payer: Payer) -> int:
+    key_id = payer.key.key_id
     if payer.key.kind is Kind.DOMAIN:
-        groups = QueueGroup.objects.filter(domain_id=payer.key.key_id, destination__gt="")
-        found = groups.aggregate(all=Sum("recipients"), kept=Sum("held"))
-        return max((found["all"] or 0) - (found["kept"] or 0), 0)
+        return statistics.waiting_elsewhere([key_id]).get(key_id, 0)
     due = SpooledRecipient.objects.filter(
         priority__in=PRIORITIES,  # so that the index of a domain's turn is used
         ledger_domain=payer.domain_id,
@@ -126,17 +131,5 @@ def _waiting(payer: Payer) -> int:
         route=Route.REMOTE,
     )
     if payer.key.kind is Kind.LIST:
-        return due.filter(message__list_id=payer.key.key_id).count()
-    return due.filter(message__sender_account=payer.key.key_id).count()
-
-
-def _used(keys: Iterable[Key], now: datetime) -> dict[Key, int]:
-    """In this hour; nobody counts for whoever is not limited."""
-    used = {}
-    for key in keys:
-        rows = ThrottleHour.objects.filter(
-            kind=key.kind.value, key_id=key.key_id, hour=throttle.hour_of(to_micros(now))
-        )
-        for messages, before in rows.values_list("messages", "messages_before"):
-            used[key] = messages - before
-    return used
+        return due.filter(message__list_id=key_id).count()
+    return due.filter(message__sender_account=key_id).count()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from django.db.models import F
+
+from clock.moments import to_micros
 from protocols.smtp.outgoing import Verdict
-from spool.models import State
-from spool.throttle import Allowance, Key, Window
+from spool.models import State, ThrottleHour
+from spool.throttle import Allowance, Key, Kind, Window, hour_of
 from spool.throttlepolicy import keys, keys_of
 from spool.work import Result
 
@@ -61,6 +65,14 @@ def open_windows(cursor: Any, allowances: Mapping[Key, Allowance], hour: int) ->
         cursor.execute(_OPEN, (key.kind.value, key.key_id, hour))
         windows[key] = Window(allowances[key], *cursor.fetchone())
     return windows
+
+
+def used(kind: Kind, key_ids: Collection[int], now: datetime) -> dict[int, int]:
+    """Messages of this hour since the last release; who is not limited is not counted."""
+    rows = ThrottleHour.objects.filter(
+        kind=kind.value, key_id__in=key_ids, hour=hour_of(to_micros(now))
+    )
+    return dict(rows.values_list("key_id", F("messages") - F("messages_before")))
 
 
 def change(cursor: Any, changes: Changes) -> None:

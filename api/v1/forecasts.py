@@ -36,6 +36,7 @@ class SupposedOut(Out):
 class LimitForecastOut(SupposedOut):
     who = serializers.CharField()
     waiting = serializers.IntegerField(help_text="Recipients elsewhere who are not held.")
+    whole_spool = ForecastOut(allow_null=True, help_text="With the limit; null: of no domain.")
 
 
 class LimitForecastIn(In):
@@ -64,7 +65,15 @@ class LimitForecast(Endpoint):
         found = supposing.with_limit(
             payer=payer, messages_per_hour=given.get("messages_per_hour"), now=utc_now()
         )
-        return Response({"who": found.who, "waiting": found.waiting, **supposed_shown(found)})
+        whole = found.whole_spool
+        return Response(
+            {
+                "who": found.who,
+                "waiting": found.waiting,
+                "whole_spool": None if whole is None else _shown(whole),
+                **supposed_shown(found),
+            }
+        )
 
 
 def supposed_shown(found: Supposed) -> dict[str, Any]:

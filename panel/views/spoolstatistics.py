@@ -10,8 +10,6 @@ from clock.moments import utc_now
 from panel.access import SYSTEM, opens_for
 from panel.spoolnumbers import deliveries, numbers_of
 from spool import statistics, supposing, throttlepolicy
-from spool.statistics import Throttle
-from spool.throttle import Kind
 from spool.throttlepolicy import PayerUnknown
 
 
@@ -37,9 +35,6 @@ def spool_statistics(request: HttpRequest) -> HttpResponse:
             context["supposed"] = supposing.with_limit(
                 payer=payer, messages_per_hour=allowed, now=now
             )
-            if payer.key.kind is Kind.DOMAIN:
-                throttles = {payer.key.key_id: Throttle(allowed)}
-                context["whole"] = statistics.forecast(now=now, throttles=throttles)
     return render(request, "panel/spool/statistics.html", context)
 
 

@@ -23,6 +23,7 @@ def test_another_limit_of_the_hour_is_forecast(world, program, queue):
     assert (found["who"], found["waiting"]) == ("own.example", 600)
     assert found["as_it_is"]["empty_at"] < found["supposed"]["empty_at"]
     assert found["supposed"]["words"].startswith("At this rate empty ")
+    assert found["whole_spool"]["empty_at"] >= found["supposed"]["empty_at"]
     free = asker.call("get", "spool/forecast/?of=own.example").json()
     assert free["supposed"]["empty_at"] < found["supposed"]["empty_at"]
     assert asker.call("get", "spool/forecast/?of=nowhere.example").status_code == 404

@@ -10,10 +10,9 @@ from accounts.services import create_system_administrator
 from clock.moments import utc_now
 from domains import services as domain_services
 from operations.models import Process
-from spool import gatewaychoice, holding, load, statistics
+from spool import holding, load, statistics
 from spool.configuration import SPOOL
-from spool.gateways import add as add_gateway
-from spool.models import FlowRate, QueueGroup, SpooledMessage, SpooledRecipient, SpoolMinute, State
+from spool.models import QueueGroup, SpooledRecipient, SpoolMinute, State
 from spool.selection import Selection, SpoolFilter
 from spool.statistics import Throttle
 from tests.factories import PASSWORD
@@ -149,22 +148,3 @@ def test_what_a_changed_throttle_would_do(one):
     assert statistics.forecast(now=now).empty_at == limited.empty_at
     lifted = statistics.forecast(now=now, throttles={one.pk: Throttle(None)})
     assert lifted.empty_at == unlimited
-
-
-def test_what_a_changed_gateway_would_do(one):
-    now = utc_now()
-    QueueGroup.objects.create(
-        destination="far.test", domain_id=one.pk, priority=5, recipients=600, measured_at=now
-    )
-    for host, ended in (("mx.slow.test", 60), ("mx.fast.test", 6000)):
-        FlowRate.objects.create(
-            kind="host", name=host, ended=ended, try_seconds=0.5, measured_seconds=600
-        )
-    slow = add_gateway(values={"name": "slow", "host": "mx.slow.test"}, by=None)
-    outgoing.forget_everything()
-    assert statistics.forecast(now=now).empty_at == now + timedelta(seconds=6000)
-    slow.host = "mx.fast.test"
-    thought_of = [gatewaychoice.policy_of(slow)]
-    shown = statistics.forecast(now=now, gateways=thought_of)
-    assert shown.empty_at == now + timedelta(seconds=60)
-    assert SpooledMessage.objects.count() == 0

@@ -13,7 +13,7 @@ from events.models import AuditEntry
 from mailinglists import membership
 from mailinglists import services as lists
 from mailinglists.membership import NewSubscriber
-from spool import gateways, supposing, throttle, throttlepolicy
+from spool import gateways, statistics, supposing, throttle, throttlepolicy
 from spool.models import (
     FlowRate,
     Gateway,
@@ -62,6 +62,7 @@ def test_what_waits_of_a_domain_leaves_hour_by_hour(one):
     hours = timedelta(hours=1)
     assert ON_THE_HOUR + 4 * hours < found.supposed.empty_at < ON_THE_HOUR + 5 * hours
     assert found.as_it_is.empty_at < ON_THE_HOUR + hours
+    assert found.whole_spool.empty_at == found.supposed.empty_at
     limit_the_domain(one, 100)
     # 60 of them have left already in this hour.
     ThrottleHour.objects.create(
@@ -71,6 +72,8 @@ def test_what_waits_of_a_domain_leaves_hour_by_hour(one):
     found = asked("one.example", 0)
     assert ON_THE_HOUR + 5 * hours < found.as_it_is.empty_at < ON_THE_HOUR + 6 * hours
     assert found.supposed.empty_at < ON_THE_HOUR + hours
+    # What is used of the hour is the same everywhere: a release is counted for all forecasts.
+    assert statistics.forecast(now=ON_THE_HOUR).empty_at == found.as_it_is.empty_at
 
 
 @pytest.mark.spec("S-068", "T-011")
@@ -83,7 +86,7 @@ def test_what_waits_of_a_user_is_his_own_mail_and_the_domain_s_limit_stays(one):
     submit("somebody@far.test")
     hours = timedelta(hours=1)
     found = asked("alice@one.example", 2)
-    assert (found.who, found.waiting) == ("alice@one.example", 6)
+    assert (found.who, found.waiting, found.whole_spool) == ("alice@one.example", 6, None)
     assert ON_THE_HOUR + 2 * hours <= found.supposed.empty_at < ON_THE_HOUR + 3 * hours
     assert found.as_it_is.empty_at < ON_THE_HOUR + hours
     limit_the_domain(one, 1)
