@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -114,9 +114,21 @@ def forecast(
     """
     gateways = gatewaychoice.current() if gateways is None else gateways
     limited = _limited(throttles or {})
+    rates = rates or Rates()
+    flows = [
+        Flow(one.name, one.waiting, rates.of_all(), hourly_limit=one.limit,
+             used_this_hour=one.used)
+        for one in _limited_queues(limited, now)
+    ]  # fmt: skip
+    flows += ways(_groups(gateways, limited), gateways, rates)
+    return forecasting.forecast(flows, now=now)
+
+
+def ways(groups: Iterable[Group], gateways: Sequence[GatewayPolicy], rates: Rates) -> list[Flow]:
+    """One for each gateway that takes some of it, and each destination that none takes."""
     waiting: defaultdict[str, int] = defaultdict(int)
     hosts: dict[str, str] = {}
-    for group in _groups(gateways, limited):
+    for group in groups:
         gateway = _gateway(group, gateways)
         if gateway is not None:
             name = f"gateway {gateway.name}"
@@ -124,17 +136,14 @@ def forecast(
         else:
             name = group.destination or "mailboxes here"
         waiting[name] += group.waiting
-    rates = rates or Rates()
-    flows = [
-        Flow(one.name, one.waiting, rates.of_all(), hourly_limit=one.limit,
-             used_this_hour=one.used)
-        for one in _limited_queues(limited, now)
-    ]  # fmt: skip
-    for name, count in waiting.items():
-        is_host = name in hosts
-        rate = rates.of_host(hosts[name]) if is_host else rates.of_destination(name)
-        flows.append(Flow(name, count, rate))
-    return forecasting.forecast(flows, now=now)
+    return [
+        Flow(
+            name,
+            count,
+            rates.of_host(hosts[name]) if name in hosts else rates.of_destination(name),
+        )
+        for name, count in waiting.items()
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +157,7 @@ class _LimitedQueue:
 
 
 @dataclass(frozen=True, slots=True)
-class _Group:
+class Group:
     """What waits for one destination; the other two only where a gateway asks for them."""
 
     destination: str
@@ -169,7 +178,7 @@ def _limited(throttles: Mapping[int, Throttle]) -> dict[int, int]:
     return {domain: limit for domain, limit in limits.items() if limit is not None}
 
 
-def _groups(gateways: Sequence[GatewayPolicy], limited: Collection[int]) -> Iterator[_Group]:
+def _groups(gateways: Sequence[GatewayPolicy], limited: Collection[int]) -> Iterator[Group]:
     """What no limit of a domain holds back, summed up as far as all of it goes the same way."""
     asks_priority = any(len(one.priorities) < len(PRIORITIES) for one in gateways)
     asks_domain = any(one.sending_domain_ids for one in gateways)
@@ -178,7 +187,7 @@ def _groups(gateways: Sequence[GatewayPolicy], limited: Collection[int]) -> Iter
     columns += ["domain_id"] if asks_domain else []
     rows = QueueGroup.objects.exclude(domain_id__in=limited, destination__gt="")
     for row in rows.values(*columns).annotate(all=Sum("recipients"), kept=Sum("held")).order_by():
-        yield _Group(
+        yield Group(
             row["destination"],
             max(row["all"] - row["kept"], 0),
             row.get("priority", PRIORITIES[0]),
@@ -187,7 +196,9 @@ def _groups(gateways: Sequence[GatewayPolicy], limited: Collection[int]) -> Iter
 
 
 def _limited_queues(limited: Mapping[int, int], now: datetime) -> list[_LimitedQueue]:
-    found = waiting_elsewhere(limited)
+    rows = QueueGroup.objects.filter(domain_id__in=limited, destination__gt="")
+    sums = rows.values("domain_id").annotate(all=Sum("recipients"), kept=Sum("held")).order_by()
+    found = {row["domain_id"]: max(row["all"] - row["kept"], 0) for row in sums}
     names = dict(Domain.objects.filter(pk__in=found).values_list("pk", "name"))
     used = throttlecounts.used(Kind.DOMAIN, found, now)
     return [
@@ -196,13 +207,6 @@ def _limited_queues(limited: Mapping[int, int], now: datetime) -> list[_LimitedQ
         )
         for domain, count in found.items()
     ]
-
-
-def waiting_elsewhere(domain_ids: Collection[int]) -> dict[int, int]:
-    """Recipients on other servers that wait and are not held, of the domains that have any."""
-    rows = QueueGroup.objects.filter(domain_id__in=domain_ids, destination__gt="")
-    sums = rows.values("domain_id").annotate(all=Sum("recipients"), kept=Sum("held")).order_by()
-    return {row["domain_id"]: max(row["all"] - row["kept"], 0) for row in sums}
 
 
 class _Rate(NamedTuple):
@@ -252,7 +256,7 @@ def _measured(row: _Rate | None) -> float:
     return 0.0 if row is None else row.ended / row.measured_seconds
 
 
-def _gateway(group: _Group, gateways: Sequence[GatewayPolicy]) -> GatewayPolicy | None:
+def _gateway(group: Group, gateways: Sequence[GatewayPolicy]) -> GatewayPolicy | None:
     if not group.destination:
         return None
     chosen = gatewaychoice.choose(

@@ -8,14 +8,15 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Count
 
 from blobs.contention import tried_again
 from spool import forecast as forecasting
 from spool import gatewaychoice, gateways, statistics, throttlecounts, throttlepolicy
 from spool.forecast import Flow, Forecast
 from spool.gatewaychoice import GatewayPolicy
-from spool.models import Gateway, Route, SpooledRecipient, State
-from spool.statistics import PRIORITIES, Rates, Throttle
+from spool.models import Gateway, QueueGroup, Route, SpooledRecipient, State
+from spool.statistics import PRIORITIES, Group, Rates, Throttle
 from spool.throttle import Key, Kind
 from spool.throttlepolicy import Payer
 
@@ -43,7 +44,8 @@ def with_limit(*, payer: Payer, messages_per_hour: int | None, now: datetime) ->
     Limits of bandwidth and of bounces are left out: how much of them the rest takes nobody knows.
     For a user or a list, reads all that waits of the domain.
     """
-    waiting = _waiting(payer)
+    groups = _groups(payer)
+    waiting = sum(group.waiting for group in groups)
     limits = {payer.key: (payer.who, payer.allowance.messages)}
     if payer.key.kind is not Kind.DOMAIN:
         domain = throttlepolicy.payer(Key(Kind.DOMAIN, payer.domain_id))
@@ -55,13 +57,15 @@ def with_limit(*, payer: Payer, messages_per_hour: int | None, now: datetime) ->
     }
     rates = Rates()
     rate = rates.of_all()
+    ways = statistics.ways(groups, gatewaychoice.current(), rates)
 
     def forecast(of: Mapping[Key, tuple[str, int | None]]) -> Forecast:
-        flows = (
+        limited = (
             Flow(who, waiting, rate, hourly_limit=limit, used_this_hour=used[key])
             for key, (who, limit) in of.items()
         )
-        return forecasting.forecast(flows, now=now)
+        # A limit that is raised does not make servers answer that are silent.
+        return forecasting.forecast([*limited, *ways], now=now)
 
     whole_spool = None
     if payer.key.kind is Kind.DOMAIN:
@@ -119,10 +123,15 @@ def _as_if_saved(
     return policies
 
 
-def _waiting(payer: Payer) -> int:
+def _groups(payer: Payer) -> list[Group]:
+    """What waits elsewhere and is not held."""
     key_id = payer.key.key_id
     if payer.key.kind is Kind.DOMAIN:
-        return statistics.waiting_elsewhere([key_id]).get(key_id, 0)
+        rows = QueueGroup.objects.filter(domain_id=key_id, destination__gt="")
+        return [
+            Group(row.destination, max(row.recipients - row.held, 0), row.priority, key_id)
+            for row in rows
+        ]
     due = SpooledRecipient.objects.filter(
         priority__in=PRIORITIES,  # so that the index of a domain's turn is used
         ledger_domain=payer.domain_id,
@@ -131,5 +140,11 @@ def _waiting(payer: Payer) -> int:
         route=Route.REMOTE,
     )
     if payer.key.kind is Kind.LIST:
-        return due.filter(message__list_id=key_id).count()
-    return due.filter(message__sender_account=key_id).count()
+        due = due.filter(message__list_id=key_id)
+    else:
+        due = due.filter(message__sender_account=key_id)
+    found = due.values_list("destination", "priority").annotate(count=Count("pk")).order_by()
+    return [
+        Group(destination, count, priority, payer.domain_id)
+        for destination, priority, count in found
+    ]

@@ -76,6 +76,23 @@ def test_what_waits_of_a_domain_leaves_hour_by_hour(one):
     assert statistics.forecast(now=ON_THE_HOUR).empty_at == found.as_it_is.empty_at
 
 
+@pytest.mark.spec("S-068")
+def test_a_higher_limit_helps_nobody_whose_destination_is_silent(one):
+    submitter = account_directory.login("alice@one.example", local_ip=None)
+    submit("r@far.test", origin=Origin.SUBMISSION, submitter=submitter)
+    QueueGroup.objects.create(
+        destination="far.test", domain_id=one.pk, priority=5, recipients=1, measured_at=ON_THE_HOUR
+    )
+    FlowRate.objects.create(
+        kind="destination", name="far.test", ended=0, deferred=9, try_seconds=0.5,
+        measured_seconds=600,
+    )  # fmt: skip
+    for name in ("one.example", "alice@one.example"):
+        found = asked(name, 100)
+        assert (found.waiting, found.as_it_is.empty_at, found.supposed.empty_at) == (1, None, None)
+        assert found.supposed.words.endswith("not empty within 30 days: far.test.")
+
+
 @pytest.mark.spec("S-068", "T-011")
 def test_what_waits_of_a_user_is_his_own_mail_and_the_domain_s_limit_stays(one):
     submitter = account_directory.login("alice@one.example", local_ip=None)
