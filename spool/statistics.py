@@ -252,6 +252,18 @@ class Rates:
         return _measured(row)
 
 
+class Potential(Rates):
+    """What could leave if nothing limited it: a pace that a limit slowed says little of a server.
+
+    Nothing, where all tries of late were in vain.
+    """
+
+    def _rate(self, row: _Rate | None) -> float:
+        if row is None or not row.ended + row.deferred:
+            return self._sessions / ASSUMED_TRY_SECONDS
+        return self._sessions / max(row.try_seconds, 0.01) if row.ended else 0.0
+
+
 def _measured(row: _Rate | None) -> float:
     return 0.0 if row is None else row.ended / row.measured_seconds
 

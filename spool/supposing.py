@@ -16,7 +16,7 @@ from spool import gatewaychoice, gateways, statistics, throttlecounts, throttlep
 from spool.forecast import Flow, Forecast
 from spool.gatewaychoice import GatewayPolicy
 from spool.models import Gateway, QueueGroup, Route, SpooledRecipient, State
-from spool.statistics import PRIORITIES, Group, Rates, Throttle
+from spool.statistics import PRIORITIES, Group, Potential, Rates, Throttle
 from spool.throttle import Key, Kind
 from spool.throttlepolicy import Payer
 
@@ -57,7 +57,7 @@ def with_limit(*, payer: Payer, messages_per_hour: int | None, now: datetime) ->
     }
     rates = Rates()
     rate = rates.of_all()
-    ways = statistics.ways(groups, gatewaychoice.current(), rates)
+    ways = statistics.ways(groups, gatewaychoice.current(), Potential())
 
     def forecast(of: Mapping[Key, tuple[str, int | None]]) -> Forecast:
         limited = (

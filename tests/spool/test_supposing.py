@@ -93,6 +93,22 @@ def test_a_higher_limit_helps_nobody_whose_destination_is_silent(one):
         assert found.supposed.words.endswith("not empty within 30 days: far.test.")
 
 
+@pytest.mark.spec("S-068", "T-003")
+def test_the_pace_under_a_limit_is_not_the_pace_without_it(one):
+    QueueGroup.objects.create(
+        destination="far.test", domain_id=one.pk, priority=5, recipients=600,
+        measured_at=ON_THE_HOUR,
+    )  # fmt: skip
+    limit_the_domain(one, 6)
+    # What the limit let through in ten minutes; each try took half a second.
+    FlowRate.objects.create(
+        kind="destination", name="far.test", ended=1, try_seconds=0.5, measured_seconds=600
+    )
+    found = asked("one.example", 0)
+    assert found.as_it_is.empty_at > ON_THE_HOUR + timedelta(hours=90)
+    assert found.supposed.empty_at < ON_THE_HOUR + timedelta(hours=1)
+
+
 @pytest.mark.spec("S-068", "T-011")
 def test_what_waits_of_a_user_is_his_own_mail_and_the_domain_s_limit_stays(one):
     submitter = account_directory.login("alice@one.example", local_ip=None)
